@@ -1,0 +1,140 @@
+"""Every check of the project, on any machine with Python and pip: ``python -m pip install nox && python -m nox``.
+
+Other sessions: ``nox -s demo`` (watch it work), ``nox -s bench -- overhead`` and ``nox -s bench -- import`` (speed).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "types", "layers", "tests", "wheel", "docs"]
+nox.options.error_on_missing_interpreters = False  # even in CI: what is not installed is reported as skipped
+nox.options.download_python = "never"
+
+HERE = Path(__file__).parent
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+ENV = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def _put_pyenv_on_path() -> None:
+    """Put every Python of pyenv behind its shims, which answer only for the versions switched on."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = sorted(str(folder) for folder in root.glob("versions/3.*/bin"))
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *found])
+
+
+def _runs(version: str) -> bool:
+    """Whether this Python is here and starts. The one that runs nox always counts."""
+    if version == "{}.{}".format(*sys.version_info):
+        return True
+    for folder in os.environ["PATH"].split(os.pathsep):
+        program = shutil.which(f"python{version}", path=folder)
+        if (
+            program is not None
+            and subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0
+        ):
+            return True
+    return False
+
+
+_put_pyenv_on_path()
+FOUND = [version for version in PYTHONS if _runs(version)]
+RUNNING = "{}.{}".format(*sys.version_info)
+# Sessions that run once need httpx2, so Python 3.11: the running one if it will do, else the newest here.
+ONE = RUNNING if RUNNING in FOUND and RUNNING != "3.10" else (FOUND[-1] if FOUND else None)
+
+
+def _group(name: str) -> list[str]:
+    """The requirements of one dependency group of pyproject.toml."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def _pytest(session: nox.Session, *args: str) -> None:
+    workers = str(min(4, os.cpu_count() or 1))
+    session.run("python", "-m", "pytest", "-n", workers, *args, env=ENV)
+
+
+@nox.session(python=ONE)
+def lint(session: nox.Session) -> None:
+    """Ruff: rules, banned names and format."""
+    session.install(*_group("lint"), env=ENV)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=ONE)
+def types(session: nox.Session) -> None:
+    """Mypy strict and pyright, over the packages and the public names in use (tests/typing)."""
+    session.install("-e", ".[all]", *_group("types"), env=ENV)
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(python=ONE)
+def layers(session: nox.Session) -> None:
+    """Who may import whom: contracts of import-linter, and what a fresh interpreter really loads."""
+    session.install("-e", ".[all]", *_group("layers"), env=ENV)
+    session.run("lint-imports", "--no-cache")
+    session.run("python", "-m", "pytest", "tests/layers", env=ENV)
+
+
+@nox.session(python=PYTHONS if FOUND else ONE)
+def tests(session: nox.Session) -> None:
+    """All tests, on each Python found. ``nox -s tests -- -k word`` hands arguments to pytest."""
+    if not FOUND:
+        session.error(f"none of Python {', '.join(PYTHONS)} was found")
+    session.install("-e", ".[all]", *_group("test"), env=ENV)
+    _pytest(session, *session.posargs)
+
+
+@nox.session(python=ONE)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it outside the tree, and run the tests against what was installed."""
+    with tempfile.TemporaryDirectory(prefix="anyint-resilience-") as folder:
+        _test_wheel(session, Path(folder).resolve())
+
+
+def _test_wheel(session: nox.Session, outside: Path) -> None:
+    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(outside), str(HERE), env=ENV)
+    (built,) = outside.glob("*.whl")
+    session.run("python", str(HERE / "tools" / "check_wheel.py"), str(built))
+    session.install(f"anyint-resilience[all] @ {built.as_uri()}", *_group("test"), env=ENV)
+    shutil.copytree(HERE / "tests", outside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "pyproject.toml", outside)  # for pytest's settings only
+    with session.chdir(outside):
+        _pytest(session)
+
+
+@nox.session(python=ONE)
+def docs(session: nox.Session) -> None:
+    """Every code block, command and link of the documents holds."""
+    session.install("-e", ".[all]", *_group("sdks"), env=ENV)
+    session.run("python", "tools/check_docs.py", env=ENV)
+
+
+@nox.session(python=ONE)
+def demo(session: nox.Session) -> None:
+    """The openai SDK, the anthropic SDK and a plain httpx2 client against a faulty gateway."""
+    session.install("-q", "-e", ".[all]", *_group("sdks"), env=ENV)
+    session.run("anyint-resilience", "demo", *session.posargs)
+
+
+@nox.session(python=ONE)
+def bench(session: nox.Session) -> None:
+    """``-- overhead`` (cost per good call beside others) or ``-- import`` (cost of importing)."""
+    scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
+    name, *args = session.posargs or ["overhead"]
+    script = {**scripts, "import": HERE / "benchmarks" / "import_time.py"}.get(name)
+    if script is None:
+        session.error(f"no benchmark {name!r}: choose one of {', '.join(sorted(scripts))}")
+    session.install("-e", ".[all]", *_group("bench"), env=ENV)
+    session.run("python", str(script), *args)

@@ -1,0 +1,17 @@
+"""What every test shares. Must not know any feature: only how tests are run."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+# No deadline: a slow machine is not a bug. The same examples in each run: a red gate must be red again on the next try.
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.register_profile("hunt", deadline=None, max_examples=5000)
+settings.load_profile("gate")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Every test marked ``anyio`` runs on both event loops."""
+    return str(request.param)
