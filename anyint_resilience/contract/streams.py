@@ -1,0 +1,108 @@
+"""How each family's stream ends, how it says that it failed, and what tells that it was cut.
+
+Must not know how a stream is read: data only. Origin: contract section 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .tasks import Path
+from .words import Family, Origin
+
+__all__ = ["STREAMS", "StreamEnds", "ends_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEnds:
+    """One dialect of server-sent events.
+
+    The stream is over well when one of these was seen: a ``data`` payload that is ``done_data``, an event
+    whose name (its ``event:`` line, or ``type`` in its JSON) is in ``done_events``, or a non-empty value at
+    a ``done_paths`` path followed by EOF, unless that value is in ``not_done``. ``soft_paths`` seen but no
+    real end is complete with a warning. ``failed_events`` and a non-empty value at ``error_paths`` are
+    failures after HTTP 200. ``ignored_events`` are keep-alives. ``comment_status`` is the prefix of an SSE
+    comment that carries the real HTTP status. ``cut`` says in words what an interruption looks like.
+    """
+
+    name: str
+    family: Family
+    origin: Origin
+    cut: str
+    done_data: str | None = None
+    done_events: frozenset[str] = frozenset()
+    done_paths: tuple[Path, ...] = ()
+    not_done: frozenset[str] = frozenset()
+    soft_paths: tuple[Path, ...] = ()
+    failed_events: frozenset[str] = frozenset()
+    error_paths: tuple[Path, ...] = (("error",),)
+    ignored_events: frozenset[str] = frozenset()
+    comment_status: str | None = None
+    note: str = ""
+
+
+STREAMS: Final[tuple[StreamEnds, ...]] = (
+    StreamEnds(
+        name="openai_chat",
+        family=Family.OPENAI,
+        origin=Origin.UPSTREAM,
+        done_data="[DONE]",
+        soft_paths=(("choices", "[]", "finish_reason"),),
+        failed_events=frozenset({"error"}),
+        cut="EOF without [DONE], or a broken connection",
+        note="an optional usage chunk with empty choices comes before [DONE]",
+    ),
+    StreamEnds(
+        name="openai_responses",
+        family=Family.OPENAI,
+        origin=Origin.UPSTREAM,
+        done_events=frozenset({"response.completed", "response.incomplete", "response.failed"}),
+        failed_events=frozenset({"error", "response.failed"}),
+        error_paths=(("error",), ("response", "error")),
+        cut="EOF without one of the three final events; [DONE] alone is not success",
+        note="the error event is flat or nested; through AnyInt a [DONE] after response.completed was seen (field)",
+    ),
+    StreamEnds(
+        name="anthropic_messages",
+        family=Family.ANTHROPIC,
+        origin=Origin.UPSTREAM,
+        done_events=frozenset({"message_stop"}),
+        failed_events=frozenset({"error"}),
+        ignored_events=frozenset({"ping"}),
+        cut="EOF without message_stop",
+    ),
+    StreamEnds(
+        name="gemini_generate",
+        family=Family.GEMINI,
+        origin=Origin.UPSTREAM,
+        done_paths=(("candidates", "[]", "finishReason"), ("promptFeedback", "blockReason")),
+        cut="EOF with no finishReason ever and no promptFeedback.blockReason",
+        note="without ?alt=sse the answer is one JSON array",
+    ),
+    StreamEnds(
+        name="dashscope_native",
+        family=Family.DASHSCOPE,
+        origin=Origin.UPSTREAM,
+        done_paths=(("output", "choices", "[]", "finish_reason"),),
+        not_done=frozenset({"null"}),
+        failed_events=frozenset({"error"}),
+        error_paths=(("code",),),
+        comment_status=":HTTP_STATUS/",
+        cut="EOF before a finish_reason",
+        note="the SSE comment carries the real status; a finish_reason of the string null is not an end",
+    ),
+)
+"""Every dialect (contract 5)."""
+
+_BY_FAMILY: Final = {row.family: row for row in STREAMS if row.family is not Family.OPENAI}
+_BY_NAME: Final = {row.name: row for row in STREAMS}
+
+
+def ends_of(family: Family | None, template: str) -> StreamEnds | None:
+    """Return the dialect a route streams in, or None where it has none."""
+    if family is Family.OPENAI:
+        if template.endswith("/responses"):
+            return _BY_NAME["openai_responses"]
+        return _BY_NAME["openai_chat"] if template.endswith("/chat/completions") else None
+    return _BY_FAMILY.get(family) if family is not None else None
