@@ -1,0 +1,157 @@
+"""Whatever a caller hands over, made usable: URLs, methods, statuses, bodies, numbers. Must not know any rule.
+
+Total: each function returns a plain value of the promised type for every input, and does bounded work. A value that
+makes no sense becomes the harmless one, because a decision about an error must not be a new error.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from .model import FaultKind
+
+__all__ = [
+    "bytes_of",
+    "clock_of",
+    "count_of",
+    "count_problem",
+    "flag_problem",
+    "kind_of",
+    "number_problem",
+    "one_line",
+    "path_of",
+    "seconds_of",
+    "status_of",
+    "text_of",
+    "unit_of",
+]
+
+_MAX_URL: Final = 8192
+_MAX_BODY: Final = 65_536
+_MAX_WORD: Final = 80
+_MOST: Final = 1_000_000  # attempts; more is a mistake
+_LATEST: Final = 1e11  # Unix seconds; a wall clock beyond it is not one
+
+
+def text_of(value: object, limit: int = _MAX_URL) -> str:
+    """Return text for str, bytes, or an object that prints itself (a client's URL class); else an empty text."""
+    if isinstance(value, str):
+        return value[:limit]
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value[:limit]).decode("latin-1")
+    try:
+        return "" if value is None else str(value)[:limit]
+    except Exception:  # a foreign __str__ may raise anything
+        return ""
+
+
+def path_of(url: object) -> str:
+    """Return the path of a URL, or of a bare path. ``urllib.parse`` is not used: it raises on hostile brackets."""
+    text = text_of(url).strip()
+    for mark in "#?":
+        text = text.partition(mark)[0]
+    scheme, colon_slashes, rest = text.partition("://")
+    if colon_slashes and "/" not in scheme:
+        return "/" + rest.partition("/")[2]
+    return "/" + text[2:].partition("/")[2] if text.startswith("//") else text
+
+
+def status_of(value: object) -> int:
+    """Return an HTTP status from 100 to 999, or 0 for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        text = value.strip() if isinstance(value, str) else ""
+        value = int(text) if len(text) == 3 and text.isascii() and text.isdigit() else 0
+    return int(value) if 100 <= value <= 999 else 0
+
+
+def bytes_of(value: object) -> bytes:
+    """Return at most the first 64 KiB of a body."""
+    if isinstance(value, str):
+        return value[:_MAX_BODY].encode("utf-8", "replace")[:_MAX_BODY]
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value[:_MAX_BODY])
+    # A view may have items wider than a byte; one that is not contiguous has no bytes to slice.
+    return value.cast("B")[:_MAX_BODY].tobytes() if isinstance(value, memoryview) and value.c_contiguous else b""
+
+
+def kind_of(value: object) -> FaultKind:
+    """Return the kind of fault a word names; a word nobody knows is ``unknown``."""
+    try:
+        return FaultKind(value)
+    except (ValueError, TypeError):
+        return FaultKind.UNKNOWN
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    return None if math.isnan(number) else number
+
+
+def seconds_of(value: object) -> float:
+    """Return a span of time that is not negative (it may be infinite); 0.0 for what is none."""
+    number = _number(value)
+    return 0.0 if number is None else max(0.0, number)
+
+
+def clock_of(value: object) -> float | None:
+    """Return a Unix time, or None for what is none."""
+    number = _number(value)
+    return number if number is not None and 0 <= number <= _LATEST else None
+
+
+def unit_of(value: object) -> float:
+    """Return the random number, in [0, 1]. What is none becomes 1.0, the longest wait."""
+    number = _number(value)
+    return 1.0 if number is None else min(max(number, 0.0), 1.0)
+
+
+def count_of(value: object) -> int:
+    """Return the number of an attempt, 1 or more."""
+    return min(max(1, value), _MOST) if isinstance(value, int) and not isinstance(value, bool) else 1
+
+
+def one_line(text: str | None, limit: int = _MAX_WORD) -> str:
+    """Return a server's word fit for a log line: printable, no line breaks, short."""
+    if not text:
+        return ""
+    return "".join(char if char.isprintable() else "?" for char in text[:limit])
+
+
+# --- the opposite for configuration: nothing is made usable, every problem is named
+
+
+def count_problem(name: str, value: object) -> str | None:
+    """Say what is wrong with a whole number of 1 or more, or None."""
+    good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
+    return None if good else f"{name} must be a whole number from 1 to {_MOST}, not {_shown(value)}"
+
+
+def number_problem(
+    name: str, value: object, *, least: float = 0.0, above: bool = False, may_be_inf: bool = False
+) -> str | None:
+    """Say what is wrong with a number, or None. ``above``: it must be more than ``least``."""
+    number = _number(value)
+    in_range = number is not None and (number > least if above else number >= least)
+    # An int too long for a float looks infinite here and is a mistake wherever it stands.
+    if in_range and (number != math.inf or (may_be_inf and isinstance(value, float))):
+        return None
+    bound = f"above {least:g}" if above else f"of {least:g} or more"
+    return f"{name} must be a {'' if may_be_inf else 'finite '}number {bound}, not {_shown(value)}"
+
+
+def flag_problem(name: str, value: object) -> str | None:
+    """Say what is wrong with a switch, or None."""
+    return None if isinstance(value, bool) else f"{name} must be True or False, not {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:_MAX_WORD]
+    except Exception:  # a foreign __repr__, or an int too long to print
+        return f"a {type(value).__name__}"

@@ -1,0 +1,231 @@
+"""What was seen -> ``Observation``: a status, headers and a body, or a fault.
+
+Must not know what is done about it. The body's own code wins over the HTTP status where both are understood;
+where the body says nothing that is known, the status decides. Total: never an exception, at most 64 KiB looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from ..contract.errors import (
+    GOOD_CODES,
+    REQUEST_ID_HEADERS,
+    STATUS_ROWS,
+    CodeRow,
+    Envelope,
+    ask,
+    certainty_of_status,
+    row_for_code,
+    row_for_status,
+)
+from ..contract.routes import Route
+from ..contract.words import Cause, Certainty, Family, Operation, Origin
+from .answers import read_good
+from .bodies import Body, Legibility, first, parse
+from .envelopes import Said, loose_message, message_of, read_envelope
+from .given import status_of
+from .hints import normal_headers, read_hint, should_retry
+from .model import Fault, FaultKind, HeaderPairs, Observation
+
+__all__ = ["needs_body", "read_fault", "read_response"]
+
+_IN_BODY: Final = frozenset({Family.SUNO, Family.KLING, Family.DASHSCOPE})
+"""Families that say no inside HTTP 200."""
+
+_NAMES_TASK: Final = frozenset({Operation.CREATE, Operation.UPLOAD})
+_NOT_JSON: Final = frozenset({Operation.DOWNLOAD, Operation.STREAM})
+_REPEATABLE: Final = frozenset({Cause.RATE, Cause.TRANSIENT, Cause.SERVER, Cause.UNKNOWN})
+_PROVIDER: Final = re.compile(r"\b[A-Z][A-Za-z]{2,40}Exception\b")
+
+
+def needs_body(route: Route, operation: Operation, status: int) -> bool:
+    """Tell whether the body must be looked at to understand an answer; good plain answers are left alone."""
+    if status >= 400:
+        return True
+    if not 200 <= status < 300:
+        return False
+    return operation in _NAMES_TASK or (route.family in _IN_BODY and operation is not Operation.DOWNLOAD)
+
+
+def read_response(
+    route: Route,
+    operation: Operation,
+    status: int,
+    headers: HeaderPairs | None = (),
+    body: bytes = b"",
+    *,
+    now: float | None = None,
+) -> Observation:
+    """Return what an answer means. ``body`` may be cut, compressed, or anything at all."""
+    status = status_of(status)
+    named = normal_headers(headers)
+    if 100 <= status < 200 or 300 <= status < 400:
+        return Observation(
+            cause=None,
+            certainty=Certainty.REJECTED,
+            source=Origin.ASSUMED.value,
+            status=status,
+            request_id=_request_id(named, None),
+            note="not an error of AnyInt's: handed over",
+        )
+    good = 200 <= status < 300
+    looked = not (good and operation in _NOT_JSON)
+    seen = parse(body, named.get("content-encoding", [])) if looked else Body(Legibility.OPAQUE)
+    said = read_envelope(seen.document, route.family)
+    if good:
+        observation = read_good(route, operation, status, named, seen, said, now)
+        if observation is not None:
+            return _with_id(observation, _request_id(named, seen.document))
+    return _failure(route, status, named, seen.document, said, now)
+
+
+def _with_id(observation: Observation, request_id: str | None) -> Observation:
+    object.__setattr__(observation, "request_id", request_id)  # ours alone until it is returned
+    return observation
+
+
+# --- an error, whatever its HTTP status
+
+
+def _failure(
+    route: Route,
+    status: int,
+    headers: dict[str, list[str]],
+    document: object,
+    said: Said | None,
+    now: float | None,
+) -> Observation:
+    effective = _effective_status(status, said)
+    row = _row(route.family, status, effective, said)
+    hint = read_hint(effective, headers, document=document, envelope=said and said.envelope.value, now=now)
+    message = loose_message(document) if said is None else said.message
+    text = ask(row.text, message if said is None else f"{message} {said.param}", hinted=hint is not None)
+    cause = row.cause if text is None or text.cause is None else text.cause
+    few = row.few if text is None else text.few
+    notes = [row.note if text is None else text.note]
+    if said is not None and said.envelope is Envelope.ANTHROPIC and cause is Cause.RATE and hint is None:
+        few = True
+        notes.append("no retry-after came: a spend cap looks like this too, unless a relay dropped the header")
+    notes += _gateway_notes(headers, message)
+    return Observation(
+        cause=cause,
+        certainty=row.certainty,
+        source=(row if text is None else text).origin.value,
+        status=status,
+        code=None if said is None else said.code,
+        type=None if said is None else said.type,
+        message=message,
+        envelope=None if said is None else said.envelope.value,
+        hint=hint,
+        request_id=_request_id(headers, document),
+        task_id=_named_task(route, document),
+        may_repeat=_may_repeat(row, cause, headers),
+        few=few,
+        note="; ".join(note for note in notes if note),
+    )
+
+
+def _effective_status(status: int, said: Said | None) -> int:
+    """Return the HTTP status that counts: a relay may put the real one into the body as its code (LiteLLM)."""
+    if said is None or said.envelope not in (Envelope.OPENAI, Envelope.GOOGLE) or said.number is None:
+        return status
+    return said.number if 400 <= said.number < 600 else status
+
+
+def _row(family: Family | None, status: int, effective: int, said: Said | None) -> CodeRow:
+    row = None
+    if said is not None and not said.good:
+        row = row_for_code(said.envelope, said.codes, effective)
+        if row is None and said.envelope in GOOD_CODES:  # the two number envelopes look alike
+            other = Envelope.KLING if said.envelope is Envelope.SUNO else Envelope.SUNO
+            row = row_for_code(other, said.codes, effective)
+    elif family is Family.SUNO and status not in STATUS_ROWS:  # its own codes may come as HTTP statuses (430, 455)
+        row = row_for_code(Envelope.SUNO, (str(status),), status)
+    if row is None:
+        row = row_for_status(effective, None if said is None else said.envelope)
+        if effective != status and status >= 400 and certainty_of_status(status) is Certainty.UNKNOWN:
+            # the body has a word for the cause, the transport leaves the outcome open
+            return replace(row, certainty=Certainty.UNKNOWN)
+    return row
+
+
+def _may_repeat(row: CodeRow, cause: Cause, headers: dict[str, list[str]]) -> bool | None:
+    """Combine the contract's word and the server's. A server's yes never heals what fails again by itself."""
+    asked = should_retry(headers)
+    if row.repeat is False or asked is False:
+        return False
+    return True if asked is True and cause in _REPEATABLE else None
+
+
+def _gateway_notes(headers: dict[str, list[str]], message: str) -> list[str]:
+    notes = [
+        f"the gateway reports {name[len('x-litellm-') :]}: {message_of(value)[:16]}"
+        for name in ("x-litellm-attempted-retries", "x-litellm-attempted-fallbacks")
+        for value in headers.get(name, [])[:1]
+        if value != "0"
+    ]
+    provider = _PROVIDER.search(message)
+    return [*notes, f"the provider failed, not the gateway ({provider.group()})"] if provider else notes
+
+
+def _named_task(route: Route, document: object) -> str | None:
+    """Return the id of a task that a refusal names: Suno answers a second cover so."""
+    task = first(document, (route.id_path,)) if route.family is Family.SUNO and route.id_path else None
+    return task if task is not None and task.isprintable() else None
+
+
+def _request_id(headers: dict[str, list[str]], document: object) -> str | None:
+    before, after = REQUEST_ID_HEADERS
+    for name in before:
+        for value in headers.get(name, ()):
+            if value:
+                return message_of(value)[:200] or None
+    told = first(document, (("request_id",),))
+    if told is not None:
+        return message_of(told) or None
+    return next((message_of(value)[:200] for name in after for value in headers.get(name, ()) if value), None)
+
+
+# --- a fault
+
+_NOT_SENT: Final = frozenset(
+    {
+        FaultKind.CONNECT_ERROR,
+        FaultKind.CONNECT_TIMEOUT,
+        FaultKind.TLS_ERROR,
+        FaultKind.TLS_CERTIFICATE,
+        FaultKind.POOL_TIMEOUT,
+        FaultKind.PROXY_ERROR,
+        FaultKind.LOCAL_ERROR,
+    }
+)
+_FAULT_CAUSES: Final = {
+    FaultKind.LOCAL_ERROR: Cause.INVALID,
+    FaultKind.TLS_CERTIFICATE: Cause.INVALID,
+    FaultKind.UNKNOWN: Cause.UNKNOWN,
+}
+
+
+def read_fault(route: Route, fault: Fault) -> Observation:
+    """Return what a fault means. A body that broke after an error status leaves that status in force."""
+    del route  # the same on every route today
+    status = status_of(fault.status) or None
+    if fault.kind is FaultKind.BODY_ERROR and status is not None and status >= 400:
+        row = row_for_status(status)
+        return Observation(
+            cause=row.cause,
+            certainty=row.certainty,
+            source=row.origin.value,
+            status=status,
+            few=row.few,
+            note="; ".join(note for note in (row.note, "the body broke off") if note),
+        )
+    return Observation(
+        cause=_FAULT_CAUSES.get(fault.kind, Cause.TRANSIENT),
+        certainty=Certainty.NOT_SENT if fault.kind in _NOT_SENT else Certainty.UNKNOWN,
+        source=Origin.ASSUMED.value,
+        status=status,
+    )

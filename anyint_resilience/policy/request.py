@@ -1,0 +1,43 @@
+"""What a request asks for, read from its body: pure, bounded, and never an error.
+
+Must not know headers of any client or what is decided.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ..contract.routes import Route
+from ..contract.words import Operation
+
+__all__ = ["operation_of", "same_body"]
+
+_BOUNDARY = re.compile(rb'boundary="?([^";,\s]{1,200})"?', re.IGNORECASE)
+
+
+def operation_of(route: Route, body: bytes | None) -> Operation:
+    """Return what this request does: the route's operation, or another if the body switches to it.
+
+    A body of None (a stream, not known) leaves the route's operation.
+    """
+    if not route.body_switch or not body or not any(f'"{key}"'.encode() in body for key, _ in route.body_switch):
+        return route.operation
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return route.operation
+    if isinstance(document, dict):
+        for key, operation in route.body_switch:
+            if document.get(key) is True:
+                return operation
+    return route.operation
+
+
+def same_body(chunk: bytes, content_type: bytes) -> bytes:
+    """Return a piece of a body without its multipart boundary, which is new each time a body is built.
+
+    An SDK's retry builds the multipart body anew; without this the same create would look like another.
+    """
+    found = _BOUNDARY.search(content_type)
+    return chunk if found is None else chunk.replace(found[1], b"")

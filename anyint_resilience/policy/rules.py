@@ -1,0 +1,315 @@
+"""What is done about what was seen: ``Policy`` and its functions, which read the table of ``verdicts``.
+
+Must not know any client, envelope or code, nor a clock or a random source: an ``Observation`` comes in with the
+time and the random number to use, a ``Decision`` goes out. Total: every input has a Decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ..contract.routes import Route, RouteTable
+from ..contract.tasks import POLL_GROWTH, TASKS
+from ..contract.words import Cause, Certainty, Operation
+from .backoff import above_hint, broken_limit, scheduled
+from .given import (
+    bytes_of,
+    clock_of,
+    count_of,
+    count_problem,
+    flag_problem,
+    kind_of,
+    number_problem,
+    one_line,
+    path_of,
+    seconds_of,
+    status_of,
+    text_of,
+    unit_of,
+)
+from .model import Action, Decision, Fault, FaultKind, HeaderPairs, Observation
+from .reading import read_fault, read_response
+from .verdicts import IDEMPOTENT, NEVER_REPEATED, RULES, is_unsafe
+from .wording import guidance, log_line, user_message
+
+__all__ = ["DEFAULT_TABLE", "IDEMPOTENT", "NEVER_REPEATED", "RULES", "Policy", "is_unsafe"]
+
+DEFAULT_TABLE: Final = RouteTable()
+
+_MOST: Final[dict[Cause, int]] = {Cause.SERVER: 3, Cause.UNKNOWN: 2}
+"""Attempts in all, however many the policy allows: a provider's fault may come from the request itself."""
+
+_FEW: Final = 2  # attempts in all where the contract calls one retry reasonable
+_TIMED: Final = frozenset({Cause.RATE, Cause.QUOTA, Cause.TRANSIENT, Cause.SERVER})
+"""Causes that time can heal, so that ``retry_at`` means something."""
+
+
+class _Call(NamedTuple):
+    """What the rules need to know about the call, made usable."""
+
+    route: Route
+    operation: Operation
+    unsafe: bool
+    attempt: int
+    elapsed: float
+    now: float | None
+    u: float
+
+
+class _Plan(NamedTuple):
+    action: Action
+    delay: float | None
+    why: str
+    limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How often, how long and how late. Times in seconds; every field has a default that fits most programs.
+
+    ``attempts`` counts all of them. ``retry_window``: no new attempt starts later than this after the call began
+    (``inf`` for no bound); a running one is never cut. ``deadline`` is hard and counts attempts and waits. The waits
+    double from ``transient_base`` or ``rate_base`` by ``factor`` up to ``max_delay``; a server's hint wins over them.
+    ``repeat_generation``: a generation is billed but keeps no state, so it is repeated when its outcome is unknown.
+    ``enabled=False``: nothing is retried and nothing changed on the answer; only the auth header is seen to.
+    """
+
+    attempts: int = 3
+    retry_window: float = 60.0
+    deadline: float | None = None
+    transient_base: float = 0.05
+    rate_base: float = 1.0
+    factor: float = 2.0
+    max_delay: float = 20.0
+    repeat_generation: bool = True
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        problems = _problems(self)
+        if problems:
+            raise ValueError("Policy: " + "; ".join(problems))
+
+    def decide_response(
+        self,
+        method: str,
+        url: str,
+        status: int,
+        headers: HeaderPairs = (),
+        body: bytes = b"",
+        *,
+        attempt: int = 1,
+        elapsed: float = 0.0,
+        now: float | None = None,
+        u: float = 1.0,
+        table: RouteTable = DEFAULT_TABLE,
+    ) -> Decision:
+        """Return what to do about an answer. Total; the host is not looked at: a base URL may be anyone's.
+
+        ``now`` (Unix seconds) is needed to read dates and to give ``retry_at``; ``u`` is the random number of the
+        jitter, and its default 1.0 gives the longest wait.
+        """
+        verb, when = text_of(method, 32).strip(), clock_of(now)
+        route = table.match(verb, path_of(url))
+        seen = read_response(route, route.operation, status_of(status), headers, bytes_of(body), now=when)
+        call = _call(self, route, route.operation, verb, attempt, elapsed, when, u)
+        return _decide(self, call, seen, None)
+
+    def decide_exception(
+        self,
+        method: str,
+        url: str,
+        kind: FaultKind | str,
+        *,
+        status: int | None = None,
+        attempt: int = 1,
+        elapsed: float = 0.0,
+        now: float | None = None,
+        u: float = 1.0,
+        table: RouteTable = DEFAULT_TABLE,
+    ) -> Decision:
+        """Return what to do about an attempt that gave no (whole) answer. ``status``: of the answer that broke."""
+        verb = text_of(method, 32).strip()
+        route = table.match(verb, path_of(url))
+        fault = Fault(kind_of(kind), status=status_of(status) or None)
+        call = _call(self, route, route.operation, verb, attempt, elapsed, now, u)
+        return _decide(self, call, read_fault(route, fault), fault)
+
+    def on_response(
+        self,
+        route: Route,
+        operation: Operation,
+        seen: Observation,
+        *,
+        method: str,
+        attempt: int,
+        elapsed: float,
+        now: float | None,
+        u: float,
+    ) -> Decision:
+        """Decide about an answer that was read already. ``operation`` may differ from the route's (its body says)."""
+        return _decide(self, _call(self, route, operation, method, attempt, elapsed, now, u), seen, None)
+
+    def on_fault(
+        self,
+        route: Route,
+        operation: Operation,
+        fault: Fault,
+        *,
+        method: str,
+        attempt: int,
+        elapsed: float,
+        now: float | None,
+        u: float,
+    ) -> Decision:
+        """Decide about an exception. ``operation`` may differ from the route's (its body says)."""
+        call = _call(self, route, operation, method, attempt, elapsed, now, u)
+        return _decide(self, call, read_fault(route, fault), fault)
+
+
+def _call(
+    policy: Policy,
+    route: Route,
+    operation: Operation,
+    method: str,
+    attempt: int,
+    elapsed: float,
+    now: float | None,
+    u: float,
+) -> _Call:
+    unsafe = is_unsafe(operation, method, repeat_generation=policy.repeat_generation)
+    return _Call(route, operation, unsafe, count_of(attempt), seconds_of(elapsed), clock_of(now), unit_of(u))
+
+
+# --- the decision
+
+
+def _decide(policy: Policy, call: _Call, seen: Observation, fault: Fault | None) -> Decision:
+    cause, route = seen.cause, call.route
+    if cause is None:
+        plan = _poll(call, seen) if seen.pending else _Plan(Action.DELIVER, None, "handed over")
+    else:
+        plan = _repeat(policy, call, seen, cause)
+    lost = cause is not None and call.unsafe and seen.certainty is Certainty.UNKNOWN
+    return Decision(
+        action=plan.action,
+        cause=cause,
+        certainty=seen.certainty,
+        delay=plan.delay,
+        retry_at=_retry_at(call, seen, plan, lost=lost),
+        reason=log_line(seen, fault, plan.why),
+        guidance=guidance(
+            route,
+            call.operation,
+            seen,
+            plan.action,
+            kind=None if fault is None else fault.kind,
+            lost=lost,
+            limit=plan.limit,
+        ),
+        user_message=user_message(call.operation, seen, plan.action, lost=lost),
+        route=None if route.family is None else route.name,
+        family=route.family,
+        operation=call.operation,
+        source=seen.source,
+    )
+
+
+def _poll(call: _Call, seen: Observation) -> _Plan:
+    """A first look after a create, one step further apart after a query; the server's word wins over both."""
+    state = f"the task is {one_line(seen.task_state) or 'not finished'}"
+    if seen.hint is not None:
+        return _Plan(Action.POLL, seen.hint.seconds, f"{state}; poll as {seen.hint.source} says")
+    row = TASKS.get(call.route.tasks or "")
+    first, cap = (5.0, 15.0) if row is None else (row.first_poll, row.cap)
+    delay = min(first * POLL_GROWTH, cap) if call.operation is Operation.QUERY else first
+    return _Plan(Action.POLL, delay, f"{state}; poll, do not create again")
+
+
+def _repeat(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> _Plan:
+    """Ask the table, then every bound; the first no stands."""
+    refusal = _refusal(policy, call, seen, cause)
+    if refusal is not None:
+        return _Plan(Action.NO_RETRY, None, refusal)
+    most = min(policy.attempts, _FEW if seen.few else policy.attempts, _MOST.get(cause, policy.attempts))
+    if call.attempt >= most:
+        return _Plan(Action.NO_RETRY, None, f"attempt {call.attempt} of {most} was the last")
+    least, delay = _delay(policy, call, seen, cause)
+    limit = _broken(policy, call, least)
+    if limit is not None:
+        bound = policy.deadline if limit == "deadline" else policy.retry_window
+        return _Plan(Action.NO_RETRY, None, f"waiting {least:.2f} s would pass the {limit} of {bound:g} s", limit)
+    if _broken(policy, call, delay) is not None:
+        delay = least  # only the jitter above the hint did not fit
+    return _Plan(Action.BACKOFF, delay, f"attempt {call.attempt} of {most}; the next in {delay:.2f} s")
+
+
+def _refusal(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> str | None:
+    """Say why the same request must not be sent again, or None if it may."""
+    if not policy.enabled:
+        return "the policy is switched off"
+    if call.route.family is None:
+        return "not an AnyInt route"
+    if RULES[cause, call.unsafe, seen.certainty] is Action.BACKOFF:
+        return "the server asks not to retry" if seen.may_repeat is False else None
+    if cause in NEVER_REPEATED:
+        return "the same request would fail again"
+    if seen.certainty is Certainty.COMMITTED:
+        return "the work was done"
+    if call.unsafe and seen.certainty is Certainty.UNKNOWN:
+        return "it may have been done, so it is not sent twice"
+    # The one thing a server's "retry" can add: an outcome nobody documented, which it says did no work.
+    return (
+        None if seen.may_repeat is True and seen.certainty is Certainty.REJECTED else "nothing says that it would help"
+    )
+
+
+def _delay(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> tuple[float, float]:
+    """Return the least wait and the one to use: the same, unless jitter is added to a server's hint."""
+    if seen.hint is not None:
+        return seen.hint.seconds, above_hint(seen.hint.seconds, call.u)
+    base = policy.rate_base if cause is Cause.RATE else policy.transient_base
+    wait = scheduled(base, policy.factor, policy.max_delay, attempt=call.attempt, u=call.u)
+    return wait, wait
+
+
+def _broken(policy: Policy, call: _Call, delay: float) -> str | None:
+    return broken_limit(delay, elapsed=call.elapsed, retry_window=policy.retry_window, deadline=policy.deadline)
+
+
+def _retry_at(call: _Call, seen: Observation, plan: _Plan, *, lost: bool) -> float | None:
+    """Return when trying again makes sense: never for work that may have been done, only by a hint without a plan."""
+    if (
+        call.now is None
+        or lost
+        or plan.action in (Action.DELIVER, Action.POLL)
+        or seen.certainty is Certainty.COMMITTED
+    ):
+        return None
+    if plan.delay is not None:
+        return call.now + plan.delay
+    return call.now + seen.hint.seconds if seen.hint is not None and seen.cause in _TIMED else None
+
+
+# --- the configuration
+
+
+def _problems(policy: Policy) -> list[str]:
+    """Return everything that is wrong with a policy, in words."""
+    return [
+        problem
+        for problem in (
+            count_problem("attempts", policy.attempts),
+            number_problem("retry_window", policy.retry_window, may_be_inf=True),
+            None
+            if policy.deadline is None
+            else number_problem("deadline", policy.deadline, above=True, may_be_inf=True),
+            number_problem("transient_base", policy.transient_base),
+            number_problem("rate_base", policy.rate_base),
+            number_problem("factor", policy.factor, least=1.0),
+            number_problem("max_delay", policy.max_delay),
+            flag_problem("repeat_generation", policy.repeat_generation),
+            flag_problem("enabled", policy.enabled),
+        )
+        if problem is not None
+    ]
