@@ -1,0 +1,132 @@
+"""``Resilience``: everything a client needs, assembled and validated once.
+
+Must not know any client.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from .credentials import Credentials, KeySource, key_problem
+from .policy.rules import Policy
+from .router import Router, host_problem
+from .runtime import Runtime
+from .stores.memory import MemoryStore
+from .stores.protocol import Store
+from .tasks.ledger import Ledger
+
+__all__ = ["OVERRIDES", "Resilience"]
+
+# The overrides in force in this context, innermost first: (whose, policy, the one outside it).
+OVERRIDES: ContextVar[tuple[object, Policy, object] | None] = ContextVar("anyint_resilience_overrides", default=None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Resilience:
+    """The configuration of one gateway account: pass it to any adapter, share it between clients and threads.
+
+    Args:
+        api_key: the AnyInt key, a callable that returns it (asked when first needed and once more after a
+            401; it may be async if only async clients use it), or None to use the key each caller sends.
+        base_url: where the gateway is, if not at AnyInt's published hosts. Only https, or http to a
+            loopback address. Requests are never redirected there: it only says that this host is AnyInt's.
+        hosts: more such URLs.
+        policy: when to try again, and when to stop.
+        seedance: also know the ``/doubao`` routes, which no AnyInt page names.
+        store: where state shared between calls lives; memory of this process by default.
+        unknown_window: seconds for which a paid create of unknown outcome is not sent again.
+        runtime: clocks, random numbers and sleeping, for tests.
+
+    Raises:
+        ValueError: naming every problem at once.
+    """
+
+    api_key: KeySource = field(default=None, repr=False)
+    base_url: str | None = None
+    hosts: Iterable[str] = ()
+    policy: Policy = field(default_factory=Policy)
+    seedance: bool = False
+    store: Store | None = None
+    unknown_window: float = 3600.0
+    runtime: Runtime = field(default_factory=Runtime, repr=False)
+
+    credentials: Credentials = field(init=False, repr=False)
+    router: Router = field(init=False, repr=False)
+    ledger: Ledger = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        hosts = tuple(self.hosts) if isinstance(self.hosts, Iterable) and not isinstance(self.hosts, str) else (self.hosts,)
+        urls = hosts if self.base_url is None else (self.base_url, *hosts)
+        problems = self._problems(hosts)
+        if problems:
+            raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
+        store = MemoryStore(self.runtime.monotonic) if self.store is None else self.store
+        for name, value in (
+            ("hosts", hosts),
+            ("store", store),
+            ("credentials", Credentials(self.api_key)),
+            ("router", Router(urls=urls, seedance=self.seedance)),
+            ("ledger", Ledger(store, window=float(self.unknown_window))),
+        ):
+            object.__setattr__(self, name, value)
+
+    def _problems(self, hosts: tuple[object, ...]) -> list[str]:
+        problems = []
+        if self.api_key is not None and not callable(self.api_key):
+            problem = key_problem(self.api_key)
+            if problem is not None:
+                problems.append(f"api_key {problem}")
+        urls = [("hosts", url) for url in hosts]
+        if self.base_url is not None:
+            urls.append(("base_url", self.base_url))
+        for name, url in urls:
+            problem = host_problem(url)
+            if problem is not None:
+                problems.append(f"{name} {problem}")
+        if not isinstance(self.policy, Policy):
+            problems.append(f"policy must be a Policy, not {type(self.policy).__name__}")
+        if not isinstance(self.seedance, bool):
+            problems.append(f"seedance must be True or False, not {self.seedance!r}")
+        if not isinstance(self.runtime, Runtime):
+            problems.append(f"runtime must be a Runtime, not {type(self.runtime).__name__}")
+        window = self.unknown_window
+        if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
+            problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")
+        return problems
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **more: object) -> Resilience:
+        """Make one from ``ANYINT_API_KEY`` and ``ANYINT_BASE_URL``; keywords win over the environment."""
+        env = os.environ if environ is None else environ
+        for keyword, name in (("api_key", "ANYINT_API_KEY"), ("base_url", "ANYINT_BASE_URL")):
+            if env.get(name):
+                more.setdefault(keyword, env[name])
+        return cls(**more)  # type: ignore[arg-type]
+
+    @contextmanager
+    def override(self, policy: Policy) -> Iterator[None]:
+        """Use another policy for the calls made inside this block, on every client of this configuration.
+
+        Held in a context variable: other threads and tasks that were started before are not touched.
+        """
+        if not isinstance(policy, Policy):
+            raise ValueError(f"override takes a Policy, not {type(policy).__name__}")
+        token = OVERRIDES.set((self, policy, OVERRIDES.get()))
+        try:
+            yield
+        finally:
+            OVERRIDES.reset(token)
+
+    def overridden(self) -> Policy | None:
+        """Return the policy of the innermost :meth:`override` of this configuration, None outside all."""
+        held = OVERRIDES.get()
+        while held is not None:
+            owner, policy, outer = held
+            if owner is self:
+                return policy
+            held = outer  # type: ignore[assignment]
+        return None

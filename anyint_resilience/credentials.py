@@ -1,0 +1,228 @@
+"""Keys: where they come from, which header they go in, and which hosts may see them.
+
+Must not know any client: headers are pairs of bytes as they go on the wire. Keys go to AnyInt hosts
+only, over https only (http to a loopback address), and never into a repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+from .contract.routes import ANTHROPIC_VERSION
+from .contract.words import AuthStyle, Family
+from .exceptions import ResilienceError
+
+__all__ = ["Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeaders", "key_problem"]
+
+KeySource: TypeAlias = "str | Callable[[], str | Awaitable[str]] | None"
+"""A key, a callable that returns one (or, with async clients, an awaitable of one), or None: the caller's own."""
+
+RawHeaders: TypeAlias = "Sequence[tuple[bytes, bytes]]"
+
+LoweredHeaders: TypeAlias = "Iterable[tuple[bytes, bytes, bytes]]"
+"""Name as sent, lower-case name, value."""
+
+_AUTH_NAMES = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
+_VERSION = b"anthropic-version"
+_RETRIES = b"x-stainless-retry-count"
+_NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES))
+_MAX_SEEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderEdit:
+    """What to change on a request's headers: lower-case names to take off, pairs to put on."""
+
+    remove: frozenset[bytes] = frozenset()
+    add: tuple[tuple[bytes, bytes], ...] = ()
+
+    def apply(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the edited headers; the order of the others stays."""
+        return [(name, value) for name, value in headers if name.lower() not in self.remove] + list(self.add)
+
+    def __repr__(self) -> str:
+        return f"HeaderEdit(remove={sorted(self.remove)}, add={[name for name, _ in self.add]})"
+
+
+def key_problem(key: object) -> str | None:
+    """Say what is wrong with a key, without showing it; None if it can go into a header."""
+    if not isinstance(key, str):
+        return f"must be a string, not {type(key).__name__}"
+    if not key.strip():
+        return "must not be empty"
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return "must be printable ASCII without spaces"
+    return None
+
+
+def _token(value: bytes) -> bytes:
+    """Return the token of an ``Authorization: Bearer`` value, or nothing."""
+    return value[7:].strip() if value[:7].lower() == b"bearer " else b""
+
+
+class Credentials:
+    """The key of one configuration and the rules for where it goes.
+
+    Shared between calls and threads: the only things that change are the keys got from a callable and
+    the set of keys seen on AnyInt hosts, so that none of them is let out elsewhere.
+    """
+
+    def __init__(self, source: KeySource) -> None:
+        self._source = source
+        self._key: bytes | None = source.encode() if isinstance(source, str) else None
+        self._ours: set[bytes] = set()
+        self._seen: set[bytes] = set()
+        if self._key is not None:
+            self._remember(self._key)
+
+    def __repr__(self) -> str:
+        kind = "callable" if callable(self._source) else "none" if self._source is None else "fixed"
+        return f"Credentials({kind})"
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether the callable has not been asked yet."""
+        return self._key is None and self._source is not None
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a key of our own, or a callable to get one from."""
+        return self._source is not None
+
+    def ask(self, used: bytes | None) -> Any:
+        """Ask the callable for a key because ``used`` was refused (None: there is none yet).
+
+        Returns what the callable returns (perhaps an awaitable), or None if there is nobody to ask or
+        another call already brought a key that is not ``used``.
+        """
+        if not callable(self._source) or self._key != used:
+            return None
+        return self._source()
+
+    def rotated(self, headers: RawHeaders, family: Family | None, style: AuthStyle, used: bytes | None) -> HeaderEdit | None:
+        """Return the edit that puts the new key where ``used`` was refused; None if there is no new one.
+
+        A key that never came from our source is the caller's own, and left alone.
+        """
+        if self._key == used or used not in self._ours:
+            return None
+        bare = [(name, value) for name, value in headers if name.lower() not in _AUTH_NAMES]
+        fresh = self.edit(bare, family, style, secure=True)
+        taken = frozenset(name.lower() for name, _ in headers if name.lower() in _AUTH_NAMES)
+        return None if fresh is None else HeaderEdit(fresh.remove | taken, fresh.add)
+
+    def accept(self, answer: object) -> None:
+        """Take what :meth:`ask` gave, once awaited. Raises ResilienceError if it can't be a key."""
+        if answer is None:
+            return
+        problem = key_problem(answer)
+        if problem is not None:
+            raise ResilienceError(f"the key source returned something that can't be a key: it {problem}")
+        self._key = str(answer).encode()
+        if len(self._ours) >= _MAX_SEEN:
+            self._ours.clear()
+        self._ours.add(self._key)
+        self._remember(self._key)
+
+    def in_order(self, headers: LoweredHeaders, style: AuthStyle) -> bool:
+        """Whether the headers can go to an AnyInt host as they are, and no layer above has retried.
+
+        One pass, for the fast lane; where it says no, :meth:`edit` looks closer.
+        """
+        key = b""
+        version = style is AuthStyle.BEARER  # only the x-api-key family wants a version
+        for _, name, value in headers:
+            if name not in _NAMES:
+                continue
+            if name == b"authorization":
+                if style is not AuthStyle.BEARER or value[:7] != b"Bearer ":
+                    return False
+                key = value[7:]
+            elif name == b"x-api-key":
+                if style is not AuthStyle.X_API_KEY:
+                    return False
+                key = value
+            elif name == _VERSION:
+                version = True
+            elif name != _RETRIES or value != b"0":
+                return False
+        if key and key not in self._seen:
+            self._remember(key)
+        return version and key != b""
+
+    def edit(self, headers: RawHeaders, family: Family | None, style: AuthStyle, *, secure: bool) -> HeaderEdit | None:
+        """Return what must change so that the right header, and no other, carries the key; None: nothing.
+
+        A right header the caller set is left alone; without a configured key, the caller's own key is
+        moved to the right header. Not ``secure`` (plain http to another machine): every key comes off.
+        """
+        found = {name.lower(): value for name, value in headers if name.lower() in _AUTH_NAMES and value.strip()}
+        if not secure:
+            return HeaderEdit(frozenset(found)) if found else None
+        right = b"authorization" if style is AuthStyle.BEARER else b"x-api-key"
+        own = _token(found[right]) if right == b"authorization" and right in found else found.get(right, b"")
+        remove = set(found)
+        add: list[tuple[bytes, bytes]] = []
+        key = own
+        if own:
+            remove.discard(right)
+        else:
+            key = self._key if self._key is not None else _caller_key(found)
+            if key:
+                # An empty or malformed header of the right name goes too: two of them would be refused.
+                remove.add(right)
+                add.append((b"Authorization", b"Bearer " + key) if right == b"authorization" else (b"x-api-key", key))
+            else:
+                remove.clear()
+        if key:
+            self._remember(key)
+        if family is Family.ANTHROPIC and not any(name.lower() == _VERSION for name, _ in headers):
+            add.append((_VERSION, ANTHROPIC_VERSION.encode()))
+        present = {name.lower() for name, _ in headers}
+        remove &= present
+        return HeaderEdit(frozenset(remove), tuple(add)) if remove or add else None
+
+    def strip(self, headers: RawHeaders) -> HeaderEdit | None:
+        """Return what must come off a request to a foreign host: any header that holds a key of AnyInt's."""
+        known = self._seen if self._key is None else self._seen | {self._key}
+        leaking = {
+            name.lower()
+            for name, value in headers
+            if name.lower() in _AUTH_NAMES and not known.isdisjoint((value.strip(), _token(value)))
+        }
+        return HeaderEdit(frozenset(leaking)) if leaking else None
+
+    def used(self, headers: RawHeaders, edit: HeaderEdit | None) -> bytes | None:
+        """Return the key a request goes out with."""
+        final = headers if edit is None else edit.apply(headers)
+        found = {name.lower(): value for name, value in final if name.lower() in _AUTH_NAMES}
+        return _token(found.get(b"authorization", b"")) or found.get(b"x-api-key")
+
+    def _remember(self, key: bytes) -> None:
+        if len(self._seen) >= _MAX_SEEN:
+            self._seen.pop()
+        self._seen.add(key)
+
+
+def _caller_key(found: dict[bytes, bytes]) -> bytes:
+    return (
+        _token(found.get(b"authorization", b""))
+        or found.get(b"x-api-key", b"").strip()
+        or found.get(b"x-goog-api-key", b"").strip()
+    )
+
+
+def outer_retries(headers: RawHeaders) -> int:
+    """Return how often a layer above has already retried (``x-stainless-retry-count``), 0 if none says so."""
+    for name, value in headers:
+        if name.lower() == _RETRIES and value.isdigit() and len(value) <= 6:
+            return int(value)
+    return 0
+
+
+def key_id(key: bytes | None) -> bytes:
+    """Return what stands for a key where it must be told from others and may not be shown."""
+    return b"" if key is None else blake2b(key, digest_size=8, person=b"anyint-key-id").digest()

@@ -1,0 +1,254 @@
+"""The only two drivers, sync and async, side by side, with the fast lane.
+
+Must not know any client or any rule: a surface (an adapter's transport) sends, peeks and closes, the
+engine says in which order. Raising happens outside every ``except`` block, so that an error handed to
+the caller carries no context of ours and no reference cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from inspect import isawaitable
+from typing import Any, Protocol, TypeVar
+
+from .engine import Call, Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall, run
+from .exceptions import ResilienceError
+from .policy.model import Fault, HeaderPairs
+from .router import Plan
+
+__all__ = ["REPORT_KEY", "AsyncSurface", "Surface", "SyncSurface", "drive_async", "drive_sync"]
+
+REPORT_KEY = "anyint_resilience"
+"""Where a response's extensions hold the report (a plan after a clean first attempt)."""
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class Surface(Protocol[Q, R]):
+    """What an adapter supplies whether it is sync or async. No decision stands in it."""
+
+    monotonic: Callable[[], float]
+
+    def ticket(self, request: Q) -> Plan | Call | None:
+        """None: not ours. A plan: take the fast lane. A call: drive it."""
+        ...
+
+    def open_call(self, request: Q, plan: Plan, started: float) -> Call:
+        """Make the state of a call that leaves the fast lane."""
+        ...
+
+    def stranger(self, request: Q) -> Q:
+        """Return the request for a foreign host: as it is, less any key of AnyInt's."""
+        ...
+
+    def status(self, response: R) -> int:
+        """Return the HTTP status."""
+        ...
+
+    def headers(self, response: R) -> HeaderPairs:
+        """Return the response's headers."""
+        ...
+
+    def fault(self, error: Exception) -> Fault:
+        """Tell an exception of the client apart."""
+        ...
+
+    def rewrite(self, request: Q, effect: Send) -> Q:
+        """Return the request for one attempt: edited headers, time-outs within what remains."""
+        ...
+
+    def clean(self, response: R, plan: Plan) -> bool:
+        """Whether a first answer is good (below 400); if so, note the plan on it for a report."""
+        ...
+
+    def deliver(self, response: R, call: Call, result: Result[R]) -> R:
+        """Hand over the last real response: body readable, report attached, outer retries told off."""
+        ...
+
+    def failure(self, call: Call, result: Result[R]) -> Exception:
+        """Return what to raise: the original exception, or one of ours that is also the client's."""
+        ...
+
+
+class SyncSurface(Surface[Q, R], Protocol[Q, R]):
+    """A surface that blocks. ``send`` puts a request on the wire."""
+
+    send: Callable[[Q], R]
+
+    def peek(self, response: R, effect: Peek[R]) -> Peeked:
+        """Read the start of the body; the caller will still get all of it."""
+        ...
+
+    def discard(self, response: R) -> None:
+        """Close a response."""
+        ...
+
+
+class AsyncSurface(Surface[Q, R], Protocol[Q, R]):
+    """A surface that awaits. ``send`` puts a request on the wire."""
+
+    send: Callable[[Q], Awaitable[R]]
+
+    def peek(self, response: R, effect: Peek[R]) -> Awaitable[Peeked]:
+        """Read the start of the body; the caller will still get all of it."""
+        ...
+
+    def discard(self, response: R) -> Awaitable[None]:
+        """Close a response."""
+        ...
+
+
+def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
+    """Make one call and return the last real response, or raise."""
+    ticket = surface.ticket(request)
+    if ticket is None:
+        return surface.send(surface.stranger(request))
+    if not isinstance(ticket, Plan):
+        return _end(surface, ticket, _flow_sync(surface, request, ticket, None))
+    started = surface.monotonic()
+    try:
+        response = surface.send(request)
+    except Exception as error:
+        first = Outcome[R](error=error, fault=surface.fault(error))
+    else:
+        if surface.clean(response, ticket):
+            return response
+        first = _answered(surface, response)
+        del response
+    call = surface.open_call(request, ticket, started)
+    try:
+        return _end(surface, call, _flow_sync(surface, request, call, first))
+    finally:
+        del first  # it may hold the error, whose traceback holds this frame
+
+
+async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
+    """Make one call and return the last real response, or raise; the twin of :func:`drive_sync`."""
+    ticket = surface.ticket(request)
+    if ticket is None:
+        return await surface.send(surface.stranger(request))
+    if not isinstance(ticket, Plan):
+        return _end(surface, ticket, await _flow_async(surface, request, ticket, None))
+    started = surface.monotonic()
+    try:
+        response = await surface.send(request)
+    except Exception as error:
+        first = Outcome[R](error=error, fault=surface.fault(error))
+    else:
+        if surface.clean(response, ticket):
+            return response
+        first = _answered(surface, response)
+        del response
+    call = surface.open_call(request, ticket, started)
+    try:
+        return _end(surface, call, await _flow_async(surface, request, call, first))
+    finally:
+        del first  # it may hold the error, whose traceback holds this frame
+
+
+def _flow_sync(surface: SyncSurface[Q, R], request: Q, call: Call, first: Outcome[R] | None) -> Result[R]:
+    flow: Any = run(call)
+    effect: Any = None
+    reply: Any = None
+    thrown: BaseException | None = None
+    try:
+        effect = next(flow)
+        if first is not None:
+            effect = flow.send(first)
+        while True:
+            try:
+                reply, thrown = _perform_sync(surface, request, call, effect), None
+            except BaseException as error:  # also a cancellation: the engine must settle the ledger first
+                thrown = error
+            effect = flow.send(reply) if thrown is None else flow.throw(thrown)
+    except StopIteration as stop:
+        result: Result[R] = stop.value
+        return result
+    finally:
+        del effect, reply, thrown, first
+
+
+async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first: Outcome[R] | None) -> Result[R]:
+    flow: Any = run(call)
+    effect: Any = None
+    reply: Any = None
+    thrown: BaseException | None = None
+    try:
+        effect = next(flow)
+        if first is not None:
+            effect = flow.send(first)
+        while True:
+            try:
+                reply, thrown = await _perform_async(surface, request, call, effect), None
+            except BaseException as error:  # also a cancellation: the engine must settle the ledger first
+                thrown = error
+            effect = flow.send(reply) if thrown is None else flow.throw(thrown)
+    except StopIteration as stop:
+        result: Result[R] = stop.value
+        return result
+    finally:
+        del effect, reply, thrown, first
+
+
+def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
+    if isinstance(effect, Send):
+        try:
+            return _answered(surface, surface.send(surface.rewrite(request, effect)))
+        except Exception as error:
+            return Outcome[R](error=error, fault=surface.fault(error))
+    if isinstance(effect, Sleep):
+        return call.runtime.sleep(effect.seconds)
+    if isinstance(effect, Peek):
+        return surface.peek(effect.response, effect)
+    if isinstance(effect, Discard):
+        with suppress(Exception):  # what can't even be closed is gone; the call goes on
+            surface.discard(effect.response)
+        return None
+    if isinstance(effect, StateCall):
+        return call.ledger.store.update(effect.key, effect.step, effect.ttl)
+    key = call.credentials.ask(effect.used)
+    if isawaitable(key):
+        _close(key)
+        raise ResilienceError("the key source is async and can't be used by a sync client")
+    return call.credentials.accept(key)
+
+
+async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
+    if isinstance(effect, Send):
+        try:
+            return _answered(surface, await surface.send(surface.rewrite(request, effect)))
+        except Exception as error:
+            return Outcome[R](error=error, fault=surface.fault(error))
+    if isinstance(effect, Sleep):
+        return await call.runtime.asleep(effect.seconds)
+    if isinstance(effect, Peek):
+        return await surface.peek(effect.response, effect)
+    if isinstance(effect, Discard):
+        with suppress(Exception):  # what can't even be closed is gone; the call goes on
+            await surface.discard(effect.response)
+        return None
+    if isinstance(effect, StateCall):
+        return call.ledger.store.update(effect.key, effect.step, effect.ttl)
+    key = call.credentials.ask(effect.used)
+    return call.credentials.accept(await key if isawaitable(key) else key)
+
+
+def _answered(surface: Surface[Q, R], response: R) -> Outcome[R]:
+    return Outcome(response=response, status=surface.status(response), headers=surface.headers(response))
+
+
+def _end(surface: Surface[Q, R], call: Call, result: Result[R]) -> R:
+    if result.response is not None and result.error is None:
+        return surface.deliver(result.response, call, result)
+    try:
+        raise surface.failure(call, result)
+    finally:
+        del result  # it holds the error, whose traceback holds this frame
+
+
+def _close(awaitable: object) -> None:
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()

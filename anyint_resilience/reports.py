@@ -1,0 +1,66 @@
+"""``report(x)``: read what happened to a call off whatever the application got from it.
+
+Must not know any client: it looks for the attributes that clients' responses and exceptions have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .drive import REPORT_KEY
+from .policy.model import Attempt, CallReport
+from .router import Plan
+
+__all__ = ["attach", "report"]
+
+_DEPTH = 8
+
+
+def report(x: object) -> CallReport | None:
+    """Return the report of the call that ended with this response or exception, or None if there is none.
+
+    Takes any client's response, an SDK's raw response, our exceptions and the client's, and an SDK's
+    exceptions (through ``.response``, ``.http_response`` and ``__cause__``).
+    """
+    for _ in range(_DEPTH):
+        found = getattr(x, "anyint_report", None)
+        if isinstance(found, CallReport):
+            return found
+        extensions = getattr(x, "extensions", None)
+        held = extensions.get(REPORT_KEY) if isinstance(extensions, Mapping) else None
+        if isinstance(held, CallReport):
+            return held
+        if isinstance(held, Plan):
+            return _clean(held, getattr(x, "status_code", None))
+        x = _next(x)
+        if x is None:
+            return None
+    return None
+
+
+def attach(error: Exception, found: CallReport) -> None:
+    """Put a report on an exception, where it takes one."""
+    try:
+        error.anyint_report = found  # type: ignore[attr-defined]
+    except AttributeError:  # a class with slots: the exception itself matters more
+        return
+
+
+def _next(x: object) -> Any:
+    for name in ("response", "http_response", "__cause__"):
+        try:
+            found = getattr(x, name, None)
+        except RuntimeError:  # httpx: a property that was never set
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _clean(plan: Plan, status: int | None) -> CallReport:
+    """Make the report of a call whose first answer was good: nothing was recorded while it ran."""
+    first = Attempt(number=1, started=0.0, duration=0.0, status=status, fault=None, decision=None)
+    return CallReport(
+        route=plan.route.name, family=plan.route.family, operation=plan.route.operation, attempts=(first,)
+    )

@@ -1,0 +1,119 @@
+"""Which requests are ours: trusted hosts, and a cached plan for each URL.
+
+Must not know any client. A request to a host that is not AnyInt's has no plan and passes untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route, RouteTable
+from .contract.words import AuthStyle, Family, Operation
+
+__all__ = ["MAX_CACHED", "Plan", "Router", "host_problem", "is_loopback"]
+
+_IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
+_PAID = frozenset((Operation.CREATE, Operation.UPLOAD))
+MAX_CACHED = 2048
+_PORTS = {"https": 443, "http": 80}
+
+
+class Plan:
+    """What is known of a request from its method and URL alone. Shared by all calls to that URL; never changed.
+
+    ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
+    piece of the body (``"background"``) whose presence takes the call off the fast lane.
+    ``secure``: a key may travel here.
+    """
+
+    __slots__ = ("fast", "route", "secure", "style", "watch")
+
+    def __init__(self, route: Route, *, secure: bool) -> None:
+        self.route = route
+        self.secure = secure
+        self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
+        in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
+        self.fast = secure and route.operation not in _PAID and not in_body
+        paid = [key for key, operation in route.body_switch if operation in _PAID]
+        self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine (the only place plain http may carry a key)."""
+    return host in {"localhost", "::1", "[::1]"} or (
+        host.startswith("127.") and host.count(".") == 3 and host.replace(".", "").isdigit()
+    )
+
+
+def host_problem(url: object) -> str | None:
+    """Say what is wrong with a base URL or host the user adds; None if it can be used."""
+    if not isinstance(url, str) or not url.strip():
+        return "must be a URL such as https://gateway.api.anyint.ai"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return f"is not a URL: {error}"
+    del port
+    if parts.scheme not in _PORTS or not host:
+        return "must begin with https:// (or http:// for a loopback address)"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "must be https: a key never travels over plain http, except to a loopback address"
+    if parts.username or parts.password:
+        return "must not hold a user name or password"
+    return None
+
+
+class Router:
+    """Looks a request up by (scheme, host, port, method, path): None for a foreign host.
+
+    Shared between threads; the cache is bounded and holds no query string.
+    """
+
+    def __init__(self, *, urls: Iterable[str] = (), seedance: bool = False) -> None:
+        self.table = RouteTable(seedance=seedance)
+        self._origins: dict[tuple[str, str, int], str] = {
+            (scheme, host, port): "" for host in HOSTS for scheme, port in _PORTS.items()
+        }
+        for url in urls:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").lower()
+            port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+            self._origins[parts.scheme, host, port] = _mount(parts.path)
+        self._plans: dict[tuple[str, str, int | None, str, bytes], Plan | None] = {}
+
+    def plan(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
+        """Return the plan of a request, None for a foreign host. ``target`` is the path, perhaps with a query."""
+        key = (scheme, host, port, method, target)
+        try:
+            return self._plans[key]
+        except KeyError:
+            pass
+        if b"?" in target:
+            return self.plan(scheme, host, port, method, target.partition(b"?")[0])
+        plan = self._make(scheme, host, port, method, target)
+        if len(self._plans) >= MAX_CACHED:
+            self._plans.clear()
+        self._plans[key] = plan
+        return plan
+
+    def _make(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
+        host = host.lower().rstrip(".")
+        mount = self._origins.get((scheme, host, port if port is not None else _PORTS.get(scheme, 0)))
+        if mount is None:
+            return None
+        path = target.decode("latin-1")
+        if mount and path.startswith(mount + "/"):
+            path = path[len(mount) :]
+        return Plan(self.table.match(method, path), secure=scheme == "https" or is_loopback(host))
+
+
+def _mount(path: str) -> str:
+    """Return the part of a base URL's path that stands before the contract's own paths, without a final slash."""
+    segments = path.strip("/").split("/")
+    for index, segment in enumerate(segments):
+        if segment in PREFIXES:
+            segments = segments[:index]
+            break
+    return "/" + "/".join(segments) if any(segments) else ""

@@ -1,0 +1,137 @@
+"""Feeds outcomes to the engine and lists the effects. Must not know any client, clock or mock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyint_resilience import Policy
+from anyint_resilience.contract.words import Operation
+from anyint_resilience.credentials import Credentials
+from anyint_resilience.engine import AskKey, Call, Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall, run
+from anyint_resilience.policy.model import Fault, FaultKind
+from anyint_resilience.router import Router
+from anyint_resilience.runtime import Runtime
+from anyint_resilience.stores.memory import MemoryStore
+from anyint_resilience.tasks.ledger import Ledger
+
+HOST = "gateway.api.anyint.ai"
+
+
+@dataclass
+class World:
+    """A clock that moves only when the engine sleeps or an attempt takes time."""
+
+    now: float = 0.0
+    u: float = 1.0
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(MemoryStore(lambda: self.now), window=3600)
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(monotonic=lambda: self.now, wall=lambda: 1_000_000 + self.now, random=lambda: self.u)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A scripted answer; a body given as an exception breaks when it is read."""
+
+    status: int
+    body: bytes | Exception = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    takes: float = 0.0
+
+
+class Script:
+    """Plays one call: answers and exceptions in order; ``effects`` is what the engine asked for, in short words."""
+
+    def __init__(self, world: World, *steps: Answer | int | FaultKind | BaseException, **call: Any) -> None:
+        self.world = world
+        self.steps = [Answer(step) if isinstance(step, int) else step for step in steps]
+        self.effects: list[str] = []
+        self.sent: list[Send] = []
+        self.call = make_call(world, **call)
+
+    def play(self) -> Result[Any]:
+        """Run the call to its end."""
+        flow: Any = run(self.call)
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    reply = self.perform(effect)
+                except BaseException as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(reply)
+        except StopIteration as stop:
+            result: Result[Any] = stop.value
+            return result
+
+    def perform(self, effect: Any) -> Any:
+        """Carry out one effect as a driver would, without any I/O."""
+        if isinstance(effect, Send):
+            self.effects.append(f"send {effect.number}")
+            self.sent.append(effect)
+            return self.answer(self.steps.pop(0))
+        if isinstance(effect, Sleep):
+            self.effects.append(f"sleep {effect.seconds:g}")
+            self.world.now += effect.seconds
+            return None
+        if isinstance(effect, Peek):
+            body = effect.response.body
+            if isinstance(body, Exception):
+                return Peeked(body=b"{", error=body)
+            return Peeked(body=body, complete=True)
+        if isinstance(effect, Discard):
+            self.effects.append("discard")
+            return None
+        if isinstance(effect, StateCall):
+            self.effects.append("ledger")
+            return self.world.ledger.store.update(effect.key, effect.step, effect.ttl)
+        assert isinstance(effect, AskKey)
+        self.effects.append("ask")
+        return self.call.credentials.accept(self.call.credentials.ask(effect.used))
+
+    def answer(self, step: Any) -> Outcome[Any]:
+        """Return what a Send is told."""
+        if isinstance(step, FaultKind):
+            return Outcome(error=ConnectionError(step.value), fault=Fault(step, "ConnectionError"))
+        if isinstance(step, BaseException):
+            raise step
+        self.world.now += step.takes
+        return Outcome(response=step, status=step.status, headers=step.headers)
+
+
+def make_call(
+    world: World,
+    *,
+    method: str = "POST",
+    path: str = "/openai/v1/chat/completions",
+    policy: Policy | None = None,
+    key: Any = "sk-test",
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    intent: str | None = None,
+    replayable: bool = True,
+    outer_retries: int = 0,
+    operation: Operation | None = None,
+) -> Call:
+    """Make the state of a call as an adapter would."""
+    plan = Router().plan("https", HOST, None, method, path.encode())
+    assert plan is not None
+    return Call(
+        plan=plan,
+        method=method,
+        operation=plan.route.operation if operation is None else operation,
+        policy=Policy() if policy is None else policy,
+        runtime=world.runtime,
+        credentials=Credentials(key),
+        ledger=world.ledger,
+        headers=headers,
+        started=world.now,
+        replayable=replayable,
+        intent=intent,
+        outer_retries=outer_retries,
+    )
