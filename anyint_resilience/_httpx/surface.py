@@ -1,0 +1,324 @@
+"""The surface of httpx and httpx2 that the drivers work on: sending, peeking, closing, handing back.
+
+Must not import either client, nor decide anything.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, ClassVar, Generic
+
+from ..config import OVERRIDES, Resilience
+from ..contract.routes import HOSTS
+from ..contract.words import Operation
+from ..credentials import key_id, outer_retries
+from ..drive import REPORT_KEY, drive_async, drive_sync
+from ..engine import Call, Peek, Peeked, Result, Send
+from ..exceptions import ResilienceError
+from ..policy.model import Fault, FaultKind
+from ..policy.request import operation_of, same_body
+from ..policy.rules import Policy
+from ..reports import attach
+from ..router import MAX_CACHED, Plan
+from ..tasks.ledger import intent_of
+from .shapes import Kit, Q, R
+from .streams import Head, peek_async, peek_sync
+
+__all__ = ["AsyncTransport", "SyncTransport"]
+
+_PAID = (Operation.CREATE, Operation.UPLOAD)
+
+
+class Base(Generic[Q, R]):
+    """What does not wait, and so is the same sync and async."""
+
+    kit: ClassVar[Kit]
+
+    def __init__(self, anyint: Resilience | None, inner: Any) -> None:
+        self.anyint = Resilience.from_env() if anyint is None else anyint
+        self.inner = inner
+        policy = self.anyint.policy
+        self._plain = policy.enabled and policy.deadline is None
+        self._plans: dict[tuple[str, Any], Plan | None] = {}
+        self._in_order = self.anyint.credentials.in_order
+        self.monotonic = self.anyint.runtime.monotonic
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.inner!r})"
+
+    def ticket(self, request: Q) -> Plan | Call | None:
+        """Look the request up; the fast lane is for requests with nothing special about them."""
+        url: Any = request.url
+        headers: Any = request.headers
+        try:  # both clients keep a parsed URL and lower-case names: a third of the cost of asking for them anew
+            plan = self._plans[request.method, url._uri_reference]
+            lowered = headers._list
+        except (KeyError, AttributeError, TypeError):
+            plan = self._look_up(request)
+            lowered = [(name, name.lower(), value) for name, value in headers.raw]
+        if plan is None:
+            return None
+        if (
+            plan.fast
+            and self._plain
+            and REPORT_KEY not in request.extensions
+            and OVERRIDES.get() is None
+            and self._in_order(lowered, plan.style)
+            and (plan.watch is None or plan.watch not in (self._body(request) or b""))
+        ):
+            return plan
+        return self.open_call(request, plan, self.monotonic())
+
+    def _look_up(self, request: Q) -> Plan | None:
+        """Look up by the client's public properties, and remember under its parsed URL if that says the same."""
+        url: Any = request.url
+        plan = self.anyint.router.plan(url.scheme, url.host, url.port, request.method, url.raw_path)
+        parsed = getattr(url, "_uri_reference", None)
+        try:
+            same = (parsed.scheme, parsed.host, parsed.port, parsed.path) == (url.scheme, url.host, url.port, url.path)
+            bare = not parsed.query and not parsed.userinfo
+            if same and bare:
+                if len(self._plans) >= MAX_CACHED:
+                    self._plans.clear()
+                self._plans[request.method, parsed] = plan
+        except (AttributeError, TypeError):
+            return plan
+        return plan
+
+    def open_call(self, request: Q, plan: Plan, started: float) -> Call:
+        """Make the state of one call."""
+        anyint, raw, body = self.anyint, request.headers.raw, self._body(request)
+        operation = operation_of(plan.route, body)
+        policy = self._policy(request)
+        return Call(
+            plan=plan,
+            method=request.method,
+            operation=operation,
+            policy=policy,
+            runtime=anyint.runtime,
+            credentials=anyint.credentials,
+            ledger=anyint.ledger,
+            headers=raw,
+            started=started,
+            replayable=body is not None or self._multipart(request),
+            intent=self._intent(request, body) if operation in _PAID and policy.enabled else None,
+            outer_retries=outer_retries(raw),
+        )
+
+    def _policy(self, request: Q) -> Policy:
+        own = request.extensions.get(REPORT_KEY)
+        if own is None:
+            overridden = self.anyint.overridden()
+            return self.anyint.policy if overridden is None else overridden
+        if not isinstance(own, Policy):
+            raise ResilienceError(f"extensions[{REPORT_KEY!r}] must be a Policy, not {type(own).__name__}")
+        return own
+
+    def _body(self, request: Q) -> bytes | None:
+        """Return the body if it is bytes; None if it is a stream."""
+        if isinstance(request.stream, self.kit.module.ByteStream):
+            return b"".join(request.stream)
+        return None
+
+    def _multipart(self, request: Q) -> bool:
+        # A form whose every part can be read again has a Content-Length; one with an unseekable file has none.
+        return isinstance(request.stream, self.kit.multipart) and any(
+            name.lower() == b"content-length" for name, _ in request.headers.raw
+        )
+
+    def _intent(self, request: Q, body: bytes | None) -> str | None:
+        """Name a paid create, so that it is known again when a layer above sends it anew."""
+        raw = {name.lower(): value for name, value in request.headers.raw}
+        host = b"" if request.url.host in HOSTS else request.url.host.encode()
+        account = key_id(self.anyint.credentials.used(request.headers.raw, None))
+        what = (request.method.encode(), host, request.url.raw_path, account)
+        given = raw.get(b"idempotency-key")
+        if given:
+            return intent_of(b"given", *what, given)
+        kind = raw.get(b"content-type", b"")
+        if body is not None:
+            return intent_of(b"body", *what, same_body(body, kind))
+        if self._multipart(request):
+            chunks: Iterable[bytes] = request.stream
+            return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in chunks))
+        return None
+
+    def stranger(self, request: Q) -> Q:
+        """Take AnyInt's keys off a request to somebody else; as a rule there is none and nothing changes."""
+        edit = self.anyint.credentials.strip(request.headers.raw)
+        return request if edit is None else self.rewrite(request, Send(1, edit))
+
+    def status(self, response: R) -> int:
+        """Return the HTTP status."""
+        return response.status_code
+
+    def headers(self, response: R) -> list[tuple[bytes, bytes]]:
+        """Return the headers as pairs."""
+        return response.headers.raw
+
+    def fault(self, error: Exception) -> Fault:
+        """Tell an exception of the client apart by its class; its text is never kept."""
+        name = type(error).__name__
+        for parent in type(error).__mro__:
+            kind = self.kit.faults.get(parent)
+            if kind is FaultKind.CONNECT_ERROR:
+                return Fault(_tls(error), name)
+            if kind is not None:
+                return Fault(kind, name)
+        return Fault(FaultKind.UNKNOWN, name)
+
+    def rewrite(self, request: Q, effect: Send) -> Q:
+        """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
+        if effect.edit is None and effect.remaining is None:
+            return request
+        raw = request.headers.raw if effect.edit is None else effect.edit.apply(request.headers.raw)
+        extensions = dict(request.extensions)
+        if effect.remaining is not None:
+            left = max(0.001, effect.remaining)
+            given = extensions.get("timeout") or {}
+            phases = ("connect", "read", "write", "pool")
+            extensions["timeout"] = {p: left if given.get(p) is None else min(left, given[p]) for p in phases}
+        made: Q = self.kit.module.Request(
+            request.method, request.url, headers=raw, stream=request.stream, extensions=extensions
+        )
+        return made
+
+    def clean(self, response: R, plan: Plan) -> bool:
+        """Hand over a good first answer, with just enough on it to make a report of."""
+        if response.status_code >= 400:
+            return False
+        response.extensions[REPORT_KEY] = plan
+        return True
+
+    def deliver(self, response: R, call: Call, result: Result[R]) -> R:
+        """Hand over the last real response."""
+        response.extensions[REPORT_KEY] = result.report
+        if result.decision is not None and result.decision.cause is not None:
+            response.headers["x-should-retry"] = "false"  # the SDKs' own word: do not multiply our attempts
+        if call.policy.deadline is not None:
+            self._bound(response, call)
+        return response
+
+    def _bound(self, response: R, call: Call) -> None:
+        """Make the rest of a body end with the user's deadline."""
+
+        def check() -> None:
+            remaining = call.remaining()
+            if remaining is not None and remaining <= 0:
+                raise self._late(call, None)
+
+        held = response.stream
+        if isinstance(held, (self.kit.replay_sync, self.kit.replay_async)):  # type: ignore[arg-type]
+            held.check = check
+        elif isinstance(held, self.kit.module.SyncByteStream):
+            response.stream = self.kit.replay_sync(held, [], held, check)
+        else:
+            response.stream = self.kit.replay_async(held, [], held, check)
+
+    def failure(self, call: Call, result: Result[R]) -> Exception:
+        """Return what to raise: the original exception unless ours says more, and then it is the cause."""
+        error = result.error
+        if result.unknown:
+            timed_out = error is not None and isinstance(error, self.kit.module.TimeoutException)
+            kind = self.kit.unknown_timeout if timed_out else self.kit.unknown
+            said = result.report.notes[-1] if result.decision is None else result.decision.guidance
+            unknown = kind(said)
+            unknown.intent = call.intent
+            unknown.__cause__ = error
+            attach(unknown, result.report)
+            return unknown
+        if result.late or error is None:
+            return self._late(call, error)
+        attach(error, result.report)
+        return error
+
+    def _late(self, call: Call, cause: Exception | None) -> ResilienceError:
+        late = self.kit.late(f"the deadline of {call.policy.deadline} s has passed")
+        late.__cause__ = cause
+        attach(late, call.report())
+        return late
+
+
+class SyncTransport(Base[Q, R]):
+    """The blocking half; each adapter adds its client's ``BaseTransport``."""
+
+    def __init__(self, anyint: Resilience | None, inner: Any) -> None:
+        super().__init__(anyint, inner)
+        self.send: Callable[[Q], R] = inner.handle_request
+
+    def __enter__(self) -> Any:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.inner.__exit__(*exc_info)
+
+    def close(self) -> None:
+        """Close the wrapped transport."""
+        self.inner.close()
+
+    def handle_request(self, request: Q) -> R:
+        """Make one call: one or more attempts."""
+        return drive_sync(self, request)
+
+    def peek(self, response: R, effect: Peek[R]) -> Peeked:
+        """Read the start of the body and put it back."""
+        head = Head(effect, self.monotonic)
+        inner = response.stream
+        peeked, rest = peek_sync(inner, head)
+        response.stream = self.kit.replay_sync(inner, head.chunks, rest)
+        return peeked
+
+    def discard(self, response: R) -> None:
+        """Close a response that nobody will see."""
+        response.stream.close()
+
+
+class AsyncTransport(Base[Q, R]):
+    """The awaiting half; each adapter adds its client's ``AsyncBaseTransport``."""
+
+    def __init__(self, anyint: Resilience | None, inner: Any) -> None:
+        super().__init__(anyint, inner)
+        self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
+
+    async def __aenter__(self) -> Any:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self.inner.__aexit__(*exc_info)
+
+    async def aclose(self) -> None:
+        """Close the wrapped transport."""
+        await self.inner.aclose()
+
+    async def handle_async_request(self, request: Q) -> R:
+        """Make one call: one or more attempts."""
+        return await drive_async(self, request)
+
+    async def peek(self, response: R, effect: Peek[R]) -> Peeked:
+        """Read the start of the body and put it back."""
+        head = Head(effect, self.monotonic)
+        inner = response.stream
+        peeked, rest = await peek_async(inner, head)
+        response.stream = self.kit.replay_async(inner, head.chunks, rest)
+        return peeked
+
+    async def discard(self, response: R) -> None:
+        """Close a response that nobody will see."""
+        await response.stream.aclose()
+
+
+def _tls(error: BaseException) -> FaultKind:
+    """Tell a TLS failure from other connect errors by what caused it."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return FaultKind.TLS_CERTIFICATE
+        if isinstance(seen, ssl.SSLError):
+            return FaultKind.TLS_ERROR
+        if seen is None:
+            break
+        seen = seen.__cause__ if seen.__cause__ is not None else seen.__context__
+    return FaultKind.CONNECT_ERROR
