@@ -60,7 +60,8 @@ def _group(name: str) -> list[str]:
 
 def _pytest(session: nox.Session, *args: str) -> None:
     workers = str(min(4, os.cpu_count() or 1))
-    session.run("python", "-m", "pytest", "-n", workers, *args, env=ENV)
+    # One hash seed for all workers: they must collect the same tests, also where a set is a test's parameter.
+    session.run("python", "-m", "pytest", "-n", workers, *args, env={**ENV, "PYTHONHASHSEED": "0"})
 
 
 @nox.session(python=ONE)

@@ -59,7 +59,9 @@ class Resilience:
     ledger: Ledger = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        hosts = tuple(self.hosts) if isinstance(self.hosts, Iterable) and not isinstance(self.hosts, str) else (self.hosts,)
+        hosts = (
+            tuple(self.hosts) if isinstance(self.hosts, Iterable) and not isinstance(self.hosts, str) else (self.hosts,)
+        )
         urls = hosts if self.base_url is None else (self.base_url, *hosts)
         problems = self._problems(hosts)
         if problems:

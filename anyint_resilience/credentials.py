@@ -28,6 +28,7 @@ LoweredHeaders: TypeAlias = "Iterable[tuple[bytes, bytes, bytes]]"
 _AUTH_NAMES = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
 _VERSION = b"anthropic-version"
 _RETRIES = b"x-stainless-retry-count"
+_BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
 _NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES))
 _MAX_SEEN = 64
 
@@ -75,6 +76,8 @@ class Credentials:
         self._key: bytes | None = source.encode() if isinstance(source, str) else None
         self._ours: set[bytes] = set()
         self._seen: set[bytes] = set()
+        self._bearers: set[bytes] = set()
+        self._keys: set[bytes] = set()
         if self._key is not None:
             self._remember(self._key)
 
@@ -102,7 +105,9 @@ class Credentials:
             return None
         return self._source()
 
-    def rotated(self, headers: RawHeaders, family: Family | None, style: AuthStyle, used: bytes | None) -> HeaderEdit | None:
+    def rotated(
+        self, headers: RawHeaders, family: Family | None, style: AuthStyle, used: bytes | None
+    ) -> HeaderEdit | None:
         """Return the edit that puts the new key where ``used`` was refused; None if there is no new one.
 
         A key that never came from our source is the caller's own, and left alone.
@@ -132,26 +137,33 @@ class Credentials:
 
         One pass, for the fast lane; where it says no, :meth:`edit` looks closer.
         """
-        key = b""
-        version = style is AuthStyle.BEARER  # only the x-api-key family wants a version
+        if style is _BEARER:
+            right_name, good, version = b"authorization", self._bearers, True
+        else:
+            right_name, good, version = b"x-api-key", self._keys, False  # this family also wants a version
+        right = False
         for _, name, value in headers:
-            if name not in _NAMES:
-                continue
-            if name == b"authorization":
-                if style is not AuthStyle.BEARER or value[:7] != b"Bearer ":
+            if name in _NAMES:
+                if name == right_name:
+                    if value not in good and not self._vet(value, style):
+                        return False
+                    right = True
+                elif name == _VERSION:
+                    version = True
+                elif name != _RETRIES or value != b"0":
                     return False
-                key = value[7:]
-            elif name == b"x-api-key":
-                if style is not AuthStyle.X_API_KEY:
-                    return False
-                key = value
-            elif name == _VERSION:
-                version = True
-            elif name != _RETRIES or value != b"0":
-                return False
-        if key and key not in self._seen:
-            self._remember(key)
-        return version and key != b""
+        return right and version
+
+    def _vet(self, value: bytes, style: AuthStyle) -> bool:
+        """Look closely at a header value not met before; a good one is known from then on."""
+        key, good = (_token(value), self._bearers) if style is _BEARER else (value.strip(), self._keys)
+        if not key:
+            return False
+        if len(good) >= _MAX_SEEN:
+            good.clear()
+        good.add(value)
+        self._remember(key)
+        return True
 
     def edit(self, headers: RawHeaders, family: Family | None, style: AuthStyle, *, secure: bool) -> HeaderEdit | None:
         """Return what must change so that the right header, and no other, carries the key; None: nothing.
@@ -159,30 +171,27 @@ class Credentials:
         A right header the caller set is left alone; without a configured key, the caller's own key is
         moved to the right header. Not ``secure`` (plain http to another machine): every key comes off.
         """
-        found = {name.lower(): value for name, value in headers if name.lower() in _AUTH_NAMES and value.strip()}
+        values = {name.lower(): value.strip() for name, value in headers}
+        found = {name: values[name] for name in _AUTH_NAMES if values.get(name)}
         if not secure:
             return HeaderEdit(frozenset(found)) if found else None
-        right = b"authorization" if style is AuthStyle.BEARER else b"x-api-key"
-        own = _token(found[right]) if right == b"authorization" and right in found else found.get(right, b"")
-        remove = set(found)
+        right = b"authorization" if style is _BEARER else b"x-api-key"
+        own = _token(found.get(right, b"")) if style is _BEARER else found.get(right, b"")
+        remove: set[bytes] = set()
         add: list[tuple[bytes, bytes]] = []
         key = own
         if own:
-            remove.discard(right)
+            remove = set(found) - {right}
         else:
             key = self._key if self._key is not None else _caller_key(found)
             if key:
                 # An empty or malformed header of the right name goes too: two of them would be refused.
-                remove.add(right)
-                add.append((b"Authorization", b"Bearer " + key) if right == b"authorization" else (b"x-api-key", key))
-            else:
-                remove.clear()
-        if key:
+                remove = set(found) | ({right} & values.keys())
+                add.append((b"Authorization", b"Bearer " + key) if style is _BEARER else (b"x-api-key", key))
+        if key and key not in self._seen:
             self._remember(key)
-        if family is Family.ANTHROPIC and not any(name.lower() == _VERSION for name, _ in headers):
+        if family is Family.ANTHROPIC and _VERSION not in values:
             add.append((_VERSION, ANTHROPIC_VERSION.encode()))
-        present = {name.lower() for name, _ in headers}
-        remove &= present
         return HeaderEdit(frozenset(remove), tuple(add)) if remove or add else None
 
     def strip(self, headers: RawHeaders) -> HeaderEdit | None:

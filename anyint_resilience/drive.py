@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from inspect import isawaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from .engine import Call, Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall, run
+from .calls import Call
+from .effects import Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall
+from .engine import run
 from .exceptions import ResilienceError
 from .policy.model import Fault, HeaderPairs
 from .router import Plan
 
-__all__ = ["REPORT_KEY", "AsyncSurface", "Surface", "SyncSurface", "drive_async", "drive_sync"]
+__all__ = ["REPORT_KEY", "AsyncSurface", "Keyed", "Surface", "SyncSurface", "drive_async", "drive_sync"]
 
 REPORT_KEY = "anyint_resilience"
 """Where a response's extensions hold the report (a plan after a clean first attempt)."""
@@ -26,17 +28,27 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
+class Keyed(Generic[Q]):
+    """A request that takes the fast lane once its header is right: its plan, and what goes on the wire."""
+
+    __slots__ = ("plan", "request")
+
+    def __init__(self, plan: Plan, request: Q) -> None:
+        self.plan = plan
+        self.request = request
+
+
 class Surface(Protocol[Q, R]):
     """What an adapter supplies whether it is sync or async. No decision stands in it."""
 
     monotonic: Callable[[], float]
 
-    def ticket(self, request: Q) -> Plan | Call | None:
-        """None: not ours. A plan: take the fast lane. A call: drive it."""
+    def ticket(self, request: Q) -> Plan | Keyed[Q] | Call | None:
+        """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
         ...
 
-    def open_call(self, request: Q, plan: Plan, started: float) -> Call:
-        """Make the state of a call that leaves the fast lane."""
+    def open_call(self, request: Q, plan: Plan, started: float, *, sent: bool = False) -> Call:
+        """Make the state of a call; ``sent``: it leaves the fast lane after its first attempt."""
         ...
 
     def stranger(self, request: Q) -> Q:
@@ -103,21 +115,26 @@ class AsyncSurface(Surface[Q, R], Protocol[Q, R]):
 def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
     """Make one call and return the last real response, or raise."""
     ticket = surface.ticket(request)
-    if ticket is None:
+    wire = request
+    if type(ticket) is Plan:
+        plan = ticket
+    elif ticket is None:
         return surface.send(surface.stranger(request))
-    if not isinstance(ticket, Plan):
+    elif isinstance(ticket, Keyed):
+        plan, wire = ticket.plan, ticket.request
+    else:
         return _end(surface, ticket, _flow_sync(surface, request, ticket, None))
     started = surface.monotonic()
     try:
-        response = surface.send(request)
+        response = surface.send(wire)
     except Exception as error:
         first = Outcome[R](error=error, fault=surface.fault(error))
     else:
-        if surface.clean(response, ticket):
+        if surface.clean(response, plan):
             return response
         first = _answered(surface, response)
         del response
-    call = surface.open_call(request, ticket, started)
+    call = surface.open_call(request, plan, started, sent=True)
     try:
         return _end(surface, call, _flow_sync(surface, request, call, first))
     finally:
@@ -127,21 +144,26 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
 async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
     """Make one call and return the last real response, or raise; the twin of :func:`drive_sync`."""
     ticket = surface.ticket(request)
-    if ticket is None:
+    wire = request
+    if type(ticket) is Plan:
+        plan = ticket
+    elif ticket is None:
         return await surface.send(surface.stranger(request))
-    if not isinstance(ticket, Plan):
+    elif isinstance(ticket, Keyed):
+        plan, wire = ticket.plan, ticket.request
+    else:
         return _end(surface, ticket, await _flow_async(surface, request, ticket, None))
     started = surface.monotonic()
     try:
-        response = await surface.send(request)
+        response = await surface.send(wire)
     except Exception as error:
         first = Outcome[R](error=error, fault=surface.fault(error))
     else:
-        if surface.clean(response, ticket):
+        if surface.clean(response, plan):
             return response
         first = _answered(surface, response)
         del response
-    call = surface.open_call(request, ticket, started)
+    call = surface.open_call(request, plan, started, sent=True)
     try:
         return _end(surface, call, await _flow_async(surface, request, call, first))
     finally:
@@ -164,8 +186,7 @@ def _flow_sync(surface: SyncSurface[Q, R], request: Q, call: Call, first: Outcom
                 thrown = error
             effect = flow.send(reply) if thrown is None else flow.throw(thrown)
     except StopIteration as stop:
-        result: Result[R] = stop.value
-        return result
+        return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
     finally:
         del effect, reply, thrown, first
 
@@ -186,8 +207,7 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
                 thrown = error
             effect = flow.send(reply) if thrown is None else flow.throw(thrown)
     except StopIteration as stop:
-        result: Result[R] = stop.value
-        return result
+        return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
     finally:
         del effect, reply, thrown, first
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route, RouteTable
+from .contract.matching import RouteTable
+from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
 from .contract.words import AuthStyle, Family, Operation
+from .policy.verdicts import is_unsafe
 
 __all__ = ["MAX_CACHED", "Plan", "Router", "host_problem", "is_loopback"]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
-_PAID = frozenset((Operation.CREATE, Operation.UPLOAD))
 MAX_CACHED = 2048
 _PORTS = {"https": 443, "http": 80}
 
@@ -29,13 +30,13 @@ class Plan:
 
     __slots__ = ("fast", "route", "secure", "style", "watch")
 
-    def __init__(self, route: Route, *, secure: bool) -> None:
+    def __init__(self, route: Route, method: str, *, secure: bool) -> None:
         self.route = route
         self.secure = secure
         self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
         in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
-        self.fast = secure and route.operation not in _PAID and not in_body
-        paid = [key for key, operation in route.body_switch if operation in _PAID]
+        self.fast = secure and not is_unsafe(route.operation, method) and not in_body
+        paid = [key for key, operation in route.body_switch if is_unsafe(operation, method)]
         self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
 
 
@@ -106,7 +107,7 @@ class Router:
         path = target.decode("latin-1")
         if mount and path.startswith(mount + "/"):
             path = path[len(mount) :]
-        return Plan(self.table.match(method, path), secure=scheme == "https" or is_loopback(host))
+        return Plan(self.table.match(method, path), method, secure=scheme == "https" or is_loopback(host))
 
 
 def _mount(path: str) -> str:

@@ -15,3 +15,10 @@ settings.load_profile("gate")
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every test marked ``anyio`` runs on both event loops."""
     return str(request.param)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are not plain text do not name a test: they are unreadable, and gzip's hold their birth time."""
+    if isinstance(val, bytes) and (len(val) > 60 or not (val.isascii() and val.decode("ascii").isprintable())):
+        return f"{argname}-{len(val)}-bytes"
+    return None

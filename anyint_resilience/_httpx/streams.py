@@ -6,9 +6,12 @@ Must not import either client, nor decide anything.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from ..engine import Peek, Peeked
+from ..effects import Peek, Peeked
+
+_MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
 __all__ = ["AsyncReplay", "Head", "SyncReplay", "peek_async", "peek_sync"]
 
@@ -78,8 +81,17 @@ class AsyncReplay(_Replay):
                 yield chunk
 
     async def aclose(self) -> None:
-        """Close the body on the wire."""
+        """Close the body on the wire, then let the client's own generators see that it is closed.
+
+        One that is dropped in the middle is a ResourceWarning on trio, and httpx nests two of them.
+        """
+        rest, self.rest = self.rest, None
         await self.inner.aclose()
+        if rest is None:
+            return
+        with suppress(Exception):
+            for _ in range(_MAX_BUFFERED):
+                await rest.__anext__()
 
 
 def peek_sync(stream: Any, head: Head) -> tuple[Peeked, Any]:

@@ -6,28 +6,26 @@ Must not import either client, nor decide anything.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Generic
 
+from ..calls import Call
 from ..config import OVERRIDES, Resilience
-from ..contract.routes import HOSTS
-from ..contract.words import Operation
-from ..credentials import key_id, outer_retries
-from ..drive import REPORT_KEY, drive_async, drive_sync
-from ..engine import Call, Peek, Peeked, Result, Send
-from ..exceptions import ResilienceError
+from ..credentials import RawHeaders, outer_retries
+from ..drive import REPORT_KEY, Keyed, drive_async, drive_sync
+from ..effects import Peek, Peeked, Result, Send
+from ..exceptions import REFUSED, ResilienceError
 from ..policy.model import Fault, FaultKind
-from ..policy.request import operation_of, same_body
+from ..policy.request import operation_of
 from ..policy.rules import Policy
+from ..policy.verdicts import is_unsafe
 from ..reports import attach
 from ..router import MAX_CACHED, Plan
-from ..tasks.ledger import intent_of
+from .bodies import body_of, intent_of_request, is_rereadable
 from .shapes import Kit, Q, R
-from .streams import Head, peek_async, peek_sync
+from .streams import Head, aiter_of, peek_async, peek_sync
 
 __all__ = ["AsyncTransport", "SyncTransport"]
-
-_PAID = (Operation.CREATE, Operation.UPLOAD)
 
 
 class Base(Generic[Q, R]):
@@ -47,7 +45,7 @@ class Base(Generic[Q, R]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r})"
 
-    def ticket(self, request: Q) -> Plan | Call | None:
+    def ticket(self, request: Q) -> Plan | Keyed[Q] | Call | None:
         """Look the request up; the fast lane is for requests with nothing special about them."""
         url: Any = request.url
         headers: Any = request.headers
@@ -64,10 +62,14 @@ class Base(Generic[Q, R]):
             and self._plain
             and REPORT_KEY not in request.extensions
             and OVERRIDES.get() is None
-            and self._in_order(lowered, plan.style)
-            and (plan.watch is None or plan.watch not in (self._body(request) or b""))
+            and (plan.watch is None or plan.watch not in (body_of(request, self.kit) or b""))
         ):
-            return plan
+            if self._in_order(lowered, plan.style):
+                return plan
+            credentials, raw = self.anyint.credentials, headers.raw
+            if not credentials.wants_key and not outer_retries(raw):
+                edit = credentials.edit(raw, plan.route.family, plan.style, secure=True)
+                return plan if edit is None else Keyed(plan, self._with_headers(request, edit.apply(raw)))
         return self.open_call(request, plan, self.monotonic())
 
     def _look_up(self, request: Q) -> Plan | None:
@@ -86,11 +88,13 @@ class Base(Generic[Q, R]):
             return plan
         return plan
 
-    def open_call(self, request: Q, plan: Plan, started: float) -> Call:
+    def open_call(self, request: Q, plan: Plan, started: float, *, sent: bool = False) -> Call:
         """Make the state of one call."""
-        anyint, raw, body = self.anyint, request.headers.raw, self._body(request)
+        anyint, raw, kit = self.anyint, request.headers.raw, self.kit
+        body = body_of(request, kit)
         operation = operation_of(plan.route, body)
         policy = self._policy(request)
+        paid = policy.enabled and is_unsafe(operation, request.method)
         return Call(
             plan=plan,
             method=request.method,
@@ -101,9 +105,10 @@ class Base(Generic[Q, R]):
             ledger=anyint.ledger,
             headers=raw,
             started=started,
-            replayable=body is not None or self._multipart(request),
-            intent=self._intent(request, body) if operation in _PAID and policy.enabled else None,
+            replayable=body is not None or is_rereadable(request, kit),
+            intent=intent_of_request(request, kit, anyint.credentials) if paid else None,
             outer_retries=outer_retries(raw),
+            sent=sent,
         )
 
     def _policy(self, request: Q) -> Policy:
@@ -114,35 +119,6 @@ class Base(Generic[Q, R]):
         if not isinstance(own, Policy):
             raise ResilienceError(f"extensions[{REPORT_KEY!r}] must be a Policy, not {type(own).__name__}")
         return own
-
-    def _body(self, request: Q) -> bytes | None:
-        """Return the body if it is bytes; None if it is a stream."""
-        if isinstance(request.stream, self.kit.module.ByteStream):
-            return b"".join(request.stream)
-        return None
-
-    def _multipart(self, request: Q) -> bool:
-        # A form whose every part can be read again has a Content-Length; one with an unseekable file has none.
-        return isinstance(request.stream, self.kit.multipart) and any(
-            name.lower() == b"content-length" for name, _ in request.headers.raw
-        )
-
-    def _intent(self, request: Q, body: bytes | None) -> str | None:
-        """Name a paid create, so that it is known again when a layer above sends it anew."""
-        raw = {name.lower(): value for name, value in request.headers.raw}
-        host = b"" if request.url.host in HOSTS else request.url.host.encode()
-        account = key_id(self.anyint.credentials.used(request.headers.raw, None))
-        what = (request.method.encode(), host, request.url.raw_path, account)
-        given = raw.get(b"idempotency-key")
-        if given:
-            return intent_of(b"given", *what, given)
-        kind = raw.get(b"content-type", b"")
-        if body is not None:
-            return intent_of(b"body", *what, same_body(body, kind))
-        if self._multipart(request):
-            chunks: Iterable[bytes] = request.stream
-            return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in chunks))
-        return None
 
     def stranger(self, request: Q) -> Q:
         """Take AnyInt's keys off a request to somebody else; as a rule there is none and nothing changes."""
@@ -172,16 +148,21 @@ class Base(Generic[Q, R]):
         """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
         if effect.edit is None and effect.remaining is None:
             return request
-        raw = request.headers.raw if effect.edit is None else effect.edit.apply(request.headers.raw)
-        extensions = dict(request.extensions)
+        raw = request.headers.raw
+        made = self._with_headers(request, raw if effect.edit is None else effect.edit.apply(raw))
         if effect.remaining is not None:
             left = max(0.001, effect.remaining)
-            given = extensions.get("timeout") or {}
+            given = made.extensions.get("timeout") or {}
             phases = ("connect", "read", "write", "pool")
-            extensions["timeout"] = {p: left if given.get(p) is None else min(left, given[p]) for p in phases}
-        made: Q = self.kit.module.Request(
-            request.method, request.url, headers=raw, stream=request.stream, extensions=extensions
-        )
+            times = {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
+            made.extensions = {**made.extensions, "timeout": times}
+        return made
+
+    def _with_headers(self, request: Q, raw: RawHeaders) -> Any:
+        """Return a shallow copy of a request, its loaded body and all, with these headers."""
+        made: Any = object.__new__(type(request))
+        made.__dict__.update(request.__dict__)
+        made.headers = self.kit.module.Headers(raw)
         return made
 
     def clean(self, response: R, plan: Plan) -> bool:
@@ -212,9 +193,9 @@ class Base(Generic[Q, R]):
         if isinstance(held, (self.kit.replay_sync, self.kit.replay_async)):  # type: ignore[arg-type]
             held.check = check
         elif isinstance(held, self.kit.module.SyncByteStream):
-            response.stream = self.kit.replay_sync(held, [], held, check)
+            response.stream = self.kit.replay_sync(held, [], iter(held), check)
         else:
-            response.stream = self.kit.replay_async(held, [], held, check)
+            response.stream = self.kit.replay_async(held, [], aiter_of(held), check)
 
     def failure(self, call: Call, result: Result[R]) -> Exception:
         """Return what to raise: the original exception unless ours says more, and then it is the cause."""
@@ -222,8 +203,7 @@ class Base(Generic[Q, R]):
         if result.unknown:
             timed_out = error is not None and isinstance(error, self.kit.module.TimeoutException)
             kind = self.kit.unknown_timeout if timed_out else self.kit.unknown
-            said = result.report.notes[-1] if result.decision is None else result.decision.guidance
-            unknown = kind(said)
+            unknown = kind(REFUSED if result.refused or result.decision is None else result.decision.guidance)
             unknown.intent = call.intent
             unknown.__cause__ = error
             attach(unknown, result.report)

@@ -24,7 +24,9 @@ def wrap_client(client: Any, anyint: Resilience | None, make: Callable[[Resilien
         TypeError: if the client keeps its transports elsewhere.
     """
     if not hasattr(client, "_transport") or not isinstance(getattr(client, "_mounts", None), dict):
-        raise TypeError(f"{type(client).__name__} keeps its transports where we do not know them: pass transport= instead")
+        raise TypeError(
+            f"{type(client).__name__} keeps its transports where we do not know them: pass transport= instead"
+        )
     settled = Resilience.from_env() if anyint is None else anyint
 
     def wrapped(transport: Any) -> Any:

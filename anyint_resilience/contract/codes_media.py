@@ -43,6 +43,7 @@ DASHSCOPE_ROWS: Final[tuple[CodeRow, ...]] = (
         "BadRequest.InputDownloadFailed",
         Cause.INVALID,
         few=True,
+        repeat=True,
         note="upstream could not fetch an input: it may have been its network",
     ),
     *rows(
@@ -74,6 +75,7 @@ KLING_ROWS: Final[tuple[CodeRow, ...]] = (
         "1000 1001 1002 1003 1004",
         Cause.AUTH,
         few=True,
+        repeat=True,
         note="behind AnyInt this is the gateway's own upstream token: tell AnyInt support",
     ),
     *rows(_K, 429, "1100", Cause.QUOTA, note="an exception of the account; HTTP 429 is no rate limit here"),
@@ -91,6 +93,7 @@ KLING_ROWS: Final[tuple[CodeRow, ...]] = (
         429,
         "1303",
         Cause.RATE,
+        least=1.0,
         note="too many tasks at once: a slot is held until a task ends, so queue and begin at 1 s or more",
     ),
     *rows(_K, 429, "1304", Cause.PERMISSION, note="IP whitelist; HTTP 429 is no rate limit here"),

@@ -1,12 +1,10 @@
 """Hosts, families, the route table, auth styles and create -> query pairs.
 
-Must not know what is done about any of it. Someone adding a route adds one row to ``ROUTES``.
-Matching is a dictionary look-up per path segment (a trie); no pattern is ever scanned.
+Must not know what is done about any of it. Someone adding a route adds one row here; ``matching`` looks rows up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,8 +18,6 @@ __all__ = [
     "ROUTES",
     "SEEDANCE_ROUTES",
     "Route",
-    "RouteTable",
-    "routes_with",
 ]
 
 HOSTS: Final = ("gateway.api.anyint.ai", "api.anyint.ai")
@@ -131,7 +127,9 @@ _OPENAI: Final = (
     ),
     _openai("GET", "/responses/{response_id}", _Q, tasks="openai_response", note="when the upstream path supports it"),
     _openai("POST", "/embeddings", _G),
-    _openai("POST", "/images/generations", _G, note="Kling model ids are adapted to Transtreams: latency may be task-like"),
+    _openai(
+        "POST", "/images/generations", _G, note="Kling model ids are adapted to Transtreams: latency may be task-like"
+    ),
     _openai("POST", "/audio/speech", _G, note="binary body"),
     _openai("POST", "/audio/transcriptions", _G, note="multipart"),
     _openai("POST", "/audio/translations", _G, note="multipart"),
@@ -148,7 +146,13 @@ _OPENAI: Final = (
     _openai("*", "/threads/{id}/messages", _X),
     _openai("*", "/threads/{id}/runs", _X, note="a run is a task, but no /runs/{run_id} route is published"),
     _openai(
-        "POST", "/batches", _C, query="/openai/v1/batches/{id}", ids=_ID, tasks="openai_batch", note="method is upstream's"
+        "POST",
+        "/batches",
+        _C,
+        query="/openai/v1/batches/{id}",
+        ids=_ID,
+        tasks="openai_batch",
+        note="method is upstream's",
     ),
     _openai("GET", "/batches", _L, note="method is upstream's"),
     _openai("GET", "/batches/{batch_id}", _Q, tasks="openai_batch", note="method is upstream's"),
@@ -285,102 +289,3 @@ SEEDANCE_ROUTES: Final[tuple[Route, ...]] = (
     _row(Family.SEEDANCE, "POST", "/files/upload", _U, origin=Origin.FIELD, note="multipart"),
 )
 """Row 39: seen in two code bases, on no AnyInt page; behind the ``seedance`` switch."""
-
-
-class _Node:
-    """One path segment of the trie."""
-
-    __slots__ = ("children", "param", "routes", "verbs")
-
-    def __init__(self) -> None:
-        self.children: dict[str, _Node] = {}
-        self.param: _Node | None = None
-        self.verbs: dict[str, _Node] = {}
-        self.routes: dict[str, Route] = {}
-
-
-class RouteTable:
-    """The look-up made of the rows: ``match(method, path)`` in one step per path segment.
-
-    Safe to share between threads: it is never changed after it was made.
-    """
-
-    def __init__(self, *, seedance: bool = False) -> None:
-        self.routes = (*ROUTES, *SEEDANCE_ROUTES) if seedance else ROUTES
-        self._root = _Node()
-        for route in self.routes:
-            self._add(route)
-        prefixes = {**PREFIXES, "doubao": Family.SEEDANCE} if seedance else PREFIXES
-        self._unlisted = {
-            prefix: Route(
-                method="*",
-                template=f"/{prefix}/{{rest}}",
-                family=family,
-                operation=Operation.OTHER,
-                origin=Origin.ASSUMED,
-                note="no row of the contract names this path",
-            )
-            for prefix, family in prefixes.items()
-        }
-        self._unknown = Route(
-            method="*",
-            template="/{rest}",
-            family=None,
-            operation=Operation.OTHER,
-            origin=Origin.ASSUMED,
-            note="not an AnyInt route",
-        )
-
-    def _add(self, route: Route) -> None:
-        node = self._root
-        for segment in route.template[1:].split("/"):
-            if not segment.startswith("{"):
-                node = node.children.setdefault(segment, _Node())
-                continue
-            _, _, verb = segment.partition("}:")
-            if verb:
-                node = node.verbs.setdefault(verb, _Node())
-                continue
-            if node.param is None:
-                node.param = _Node()
-            node = node.param
-        node.routes[route.method] = route
-
-    def match(self, method: str, path: str) -> Route:
-        """Return the row for a method and a path (no query string); total: every input has a row.
-
-        A path no row names gives its family's catch-all row, and one of no family a row whose
-        ``family`` is None. One trailing slash and an upper- or lower-case method are the same.
-        """
-        segments = path.strip("/").split("/")
-        node: _Node | None = self._root
-        for segment in segments:
-            node = _step(node, segment)
-            if node is None:
-                break
-        else:
-            routes = node.routes if node is not None else {}
-            route = routes.get(method.upper()) or routes.get("*")
-            if route is not None:
-                return route
-        return self._unlisted.get(segments[0], self._unknown)
-
-
-def _step(node: _Node | None, segment: str) -> _Node | None:
-    if node is None or not segment:
-        return None
-    child = node.children.get(segment)
-    if child is not None:
-        return child
-    if node.verbs:
-        _, colon, verb = segment.rpartition(":")
-        if colon and verb in node.verbs:
-            return node.verbs[verb]
-    return node.param
-
-
-def routes_with(operations: Iterable[Operation], *, seedance: bool = False) -> tuple[Route, ...]:
-    """Return the rows whose operation is one of these, in the contract's order."""
-    wanted = frozenset(operations)
-    rows = (*ROUTES, *SEEDANCE_ROUTES) if seedance else ROUTES
-    return tuple(route for route in rows if route.operation in wanted)

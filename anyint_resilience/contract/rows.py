@@ -51,7 +51,8 @@ class CodeRow:
     for any. ``code`` is in lower case, with a final ``*`` for a prefix; None stands for the status itself.
     ``coarse``: the code says less than an HTTP status of 400 or more that is not ``status``. ``text`` names
     the rule of ``contract.texts`` to ask first. ``few``: one retry is reasonable, not more. ``repeat``
-    False: never the same request to the same model again.
+    False: never the same request to the same model again; True with ``few``: the contract calls one retry reasonable
+    although the cause says no. ``least``: seconds that the first wait must not go below.
     """
 
     cause: Cause
@@ -64,6 +65,7 @@ class CodeRow:
     text: str = ""
     few: bool = False
     repeat: bool | None = None
+    least: float = 0.0
     note: str = ""
 
 
@@ -94,6 +96,7 @@ def rows(
     text: str = "",
     few: bool = False,
     repeat: bool | None = None,
+    least: float = 0.0,
     note: str = "",
 ) -> tuple[CodeRow, ...]:
     """Make one row for each of the space-separated codes; certainty follows the documented status."""
@@ -111,6 +114,7 @@ def rows(
             text=text,
             few=few,
             repeat=repeat,
+            least=least,
             note=note,
         )
         for code in (codes.split() or [""])

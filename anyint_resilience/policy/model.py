@@ -74,7 +74,8 @@ class Observation:
 
     ``cause`` is None for a good answer. ``may_repeat`` is False where the server or the contract says
     that the same request must not be sent again, None where the cause alone decides. ``few`` asks for
-    one retry at the most (the contract's "one retry reasonable" rows).
+    one retry at the most (the contract's "one retry reasonable" rows). ``least`` is what our own schedule
+    must not go below, in seconds.
     """
 
     cause: Cause | None
@@ -92,6 +93,7 @@ class Observation:
     pending: bool = False
     may_repeat: bool | None = None
     few: bool = False
+    least: float = 0.0
     note: str = ""  # more for the developer, from the row that matched
 
 
@@ -141,21 +143,18 @@ class Attempt:
 class CallReport:
     """What happened to one call of the application; read it with ``report(response_or_exception)``.
 
-    ``attempts`` in order; ``route`` is ``METHOD /template``; ``outer_retries`` is how many times a retry
+    ``decision`` is the one the call ended by, None where the first answer was good and nothing had to be
+    decided. ``attempts`` in order; ``route`` is ``METHOD /template``; ``outer_retries`` is how many times a retry
     layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen.
     """
 
     route: str
     family: Family | None
     operation: Operation
+    decision: Decision | None = None
     attempts: tuple[Attempt, ...] = ()
     outer_retries: int = 0
     notes: tuple[str, ...] = field(default=())
-
-    @property
-    def decision(self) -> Decision | None:
-        """The last decision; None where the first answer was good and nothing had to be decided."""
-        return self.attempts[-1].decision if self.attempts else None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

@@ -124,6 +124,7 @@ def _failure(
         task_id=_named_task(route, document),
         may_repeat=_may_repeat(row, cause, headers),
         few=few,
+        least=row.least,
         note="; ".join(note for note in notes if note),
     )
 
@@ -157,6 +158,8 @@ def _may_repeat(row: CodeRow, cause: Cause, headers: dict[str, list[str]]) -> bo
     asked = should_retry(headers)
     if row.repeat is False or asked is False:
         return False
+    if row.repeat is True:
+        return True
     return True if asked is True and cause in _REPEATABLE else None
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ..contract.routes import Route, RouteTable
+from ..contract.matching import RouteTable
+from ..contract.routes import Route
 from ..contract.tasks import POLL_GROWTH, TASKS
 from ..contract.words import Cause, Certainty, Operation
 from .backoff import above_hint, broken_limit, scheduled
@@ -252,6 +253,8 @@ def _refusal(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> st
         return "not an AnyInt route"
     if RULES[cause, call.unsafe, seen.certainty] is Action.BACKOFF:
         return "the server asks not to retry" if seen.may_repeat is False else None
+    if seen.few and seen.may_repeat is True and seen.certainty is Certainty.REJECTED:
+        return None  # the contract's ambiguous rows: one retry is reasonable though the cause says no
     if cause in NEVER_REPEATED:
         return "the same request would fail again"
     if seen.certainty is Certainty.COMMITTED:
@@ -269,7 +272,7 @@ def _delay(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> tupl
     if seen.hint is not None:
         return seen.hint.seconds, above_hint(seen.hint.seconds, call.u)
     base = policy.rate_base if cause is Cause.RATE else policy.transient_base
-    wait = scheduled(base, policy.factor, policy.max_delay, attempt=call.attempt, u=call.u)
+    wait = seen.least + scheduled(base, policy.factor, policy.max_delay, attempt=call.attempt, u=call.u)
     return wait, wait
 
 

@@ -30,7 +30,7 @@ _ROWS: Final[dict[tuple[Cause, bool], tuple[Action, Action, Action, Action]]] = 
     (Cause.SERVER, True): (_YES, _YES, _NO, _NO),
     (Cause.UNKNOWN, False): (_YES, _NO, _YES, _NO),
     (Cause.UNKNOWN, True): (_NO, _NO, _NO, _NO),
-    **{(cause, unsafe): (_NO, _NO, _NO, _NO) for cause in NEVER_REPEATED for unsafe in (False, True)},
+    **{(cause, unsafe): (_NO, _NO, _NO, _NO) for cause in sorted(NEVER_REPEATED) for unsafe in (False, True)},
 }
 RULES: Final[dict[tuple[Cause, bool, Certainty], Action]] = {
     (cause, unsafe, certainty): action

@@ -102,6 +102,12 @@ _FAILED: Final = (
     "The task ended without a result; querying it further changes nothing. A new task is a new paid job: make one "
     "only as a deliberate decision."
 )
+_CERTAINTY: Final[dict[Certainty, str]] = {
+    Certainty.NOT_SENT: "not sent",
+    Certainty.REJECTED: "rejected",
+    Certainty.UNKNOWN: "outcome unknown",
+    Certainty.COMMITTED: "committed",
+}
 _MAX_NOTE: Final = 400
 _LIMITS: Final[dict[str, str]] = {
     "retry_window": " The wait that is needed does not fit into this call's retry_window: see retry_at, if known.",
@@ -141,8 +147,12 @@ def log_line(seen: Observation, fault: Fault | None, why: str) -> str:
         words = [fault.kind.value, f"({one_line(fault.name)})" if fault.name else ""]
         words.append("" if fault.status is None else f"in the body of an HTTP {fault.status}")
     else:
-        words = [f"HTTP {seen.status}" if seen.status else "no usable status", one_line(seen.code or seen.type)]
-    meaning = "no error" if seen.cause is None else f"{seen.cause.value}, {seen.certainty.value.replace('_', ' ')}"
+        code = one_line(seen.code or seen.type)
+        words = [
+            f"HTTP {seen.status}" if seen.status else "no usable status",
+            f"code {code}" if code.isdigit() else code,
+        ]
+    meaning = "no error" if seen.cause is None else f"{seen.cause.value}, {_CERTAINTY[seen.certainty]}"
     if seen.hint is not None:
         meaning += f", {one_line(seen.hint.source)} says {seen.hint.seconds:g} s"
     if seen.request_id:

@@ -46,7 +46,9 @@ class MemoryStore:
         """Yield a snapshot of the live entries under ``prefix``."""
         with self._lock:
             now = self._clock()
-            found = [(k, dict(s)) for k, (expires, s) in self._entries.items() if k.startswith(prefix) and now < expires]
+            found = [
+                (k, dict(s)) for k, (expires, s) in self._entries.items() if k.startswith(prefix) and now < expires
+            ]
         return iter(found)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ Must not know any scenario. An async client lives on a portal's event loop, so t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -42,7 +43,9 @@ class Surface:
     def param(self) -> Any:
         """Make it a pytest parameter, skipped with its reason where the client can't be installed."""
         absent = importlib.util.find_spec(self.library) is None
-        marks = [pytest.mark.skip(reason=f"{self.library} is not installed (httpx2 needs Python 3.11)")] if absent else []
+        marks = (
+            [pytest.mark.skip(reason=f"{self.library} is not installed (httpx2 needs Python 3.11)")] if absent else []
+        )
         return pytest.param(self, id=str(self), marks=marks)
 
 
@@ -84,6 +87,28 @@ class Caller:
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
         """Make a request and read the whole answer."""
         return self.call(self.client.request, method, url, **kwargs)
+
+    def stream(self, method: str, url: str, **kwargs: Any) -> tuple[Any, bytes, Exception | None]:
+        """Read an answer as it comes; return it, the bytes that came, and the error that ended them."""
+        request = self.client.build_request(method, url, **kwargs)
+        answer = self.call(self.client.send, request, stream=True)
+        chunks: list[bytes] = []
+
+        def read() -> None:
+            with contextlib.closing(answer):
+                chunks.extend(answer.iter_bytes())
+
+        async def aread() -> None:
+            async with contextlib.aclosing(answer):
+                async for chunk in answer.aiter_bytes():
+                    chunks.append(chunk)
+
+        broken = None
+        try:
+            self.call(read if self.surface.backend is None else aread)
+        except self.surface.module.HTTPError as error:
+            broken = error
+        return answer, b"".join(chunks), broken
 
     def error(self, method: str, url: str, **kwargs: Any) -> Exception:
         """Make a request that must raise, and return what it raised."""

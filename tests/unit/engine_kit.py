@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyint_resilience import Policy
+from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.credentials import Credentials
-from anyint_resilience.engine import AskKey, Call, Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall, run
+from anyint_resilience.effects import AskKey, Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall
+from anyint_resilience.engine import run
 from anyint_resilience.policy.model import Fault, FaultKind
 from anyint_resilience.router import Router
 from anyint_resilience.runtime import Runtime

@@ -12,7 +12,9 @@ BEARER, X_API_KEY = AuthStyle.BEARER, AuthStyle.X_API_KEY
 VERSION = (b"anthropic-version", b"2023-06-01")
 
 
-def sent(key: str | None, headers: list[tuple[bytes, bytes]], family: Family, *, secure: bool = True) -> set[tuple[bytes, bytes]]:
+def sent(
+    key: str | None, headers: list[tuple[bytes, bytes]], family: Family, *, secure: bool = True
+) -> set[tuple[bytes, bytes]]:
     """Return the headers as they go out."""
     style = X_API_KEY if family is Family.ANTHROPIC else BEARER
     edit = Credentials(key).edit(headers, family, style, secure=secure)
@@ -31,13 +33,23 @@ def sent(key: str | None, headers: list[tuple[bytes, bytes]], family: Family, *,
         # the wrong style goes, the right one comes
         ("k", [(b"x-api-key", b"own")], Family.OPENAI, {(b"Authorization", b"Bearer k")}),
         ("k", [(b"Authorization", b"Bearer own")], Family.ANTHROPIC, {(b"x-api-key", b"k"), VERSION}),
-        ("k", [(b"authorization", b"Bearer own"), (b"x-api-key", b"k2")], Family.OPENAI, {(b"authorization", b"Bearer own")}),
+        (
+            "k",
+            [(b"authorization", b"Bearer own"), (b"x-api-key", b"k2")],
+            Family.OPENAI,
+            {(b"authorization", b"Bearer own")},
+        ),
         # no key of ours: the caller's own moves
         (None, [(b"x-api-key", b"own")], Family.OPENAI, {(b"Authorization", b"Bearer own")}),
         (None, [(b"x-goog-api-key", b"own")], Family.GEMINI, {(b"Authorization", b"Bearer own")}),
         (None, [(b"Authorization", b"bearer own")], Family.ANTHROPIC, {(b"x-api-key", b"own"), VERSION}),
         # a version the caller chose stays
-        ("k", [(b"anthropic-version", b"2026-10-21")], Family.ANTHROPIC, {(b"x-api-key", b"k"), (b"anthropic-version", b"2026-10-21")}),
+        (
+            "k",
+            [(b"anthropic-version", b"2026-10-21")],
+            Family.ANTHROPIC,
+            {(b"x-api-key", b"k"), (b"anthropic-version", b"2026-10-21")},
+        ),
         # nothing usable
         (None, [], Family.OPENAI, set()),
         (None, [(b"Authorization", b"Basic dTpw")], Family.OPENAI, {(b"Authorization", b"Basic dTpw")}),
@@ -85,7 +97,9 @@ def test_in_order_says_yes_only_where_nothing_must_change(
         assert credentials.edit(headers, family, style, secure=True) is None
 
 
-@pytest.mark.parametrize("header", [(b"x-api-key", b"secret"), (b"Authorization", b"Bearer secret"), (b"X-Goog-Api-Key", b"secret")])
+@pytest.mark.parametrize(
+    "header", [(b"x-api-key", b"secret"), (b"Authorization", b"Bearer secret"), (b"X-Goog-Api-Key", b"secret")]
+)
 def test_a_key_seen_on_an_anyint_host_is_taken_off_a_foreign_request(header: tuple[bytes, bytes]) -> None:
     """After a redirect no key of AnyInt's goes to another host; other people's keys are not ours to touch."""
     credentials = Credentials(None)

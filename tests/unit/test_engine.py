@@ -9,7 +9,6 @@ import pytest
 
 from anyint_resilience import Action, Cause, Certainty, Policy
 from anyint_resilience.policy.model import FaultKind
-
 from tests.unit.engine_kit import Answer, Script, World
 
 VIDEOS = "/openai/v1/videos"
@@ -45,7 +44,11 @@ def test_the_order_of_operations(steps: list[Any], effects: list[str]) -> None:
     ("steps", "effects", "certainty"),
     [
         ([Answer(200, CREATED)], ["ledger", "send 1", "ledger"], Certainty.COMMITTED),
-        ([429, Answer(200, CREATED)], ["ledger", "send 1", "discard", "sleep 1", "send 2", "ledger"], Certainty.COMMITTED),
+        (
+            [429, Answer(200, CREATED)],
+            ["ledger", "send 1", "discard", "sleep 1", "send 2", "ledger"],
+            Certainty.COMMITTED,
+        ),
         ([CONNECT, Answer(200, CREATED)], ["ledger", "send 1", "sleep 0.05", "send 2", "ledger"], Certainty.COMMITTED),
         ([RESET], ["ledger", "send 1", "ledger"], Certainty.UNKNOWN),
         ([FaultKind.READ_TIMEOUT], ["ledger", "send 1", "ledger"], Certainty.UNKNOWN),

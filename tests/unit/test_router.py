@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES, RouteTable
+from anyint_resilience.contract.matching import RouteTable
+from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES
 from anyint_resilience.contract.words import Family, Operation
 from anyint_resilience.router import MAX_CACHED, Router, host_problem, is_loopback
 
@@ -16,7 +17,9 @@ def test_every_row_matches_itself(route: object) -> None:
 
     assert isinstance(route, Route)
     table = RouteTable(seedance=True)
-    path = "/".join(("a-1" if part == "{x}" else part.replace("{model}", "gem-2.5")) for part in route.template.split("/"))
+    path = "/".join(
+        ("a-1" if part == "{x}" else part.replace("{model}", "gem-2.5")) for part in route.template.split("/")
+    )
     while "{" in path:
         start, end = path.index("{"), path.index("}")
         path = path[:start] + "some.id-1" + path[end + 1 :]
@@ -131,7 +134,10 @@ def test_a_base_url_is_checked_and_its_problem_named_without_secrets(url: object
     assert problem is None or "secret" not in problem
 
 
-@pytest.mark.parametrize(("host", "expected"), [("localhost", True), ("127.0.0.1", True), ("127.0.0.1.evil.example", False), ("10.0.0.1", False)])
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.0.0.1", True), ("127.0.0.1.evil.example", False), ("10.0.0.1", False)],
+)
 def test_loopback(host: str, expected: bool) -> None:
     """Only this machine counts."""
     assert is_loopback(host) is expected

@@ -1,0 +1,159 @@
+"""The state of one call. Born with it, shared with nobody.
+
+Must not know any client, nor the order of what is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .contract.routes import Route
+from .contract.words import Certainty, Operation
+from .credentials import Credentials, HeaderEdit, RawHeaders
+from .effects import Outcome
+from .policy.model import Attempt, CallReport, Decision, Observation
+from .policy.rules import Policy
+from .policy.verdicts import is_unsafe
+from .router import Plan
+from .runtime import Runtime
+from .tasks.ledger import Ledger
+
+__all__ = ["Call"]
+
+
+class Call:
+    """One logical request of the application: what it is, how far it has come.
+
+    ``sent``: the fast lane has made the first attempt already, when the call ``started``.
+    """
+
+    __slots__ = (
+        "_sent",
+        "attempts",
+        "certainty",
+        "credentials",
+        "edit",
+        "headers",
+        "intent",
+        "ledger",
+        "method",
+        "notes",
+        "operation",
+        "outer_retries",
+        "plan",
+        "policy",
+        "replayable",
+        "runtime",
+        "started",
+    )
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        method: str,
+        operation: Operation,
+        policy: Policy,
+        runtime: Runtime,
+        credentials: Credentials,
+        ledger: Ledger,
+        headers: RawHeaders,
+        started: float,
+        replayable: bool,
+        intent: str | None,
+        outer_retries: int,
+        sent: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.method = method
+        self.operation = operation
+        self.runtime = runtime
+        self.credentials = credentials
+        self.ledger = ledger
+        self.headers = headers
+        self.started = started
+        self.replayable = replayable
+        self.intent = intent
+        self.outer_retries = outer_retries
+        self.notes: list[str] = []
+        if outer_retries:
+            left = max(1, policy.attempts - outer_retries)
+            self.notes.append(
+                f"a retry layer above has sent this call {outer_retries} time(s) before; "
+                f"{left} of {policy.attempts} attempts are left to this one"
+            )
+            policy = replace(policy, attempts=left)
+        self.policy = policy
+        self.attempts: list[Attempt] = []
+        self.certainty = Certainty.NOT_SENT
+        self.edit: HeaderEdit | None = None
+        self._sent = sent
+
+    @property
+    def route(self) -> Route:
+        """The contract's row for this request."""
+        return self.plan.route
+
+    def elapsed(self) -> float:
+        """Return seconds since the call began."""
+        return self.runtime.monotonic() - self.started
+
+    def remaining(self) -> float | None:
+        """Return seconds left of the user's deadline, None without one."""
+        deadline = self.policy.deadline
+        return None if deadline is None else deadline - self.elapsed()
+
+    @property
+    def paid(self) -> bool:
+        """Whether doing this twice could be billed twice (and is not a generation, which keeps no state)."""
+        return is_unsafe(self.operation, self.method)
+
+    def put_key_on(self) -> None:
+        """Decide what to change on the headers so that the right one carries the key."""
+        plan = self.plan
+        self.edit = self.credentials.edit(self.headers, plan.route.family, plan.style, secure=plan.secure)
+        if not plan.secure:
+            self.notes.append("plain http to another machine: no key was sent")
+
+    def begin(self) -> float:
+        """Begin an attempt; return when, in seconds after the call did."""
+        self.certainty = Certainty.UNKNOWN  # until we know better: it may be cancelled while it is out
+        already, self._sent = self._sent, False
+        return 0.0 if already else self.elapsed()
+
+    def record(
+        self,
+        number: int,
+        began: float,
+        outcome: Outcome[Any],
+        *,
+        decision: Decision | None = None,
+        seen: Observation | None = None,
+        waited: float = 0.0,
+    ) -> None:
+        """Write an attempt down for the report."""
+        self.attempts.append(
+            Attempt(
+                number=number,
+                started=began,
+                duration=self.elapsed() - began,
+                status=outcome.status if outcome.response is not None else None,
+                fault=outcome.fault,
+                decision=decision,
+                waited=waited,
+                request_id=None if seen is None else seen.request_id,
+            )
+        )
+
+    def report(self, decision: Decision | None = None) -> CallReport:
+        """Return what is known of the call so far, with the decision it ends by."""
+        return CallReport(
+            decision=decision,
+            route=self.route.name,
+            family=self.route.family,
+            operation=self.operation,
+            attempts=tuple(self.attempts),
+            outer_retries=self.outer_retries,
+            notes=tuple(self.notes),
+        )

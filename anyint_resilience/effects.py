@@ -1,0 +1,102 @@
+"""What the engine asks for and is told: the effects, their replies, and the result of a call.
+
+Must not know who carries them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from .credentials import HeaderEdit
+from .policy.model import CallReport, Decision, Fault, HeaderPairs
+from .stores.protocol import Step
+
+__all__ = ["AskKey", "Discard", "Flow", "Outcome", "Peek", "Peeked", "R", "Result", "Send", "Sleep", "StateCall"]
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Send:
+    """Put the request on the wire; told: an :class:`Outcome`. ``remaining`` bounds it, in seconds."""
+
+    number: int
+    edit: HeaderEdit | None = None
+    remaining: float | None = None
+
+
+@dataclass(slots=True)
+class Peek(Generic[R]):
+    """Read the start of a body without taking it from the caller; told: a :class:`Peeked`."""
+
+    response: R
+    max_bytes: int
+    until: float
+
+
+@dataclass(slots=True)
+class Discard(Generic[R]):
+    """Close a response that nobody will see."""
+
+    response: R
+
+
+@dataclass(slots=True)
+class Sleep:
+    """Wait; the only place where a call waits on purpose."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class StateCall:
+    """Change shared state in one atomic step; told: the step's verdict."""
+
+    key: str
+    step: Step
+    ttl: float
+
+
+@dataclass(slots=True)
+class AskKey:
+    """Ask the key source, because ``used`` was refused (None: there is no key yet)."""
+
+    used: bytes | None
+
+
+@dataclass(slots=True)
+class Outcome(Generic[R]):
+    """What a Send came back with: a response with its status and headers, or an error and its kind."""
+
+    response: R | None = None
+    status: int = 0
+    headers: HeaderPairs = ()
+    error: Exception | None = None
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class Peeked:
+    """What a Peek saw. ``complete``: this is the whole body. ``error``: it broke after these bytes."""
+
+    body: bytes = b""
+    complete: bool = False
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Result(Generic[R]):
+    """What the call ends with: the response to hand over, or an error to raise."""
+
+    report: CallReport
+    decision: Decision | None = None
+    response: R | None = None
+    error: Exception | None = None
+    refused: bool = False  # the ledger did not let it out
+    unknown: bool = False  # a paid create or upload of unknown fate
+    late: bool = False  # the user's deadline has passed
+
+
+Flow: TypeAlias = "Generator[Send | Peek[R] | Discard[R] | Sleep | StateCall | AskKey, Any, Result[R]]"
