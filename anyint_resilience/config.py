@@ -6,10 +6,11 @@ Must not know any client.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .credentials import Credentials, KeySource, key_problem
 from .policy.rules import Policy
@@ -21,8 +22,10 @@ from .tasks.ledger import Ledger
 
 __all__ = ["OVERRIDES", "Resilience"]
 
+Override: TypeAlias = "tuple[Resilience, Policy, Override | None]"
+
 # The overrides in force in this context, innermost first: (whose, policy, the one outside it).
-OVERRIDES: ContextVar[tuple[object, Policy, object] | None] = ContextVar("anyint_resilience_overrides", default=None)
+OVERRIDES: ContextVar[Override | None] = ContextVar("anyint_resilience_overrides", default=None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,7 +113,7 @@ class Resilience:
         return cls(**more)  # type: ignore[arg-type]
 
     @contextmanager
-    def override(self, policy: Policy) -> Iterator[None]:
+    def override(self, policy: Policy) -> Generator[None]:
         """Use another policy for the calls made inside this block, on every client of this configuration.
 
         Held in a context variable: other threads and tasks that were started before are not touched.
@@ -130,5 +133,5 @@ class Resilience:
             owner, policy, outer = held
             if owner is self:
                 return policy
-            held = outer  # type: ignore[assignment]
+            held = outer
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, TypeAlias
 
 from .contract.routes import ANTHROPIC_VERSION
@@ -234,4 +233,6 @@ def outer_retries(headers: RawHeaders) -> int:
 
 def key_id(key: bytes | None) -> bytes:
     """Return what stands for a key where it must be told from others and may not be shown."""
+    from hashlib import blake2b  # late: most programs never need it, and it costs every one of them at import
+
     return b"" if key is None else blake2b(key, digest_size=8, person=b"anyint-key-id").digest()

@@ -111,7 +111,7 @@ def _on_fault(call: Call, fault: Fault, number: int, wall: float, u: float) -> D
     )
 
 
-def _key_refused(outcome: Outcome[R], decision: Decision) -> bool:
+def _key_refused(outcome: Outcome[Any], decision: Decision) -> bool:
     return decision.cause is Cause.AUTH and outcome.status != PROXY_AUTH_REQUIRED
 
 
@@ -146,7 +146,7 @@ def _result(call: Call, outcome: Outcome[R], decision: Decision) -> Result[R]:
     )
 
 
-def _refused(call: Call, since: float) -> Result[R]:
+def _refused(call: Call, since: float) -> Result[Any]:
     """Give the result of a create that the ledger holds back: as unknown as the one before it."""
     why = f"not sent: the same create ended with an unknown outcome {since:.0f} s ago"
     decision = replace(_on_fault(call, Fault(FaultKind.UNKNOWN), 1, call.runtime.wall(), 0.0), reason=why)

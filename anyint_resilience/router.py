@@ -6,7 +6,7 @@ Must not know any client. A request to a host that is not AnyInt's has no plan a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from typing import final
 
 from .contract.matching import RouteTable
 from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
@@ -20,6 +20,7 @@ MAX_CACHED = 2048
 _PORTS = {"https": 443, "http": 80}
 
 
+@final
 class Plan:
     """What is known of a request from its method and URL alone. Shared by all calls to that URL; never changed.
 
@@ -51,6 +52,8 @@ def host_problem(url: object) -> str | None:
     """Say what is wrong with a base URL or host the user adds; None if it can be used."""
     if not isinstance(url, str) or not url.strip():
         return "must be a URL such as https://gateway.api.anyint.ai"
+    from urllib.parse import urlsplit  # late: most programs never need it, and it costs every one of them at import
+
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -78,6 +81,8 @@ class Router:
             (scheme, host, port): "" for host in HOSTS for scheme, port in _PORTS.items()
         }
         for url in urls:
+            from urllib.parse import urlsplit
+
             parts = urlsplit(url)
             host = (parts.hostname or "").lower()
             port = parts.port if parts.port is not None else _PORTS[parts.scheme]

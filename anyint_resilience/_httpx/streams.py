@@ -13,7 +13,7 @@ from ..effects import Peek, Peeked
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
-__all__ = ["AsyncReplay", "Head", "SyncReplay", "peek_async", "peek_sync"]
+__all__ = ["AsyncReplay", "Head", "Replay", "SyncReplay", "peek_async", "peek_sync"]
 
 
 class Head:
@@ -36,7 +36,7 @@ class Head:
         return Peeked(body=b"".join(self.chunks), complete=complete, error=error)
 
 
-class _Replay:
+class Replay:
     """A body whose start was read: gives that again, then the rest.
 
     ``check`` is called before each further chunk and raises when the user's deadline has passed.
@@ -45,7 +45,7 @@ class _Replay:
     def __init__(self, inner: Any, chunks: list[bytes], rest: Any, check: Callable[[], None] | None = None) -> None:
         self.inner = inner
         self.chunks = chunks
-        self.rest = rest
+        self.rest: Any = rest
         self.check = check
 
     def checked(self) -> None:
@@ -54,8 +54,8 @@ class _Replay:
             self.check()
 
 
-class SyncReplay(_Replay):
-    """See :class:`_Replay`; each adapter adds its client's stream class."""
+class SyncReplay(Replay):
+    """See :class:`Replay`; each adapter adds its client's stream class."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self.chunks
@@ -69,8 +69,8 @@ class SyncReplay(_Replay):
         self.inner.close()
 
 
-class AsyncReplay(_Replay):
-    """See :class:`_Replay`; each adapter adds its client's stream class."""
+class AsyncReplay(Replay):
+    """See :class:`Replay`; each adapter adds its client's stream class."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
@@ -85,7 +85,8 @@ class AsyncReplay(_Replay):
 
         One that is dropped in the middle is a ResourceWarning on trio, and httpx nests two of them.
         """
-        rest, self.rest = self.rest, None
+        rest: Any = self.rest
+        self.rest = None
         await self.inner.aclose()
         if rest is None:
             return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 
 from ..calls import Call
 from ..config import OVERRIDES, Resilience
@@ -23,7 +23,7 @@ from ..reports import attach
 from ..router import MAX_CACHED, Plan
 from .bodies import body_of, intent_of_request, is_rereadable
 from .shapes import Kit, Q, R
-from .streams import Head, aiter_of, peek_async, peek_sync
+from .streams import Head, Replay, aiter_of, peek_async, peek_sync
 
 __all__ = ["AsyncTransport", "SyncTransport"]
 
@@ -32,6 +32,7 @@ class Base(Generic[Q, R]):
     """What does not wait, and so is the same sync and async."""
 
     kit: ClassVar[Kit]
+    replayed: Callable[[Any], Any]  # of the sync or async half
 
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         self.anyint = Resilience.from_env() if anyint is None else anyint
@@ -76,7 +77,7 @@ class Base(Generic[Q, R]):
         """Look up by the client's public properties, and remember under its parsed URL if that says the same."""
         url: Any = request.url
         plan = self.anyint.router.plan(url.scheme, url.host, url.port, request.method, url.raw_path)
-        parsed = getattr(url, "_uri_reference", None)
+        parsed: Any = getattr(url, "_uri_reference", None)
         try:
             same = (parsed.scheme, parsed.host, parsed.port, parsed.path) == (url.scheme, url.host, url.port, url.path)
             bare = not parsed.query and not parsed.userinfo
@@ -149,21 +150,21 @@ class Base(Generic[Q, R]):
         if effect.edit is None and effect.remaining is None:
             return request
         raw = request.headers.raw
-        made = self._with_headers(request, raw if effect.edit is None else effect.edit.apply(raw))
+        made: Any = self._with_headers(request, raw if effect.edit is None else effect.edit.apply(raw))
         if effect.remaining is not None:
             left = max(0.001, effect.remaining)
             given = made.extensions.get("timeout") or {}
             phases = ("connect", "read", "write", "pool")
             times = {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
             made.extensions = {**made.extensions, "timeout": times}
-        return made
+        return cast("Q", made)
 
-    def _with_headers(self, request: Q, raw: RawHeaders) -> Any:
+    def _with_headers(self, request: Q, raw: RawHeaders) -> Q:
         """Return a shallow copy of a request, its loaded body and all, with these headers."""
         made: Any = object.__new__(type(request))
         made.__dict__.update(request.__dict__)
         made.headers = self.kit.module.Headers(raw)
-        return made
+        return cast("Q", made)
 
     def clean(self, response: R, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
@@ -189,13 +190,9 @@ class Base(Generic[Q, R]):
             if remaining is not None and remaining <= 0:
                 raise self._late(call, None)
 
-        held = response.stream
-        if isinstance(held, (self.kit.replay_sync, self.kit.replay_async)):  # type: ignore[arg-type]
-            held.check = check
-        elif isinstance(held, self.kit.module.SyncByteStream):
-            response.stream = self.kit.replay_sync(held, [], iter(held), check)
-        else:
-            response.stream = self.kit.replay_async(held, [], aiter_of(held), check)
+        if not isinstance(response.stream, Replay):
+            response.stream = self.replayed(response.stream)
+        response.stream.check = check
 
     def failure(self, call: Call, result: Result[R]) -> Exception:
         """Return what to raise: the original exception unless ours says more, and then it is the cause."""
@@ -226,6 +223,7 @@ class SyncTransport(Base[Q, R]):
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         super().__init__(anyint, inner)
         self.send: Callable[[Q], R] = inner.handle_request
+        self.replayed = lambda stream: self.kit.replay_sync(stream, [], iter(stream))
 
     def __enter__(self) -> Any:
         self.inner.__enter__()
@@ -261,6 +259,7 @@ class AsyncTransport(Base[Q, R]):
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         super().__init__(anyint, inner)
         self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
+        self.replayed = lambda stream: self.kit.replay_async(stream, [], aiter_of(stream))
 
     async def __aenter__(self) -> Any:
         await self.inner.__aenter__()

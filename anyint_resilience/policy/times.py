@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 __all__ = ["MAX_HINT", "bounded", "duration", "moment", "number", "retry_text"]
@@ -70,6 +69,10 @@ def moment(text: object) -> float | None:
 
 def _http_date(text: str) -> float:
     """Read an HTTP date; one without a zone is in UTC, as RFC 9110 has it."""
+    from email.utils import (
+        parsedate_to_datetime,
+    )  # late: most programs never need it, and it costs every one of them at import
+
     when = parsedate_to_datetime(text)
     return (when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when).timestamp()
 

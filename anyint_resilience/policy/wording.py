@@ -8,7 +8,6 @@ server wrote (it may hold a key or a prompt), or invite anyone to make a paid ta
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
 
 from ..contract.routes import ANTHROPIC_VERSION, AUTH_STYLE, Route
 from ..contract.words import AuthStyle, Cause, Certainty, Family, Operation
@@ -239,6 +238,8 @@ def _poll(route: Route, operation: Operation, task_id: str | None) -> str:
     hook = " or wait for its webhook" if route.family is Family.SUNO else ""
     if operation is Operation.QUERY or route.query is None:
         return _POLL_ON.format(query="the same URL", hook=hook)
+    from urllib.parse import quote  # late: most programs never need it, and it costs every one of them at import
+
     # The id came from a server: quoted and cut, it cannot put a line or another path into a log.
     name = quote(task_id[:128], safe="", errors="replace") if task_id else "{id}"
     return _POLL.format(query="GET " + route.query.replace("{id}", name), hook=hook)

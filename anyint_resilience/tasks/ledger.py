@@ -7,7 +7,6 @@ known; while the fate of one is unknown, the same create is refused.
 from __future__ import annotations
 
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 from ..contract.words import Certainty
@@ -44,6 +43,8 @@ def settle(state: State | None, now: float, *, certainty: Certainty) -> tuple[St
 
 def intent_of(*parts: bytes) -> str:
     """Return the name of a create in the ledger: a hash of what makes it this create and no other."""
+    from hashlib import blake2b  # late: most programs never need it, and it costs every one of them at import
+
     digest = blake2b(digest_size=16, person=b"anyint-intent")
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))

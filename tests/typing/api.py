@@ -1,0 +1,80 @@
+"""The public names in use, for type checkers only: checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+import httpx2
+
+import anyint_resilience_httpx as for_httpx
+import anyint_resilience_httpx2 as for_httpx2
+from anyint_resilience import (
+    Action,
+    CallReport,
+    Cause,
+    Certainty,
+    DeadlineExceeded,
+    Decision,
+    OutcomeUnknown,
+    Policy,
+    Resilience,
+    ResilienceError,
+    report,
+)
+
+
+def configure() -> Resilience:
+    def source() -> str:
+        return "key"
+
+    async def later() -> str:
+        return "key"
+
+    Resilience(api_key=source)
+    Resilience(api_key=later, hosts=["https://gateway.example"])
+    Resilience.from_env()
+    return Resilience(
+        api_key="key", base_url="https://gateway.example", policy=Policy(attempts=3, retry_window=60, deadline=None)
+    )
+
+
+def decide() -> Decision:
+    pairs: list[tuple[str, str]] = [("Retry-After", "2")]
+    mapping: Mapping[str, str] = {"Retry-After": "2"}
+    policy = Policy()
+    policy.decide_response("POST", "/openai/v1/videos", 429, mapping, b"{}", attempt=2, now=1.0, u=0.5)
+    policy.decide_exception("POST", "/openai/v1/videos", "read_timeout")
+    decision = policy.decide_response("POST", "/openai/v1/videos", 429, pairs)
+    action: Action = decision.action
+    cause: Cause | None = decision.cause
+    certainty: Certainty = decision.certainty
+    delay: float | None = decision.delay
+    print(action, cause, certainty, delay, decision.retry_at, decision.as_dict())
+    return decision
+
+
+def sync_clients(anyint: Resilience) -> None:
+    one: httpx.Client = for_httpx.wrap(httpx.Client(), anyint)
+    two: httpx2.Client = for_httpx2.wrap(httpx2.Client(), anyint)
+    httpx.Client(transport=for_httpx.ResilientTransport(anyint))
+    httpx2.Client(transport=for_httpx2.ResilientTransport(anyint, http2=True))
+    with anyint.override(Policy(attempts=1)):
+        found: CallReport | None = report(one.get("/"))
+    answer: httpx2.Response = two.get("/", extensions={"anyint_resilience": Policy(enabled=False)})
+    print(found, answer)
+
+
+async def async_clients(anyint: Resilience) -> None:
+    one: httpx.AsyncClient = for_httpx.wrap(httpx.AsyncClient(), anyint)
+    httpx2.AsyncClient(transport=for_httpx2.AsyncResilientTransport(anyint))
+    try:
+        await one.post("/")
+    except for_httpx.OutcomeUnknown as error:
+        ours: OutcomeUnknown = error
+        theirs: httpx.TransportError = error
+        intent: str | None = error.intent
+        print(ours, theirs, intent)
+    except DeadlineExceeded as error:
+        base: ResilienceError = error
+        print(base.decision)
