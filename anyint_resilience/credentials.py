@@ -148,7 +148,7 @@ class Credentials:
                         return False
                     right = True
                 elif name == _VERSION:
-                    version = True
+                    version = version or value != b""
                 elif name != _RETRIES or value != b"0":
                     return False
         return right and version
@@ -189,7 +189,8 @@ class Credentials:
                 add.append((b"Authorization", b"Bearer " + key) if style is _BEARER else (b"x-api-key", key))
         if key and key not in self._seen:
             self._remember(key)
-        if family is Family.ANTHROPIC and _VERSION not in values:
+        if family is Family.ANTHROPIC and not values.get(_VERSION):
+            remove |= {_VERSION} & values.keys()
             add.append((_VERSION, ANTHROPIC_VERSION.encode()))
         return HeaderEdit(frozenset(remove), tuple(add)) if remove or add else None
 

@@ -87,7 +87,7 @@ def _judge(
 ) -> Generator[Peek[R], Any, tuple[Decision, Observation | None]]:
     """Turn an outcome into a decision, reading as much of the body as that takes."""
     wall, u, body = call.runtime.wall(), call.runtime.random(), b""
-    if outcome.response is not None and needs_body(call.route, call.operation, outcome.status):
+    if outcome.response is not None and needs_body(call.route, call.operation, outcome.status, outcome.headers):
         peeked: Peeked = yield Peek(outcome.response, PEEK_BYTES, call.runtime.monotonic() + PEEK_SECONDS)
         body = peeked.body
         if peeked.error is not None and outcome.status < 400:

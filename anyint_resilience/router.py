@@ -36,6 +36,7 @@ class Plan:
         self.secure = secure
         self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
         in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
+        in_body = in_body or (route.operation is Operation.QUERY and route.tasks is not None)
         self.fast = secure and not is_unsafe(route.operation, method) and not in_body
         paid = [key for key, operation in route.body_switch if is_unsafe(operation, method)]
         self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..effects import Peek, Peeked
+from ..exceptions import ResilienceError
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
@@ -39,7 +40,8 @@ class Head:
 class Replay:
     """A body whose start was read: gives that again, then the rest.
 
-    ``check`` is called before each further chunk and raises when the user's deadline has passed.
+    ``check`` is called before each further chunk and raises when the user's deadline has passed. ``lenient``
+    bodies are those of errors: where one breaks, it ends, since its status says more than the break.
     """
 
     def __init__(self, inner: Any, chunks: list[bytes], rest: Any, check: Callable[[], None] | None = None) -> None:
@@ -47,6 +49,11 @@ class Replay:
         self.chunks = chunks
         self.rest: Any = rest
         self.check = check
+        self.lenient = False
+
+    def forgives(self, error: Exception) -> bool:
+        """Whether a break ends the body quietly; the user's deadline never does."""
+        return self.lenient and not isinstance(error, ResilienceError)
 
     def checked(self) -> None:
         """Raise if the deadline has passed."""
@@ -59,10 +66,15 @@ class SyncReplay(Replay):
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self.chunks
-        if self.rest is not None:
+        if self.rest is None:
+            return
+        try:
             for chunk in self.rest:
                 self.checked()
                 yield chunk
+        except Exception as error:
+            if not self.forgives(error):
+                raise
 
     def close(self) -> None:
         """Close the body on the wire."""
@@ -70,20 +82,31 @@ class SyncReplay(Replay):
 
 
 class AsyncReplay(Replay):
-    """See :class:`Replay`; each adapter adds its client's stream class."""
+    """See :class:`Replay`; each adapter adds its client's stream class.
+
+    ``drains``: reading on after the body was closed ends at once (HTTP/1).
+    """
+
+    drains = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
             yield chunk
-        if self.rest is not None:
+        if self.rest is None:
+            return
+        try:
             async for chunk in self.rest:
                 self.checked()
                 yield chunk
+        except Exception as error:
+            if not self.forgives(error):
+                raise
 
     async def aclose(self) -> None:
-        """Close the body on the wire, then let the client's own generators see that it is closed.
+        """Close the body on the wire, then end the client's own generators, which httpx nests.
 
-        One that is dropped in the middle is a ResourceWarning on trio, and httpx nests two of them.
+        One that is dropped in the middle is a ResourceWarning on trio. Over HTTP/1 the closed connection ends
+        both; an HTTP/2 connection lives on, and waiting for its next frame could take until the time-out.
         """
         rest: Any = self.rest
         self.rest = None
@@ -91,8 +114,9 @@ class AsyncReplay(Replay):
         if rest is None:
             return
         with suppress(Exception):
-            for _ in range(_MAX_BUFFERED):
+            for _ in range(_MAX_BUFFERED if self.drains else 0):
                 await rest.__anext__()
+            await rest.aclose()
 
 
 def peek_sync(stream: Any, head: Head) -> tuple[Peeked, Any]:

@@ -37,17 +37,24 @@ _IN_BODY: Final = frozenset({Family.SUNO, Family.KLING, Family.DASHSCOPE})
 
 _NAMES_TASK: Final = frozenset({Operation.CREATE, Operation.UPLOAD})
 _NOT_JSON: Final = frozenset({Operation.DOWNLOAD, Operation.STREAM})
+_NO_CODES: Final = ("text/event-stream", "application/octet-stream", "audio/", "image/", "video/")
 _REPEATABLE: Final = frozenset({Cause.RATE, Cause.TRANSIENT, Cause.SERVER, Cause.UNKNOWN})
 _PROVIDER: Final = re.compile(r"\b[A-Z][A-Za-z]{2,40}Exception\b")
 
 
-def needs_body(route: Route, operation: Operation, status: int) -> bool:
-    """Tell whether the body must be looked at to understand an answer; good plain answers are left alone."""
+def needs_body(route: Route, operation: Operation, status: int, headers: HeaderPairs | None = ()) -> bool:
+    """Tell whether the body must be looked at to understand an answer; good plain answers are left alone.
+
+    A good answer that is a stream or a file is never looked at, whatever its route: that would hold it up.
+    """
     if status >= 400:
         return True
-    if not 200 <= status < 300:
+    if not 200 <= status < 300 or operation in _NOT_JSON:
         return False
-    return operation in _NAMES_TASK or (route.family in _IN_BODY and operation is not Operation.DOWNLOAD)
+    if operation in _NAMES_TASK or route.family in _IN_BODY or (operation is Operation.QUERY and route.tasks):
+        kind = normal_headers(headers).get("content-type", [""])[0].lstrip().lower()
+        return not kind.startswith(_NO_CODES)
+    return False
 
 
 def read_response(
