@@ -35,7 +35,7 @@ class Base(Generic[Q, R]):
     """What does not wait, and so is the same sync and async."""
 
     kit: ClassVar[Kit]
-    replayed: Callable[[Any], Any]  # of the sync or async half
+    replayed: Callable[[Any], Any]  # a stream around a response's unread one, of the sync or async half
 
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         self.anyint = Resilience.from_env() if anyint is None else anyint
@@ -188,7 +188,7 @@ class Base(Generic[Q, R]):
                 raise self._late(call, None)
 
         if not isinstance(response.stream, Replay):
-            response.stream = self.replayed(response.stream)
+            response.stream = self.replayed(response)
         response.stream.check = check
 
     def failure(self, call: Call, result: Result[R]) -> Exception:
@@ -220,7 +220,7 @@ class SyncTransport(Base[Q, R]):
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         super().__init__(anyint, inner)
         self.send: Callable[[Q], R] = inner.handle_request
-        self.replayed = lambda stream: self.kit.replay_sync(stream, [], iter(stream))
+        self.replayed = lambda response: self.kit.replay_sync(response.stream, [], iter(response.stream))
 
     def __enter__(self) -> Any:
         self.inner.__enter__()
@@ -255,7 +255,7 @@ class AsyncTransport(Base[Q, R]):
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         super().__init__(anyint, inner)
         self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
-        self.replayed = lambda stream: self.kit.replay_async(stream, [], aiter_of(stream))
+        self.replayed = lambda response: self._replay(response, [], aiter_of(response.stream))
 
     async def __aenter__(self) -> Any:
         await self.inner.__aenter__()
@@ -273,11 +273,14 @@ class AsyncTransport(Base[Q, R]):
     async def peek(self, response: R, effect: Peek[R]) -> Peeked:
         """Read the start of the body and put it back."""
         head = Head(effect, self.monotonic)
-        inner = response.stream
-        peeked, rest = await peek_async(inner, head)
-        response.stream = self.kit.replay_async(inner, head.chunks, rest)
-        response.stream.drains = response.extensions.get("http_version") in HTTP_1
+        peeked, rest = await peek_async(response.stream, head)
+        response.stream = self._replay(response, head.chunks, rest)
         return peeked
+
+    def _replay(self, response: R, chunks: list[bytes], rest: Any) -> Any:
+        replay = self.kit.replay_async(response.stream, chunks, rest)
+        replay.drains = response.extensions.get("http_version") in HTTP_1
+        return replay
 
     async def discard(self, response: R) -> None:
         """Close a response that nobody will see."""
