@@ -25,11 +25,10 @@ __all__ = ["Call"]
 class Call:
     """One logical request of the application: what it is, how far it has come.
 
-    ``sent``: the fast lane has made the first attempt already, when the call ``started``.
+    ``sent``: the fast lane has made the first attempt already, when the call ``started``, with this ``edit``.
     """
 
     __slots__ = (
-        "_sent",
         "attempts",
         "certainty",
         "credentials",
@@ -45,6 +44,7 @@ class Call:
         "policy",
         "replayable",
         "runtime",
+        "sent",
         "started",
     )
 
@@ -64,6 +64,7 @@ class Call:
         intent: str | None,
         outer_retries: int,
         sent: bool = False,
+        edit: HeaderEdit | None = None,
     ) -> None:
         self.plan = plan
         self.method = method
@@ -87,8 +88,8 @@ class Call:
         self.policy = policy
         self.attempts: list[Attempt] = []
         self.certainty = Certainty.NOT_SENT
-        self.edit: HeaderEdit | None = None
-        self._sent = sent
+        self.edit = edit
+        self.sent = sent
 
     @property
     def route(self) -> Route:
@@ -107,7 +108,7 @@ class Call:
     @property
     def paid(self) -> bool:
         """Whether doing this twice could be billed twice (and is not a generation, which keeps no state)."""
-        return is_unsafe(self.operation, self.method)
+        return self.route.family is not None and is_unsafe(self.operation, self.method)
 
     def put_key_on(self) -> None:
         """Decide what to change on the headers so that the right one carries the key."""
@@ -119,7 +120,7 @@ class Call:
     def begin(self) -> float:
         """Begin an attempt; return when, in seconds after the call did."""
         self.certainty = Certainty.UNKNOWN  # until we know better: it may be cancelled while it is out
-        already, self._sent = self._sent, False
+        already, self.sent = self.sent, False
         return 0.0 if already else self.elapsed()
 
     def record(
@@ -145,6 +146,11 @@ class Call:
                 request_id=None if seen is None else seen.request_id,
             )
         )
+
+    def patience(self, seconds: float) -> float:
+        """Return how long something may take: so many seconds, or what is left of the deadline if that is less."""
+        remaining = self.remaining()
+        return seconds if remaining is None else max(0.0, min(seconds, remaining))
 
     def report(self, decision: Decision | None = None) -> CallReport:
         """Return what is known of the call so far, with the decision it ends by."""

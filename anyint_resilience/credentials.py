@@ -29,7 +29,7 @@ _VERSION = b"anthropic-version"
 _RETRIES = b"x-stainless-retry-count"
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
 _NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES))
-_MAX_SEEN = 64
+_MAX_SEEN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +158,8 @@ class Credentials:
         key, good = (_token(value), self._bearers) if style is _BEARER else (value.strip(), self._keys)
         if not key:
             return False
-        if len(good) >= _MAX_SEEN:
-            good.clear()
-        good.add(value)
         self._remember(key)
+        good.add(value)
         return True
 
     def edit(self, headers: RawHeaders, family: Family | None, style: AuthStyle, *, secure: bool) -> HeaderEdit | None:
@@ -212,7 +210,10 @@ class Credentials:
 
     def _remember(self, key: bytes) -> None:
         if len(self._seen) >= _MAX_SEEN:
-            self._seen.pop()
+            # All begin anew: a key that is still in use must be met, and so remembered, again.
+            self._seen.clear()
+            self._bearers.clear()
+            self._keys.clear()
         self._seen.add(key)
 
 

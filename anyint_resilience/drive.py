@@ -13,6 +13,7 @@ from inspect import isawaitable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from .calls import Call
+from .credentials import HeaderEdit
 from .effects import Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall
 from .engine import run
 from .exceptions import ResilienceError
@@ -29,12 +30,13 @@ R = TypeVar("R")
 
 
 class Keyed(Generic[Q]):
-    """A request that takes the fast lane once its header is right: its plan, and what goes on the wire."""
+    """A request that takes the fast lane once its header is right: its plan, the edit, and what goes on the wire."""
 
-    __slots__ = ("plan", "request")
+    __slots__ = ("edit", "plan", "request")
 
-    def __init__(self, plan: Plan, request: Q) -> None:
+    def __init__(self, plan: Plan, edit: HeaderEdit, request: Q) -> None:
         self.plan = plan
+        self.edit = edit
         self.request = request
 
 
@@ -47,8 +49,10 @@ class Surface(Protocol[Q, R]):
         """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
         ...
 
-    def open_call(self, request: Q, plan: Plan, started: float, *, sent: bool = False) -> Call:
-        """Make the state of a call; ``sent``: it leaves the fast lane after its first attempt."""
+    def open_call(
+        self, request: Q, plan: Plan, started: float, *, sent: bool = False, edit: HeaderEdit | None = None
+    ) -> Call:
+        """Make the state of a call; ``sent``: it leaves the fast lane after a first attempt that had this edit."""
         ...
 
     def stranger(self, request: Q) -> Q:
@@ -115,13 +119,13 @@ class AsyncSurface(Surface[Q, R], Protocol[Q, R]):
 def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
     """Make one call and return the last real response, or raise."""
     ticket = surface.ticket(request)
-    wire = request
+    wire, edit = request, None
     if type(ticket) is Plan:
         plan = ticket
     elif ticket is None:
         return surface.send(surface.stranger(request))
     elif isinstance(ticket, Keyed):
-        plan, wire = ticket.plan, ticket.request
+        plan, wire, edit = ticket.plan, ticket.request, ticket.edit
     else:
         return _end(surface, ticket, _flow_sync(surface, request, ticket, None))
     started = surface.monotonic()
@@ -134,7 +138,7 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
             return response
         first = _answered(surface, response)
         del response
-    call = surface.open_call(request, plan, started, sent=True)
+    call = surface.open_call(request, plan, started, sent=True, edit=edit)
     try:
         return _end(surface, call, _flow_sync(surface, request, call, first))
     finally:
@@ -144,13 +148,13 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
 async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
     """Make one call and return the last real response, or raise; the twin of :func:`drive_sync`."""
     ticket = surface.ticket(request)
-    wire = request
+    wire, edit = request, None
     if type(ticket) is Plan:
         plan = ticket
     elif ticket is None:
         return await surface.send(surface.stranger(request))
     elif isinstance(ticket, Keyed):
-        plan, wire = ticket.plan, ticket.request
+        plan, wire, edit = ticket.plan, ticket.request, ticket.edit
     else:
         return _end(surface, ticket, await _flow_async(surface, request, ticket, None))
     started = surface.monotonic()
@@ -163,7 +167,7 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
             return response
         first = _answered(surface, response)
         del response
-    call = surface.open_call(request, plan, started, sent=True)
+    call = surface.open_call(request, plan, started, sent=True, edit=edit)
     try:
         return _end(surface, call, await _flow_async(surface, request, call, first))
     finally:
@@ -227,7 +231,7 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
             surface.discard(effect.response)
         return None
     if isinstance(effect, StateCall):
-        return call.ledger.store.update(effect.key, effect.step, effect.ttl)
+        return _change_state(call, effect)
     key = call.credentials.ask(effect.used)
     if isawaitable(key):
         _close(key)
@@ -250,9 +254,18 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
             await surface.discard(effect.response)
         return None
     if isinstance(effect, StateCall):
-        return call.ledger.store.update(effect.key, effect.step, effect.ttl)
+        return _change_state(call, effect)
     key = call.credentials.ask(effect.used)
     return call.credentials.accept(await key if isawaitable(key) else key)
+
+
+def _change_state(call: Call, effect: StateCall) -> Any:
+    """Run a step on the store; one that fails must not be a new way for calls to fail."""
+    try:
+        return call.ledger.store.update(effect.key, effect.step, effect.ttl)
+    except Exception as error:
+        call.notes.append(f"the store failed and the call went on without it: {type(error).__name__}")
+        return None
 
 
 def _answered(surface: Surface[Q, R], response: R) -> Outcome[R]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from .calls import Call
-from .contract.words import Cause, Certainty
+from .contract.words import Cause, Certainty, Operation
 from .effects import AskKey, Discard, Flow, Outcome, Peek, Peeked, R, Result, Send, Sleep, StateCall
 from .policy.model import Action, Decision, Fault, FaultKind, Observation
 from .policy.reading import needs_body, read_response
@@ -25,9 +25,10 @@ PROXY_AUTH_REQUIRED = 407  # RFC 9110 15.5.8: the proxy's, not AnyInt's
 
 def run(call: Call) -> Flow[R]:
     """Run one call: put the key on, enter paid work in the ledger, make the attempts, settle it whatever happens."""
-    if call.credentials.wants_key and call.plan.secure:
-        yield AskKey(None)
-    call.put_key_on()
+    if not call.sent:
+        if call.credentials.wants_key and call.plan.secure:
+            yield AskKey(None)
+        call.put_key_on()
     if not call.policy.enabled:
         return (yield from _once(call))
     if call.intent is None:
@@ -60,8 +61,11 @@ def _attempts(call: Call) -> Flow[R]:
     number, asked = 0, False
     while True:
         number += 1
+        remaining = call.remaining()
+        if number == 1 and remaining is not None and remaining <= 0:
+            return Result(report=call.report(), late=True)  # asking for the key took all the time there was
         began = call.begin()
-        outcome: Outcome[R] = yield Send(number, call.edit, call.remaining())
+        outcome: Outcome[R] = yield Send(number, call.edit, remaining)
         decision, seen = yield from _judge(call, outcome, number)
         call.certainty = decision.certainty
         if decision.action is Action.BACKOFF and not call.replayable:
@@ -87,18 +91,23 @@ def _judge(
 ) -> Generator[Peek[R], Any, tuple[Decision, Observation | None]]:
     """Turn an outcome into a decision, reading as much of the body as that takes."""
     wall, u, body = call.runtime.wall(), call.runtime.random(), b""
-    if outcome.response is not None and needs_body(call.route, call.operation, outcome.status, outcome.headers):
-        peeked: Peeked = yield Peek(outcome.response, PEEK_BYTES, call.runtime.monotonic() + PEEK_SECONDS)
+    operation = call.operation
+    if outcome.response is not None and needs_body(call.route, operation, outcome.status, outcome.headers):
+        peeked: Peeked = yield Peek(
+            outcome.response, PEEK_BYTES, call.runtime.monotonic() + call.patience(PEEK_SECONDS)
+        )
         body = peeked.body
         if peeked.error is not None and outcome.status < 400:
             outcome.error = peeked.error
             outcome.fault = Fault(FaultKind.BODY_ERROR, type(peeked.error).__name__, outcome.status)
         elif peeked.error is not None:
             call.notes.append(f"the body of the {outcome.status} broke after {len(body)} bytes")
+    elif outcome.status < 300:
+        operation = Operation.STREAM  # not looked at: its body says nothing, its status is all there is
     if outcome.fault is not None or outcome.response is None:
         fault = Fault(FaultKind.UNKNOWN) if outcome.fault is None else outcome.fault
         return _on_fault(call, fault, number, wall, u), None
-    seen = read_response(call.route, call.operation, outcome.status, outcome.headers, body, now=wall)
+    seen = read_response(call.route, operation, outcome.status, outcome.headers, body, now=wall)
     decision = call.policy.on_response(
         call.route, call.operation, seen, method=call.method, attempt=number, elapsed=call.elapsed(), now=wall, u=u
     )

@@ -73,7 +73,7 @@ class Base(Generic[Q, R]):
             credentials, raw = self.anyint.credentials, headers.raw
             if not credentials.wants_key and not outer_retries(raw):
                 edit = credentials.edit(raw, plan.route.family, plan.style, secure=True)
-                return plan if edit is None else Keyed(plan, edited(request, edit))
+                return plan if edit is None else Keyed(plan, edit, edited(request, edit))
         return self.open_call(request, plan, self.monotonic())
 
     def _look_up(self, request: Q) -> Plan | None:
@@ -92,13 +92,15 @@ class Base(Generic[Q, R]):
             return plan
         return plan
 
-    def open_call(self, request: Q, plan: Plan, started: float, *, sent: bool = False) -> Call:
+    def open_call(
+        self, request: Q, plan: Plan, started: float, *, sent: bool = False, edit: HeaderEdit | None = None
+    ) -> Call:
         """Make the state of one call."""
         anyint, raw, kit = self.anyint, request.headers.raw, self.kit
         body = body_of(request, kit)
         operation = operation_of(plan.route, body)
         policy = self._policy(request)
-        paid = policy.enabled and is_unsafe(operation, request.method)
+        paid = policy.enabled and plan.route.family is not None and is_unsafe(operation, request.method)
         return Call(
             plan=plan,
             method=request.method,
@@ -113,6 +115,7 @@ class Base(Generic[Q, R]):
             intent=intent_of_request(request, kit, anyint.credentials) if paid else None,
             outer_retries=outer_retries(raw),
             sent=sent,
+            edit=edit,
         )
 
     def _policy(self, request: Q) -> Policy:

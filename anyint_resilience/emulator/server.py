@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -261,5 +262,15 @@ def serve(host: str, port: int, *, seed: int, chaos_p: float, announce: Callable
     """
     chaos = Chaos.usual(chaos_p, seed=seed)
     emulator = Emulator(host=host, port=port, seed=seed, chaos=chaos, virtual_clock=False)
+
+    async def until_interrupted() -> None:
+        # Before Python 3.11 Ctrl-C was raised in whatever task was running; a signal handler ends ours alone.
+        running = asyncio.current_task()
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
+            if running is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, running.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await emulator.run(None if announce is None else lambda: announce(emulator.url))
+
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(emulator.run(None if announce is None else lambda: announce(emulator.url)))
+        asyncio.run(until_interrupted())

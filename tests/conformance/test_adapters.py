@@ -449,3 +449,144 @@ def test_keyboard_interrupt_passes_at_once_and_settles_the_ledger(library: str, 
     with pytest.raises(KeyboardInterrupt):
         transport.handle_request(module.Request("POST", emu.url + VIDEOS, json=FILM))
     assert len(anyint.ledger.unknown()) == 1
+
+
+@every_surface
+def test_a_callable_key_that_was_never_needed_does_not_disturb_a_retry(surface: Surface, emu: Emulator) -> None:
+    """The caller's own right header takes the fast lane; its first answer is judged, and its connection given back."""
+    emu.script(Fault(status=503, body=b"x" * 200_000))
+    limits = surface.module.Limits(max_connections=1)
+    own = {"Authorization": "Bearer test-key"}
+    anyint = configured(emu, api_key=lambda: "never asked")
+    with client(surface, emu, anyint, headers=own, limits=limits) as caller:
+        answer = caller.request("POST", CHAT, json=ASK)
+    found = report(answer)
+    assert found is not None
+    assert [attempt.status for attempt in found.attempts] == [503, 200]
+    assert len(emu.seen) == 2
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_a_key_that_another_call_renewed_is_used_without_asking_again(library: str) -> None:
+    """Calls refused with the old key while another renews it all go out once more with the new one."""
+    module = pytest.importorskip(library, reason="httpx2 needs Python 3.11")
+    asked: list[int] = []
+
+    def source() -> str:
+        asked.append(1)
+        return f"k{len(asked)}"
+
+    anyint = Resilience(api_key=source, runtime=Waits().runtime())
+
+    class Gateway(module.BaseTransport):  # type: ignore[misc, name-defined]
+        nested = False
+
+        def handle_request(self, request: Any) -> Any:
+            if request.headers["authorization"] != "Bearer k1":
+                return module.Response(200, json={})
+            if len(asked) == 1 and not self.nested:
+                self.nested = True  # while this call is out, another one is refused and renews the key
+                renewed = inner.handle_request(module.Request("POST", "https://api.anyint.ai" + CHAT, json=ASK))
+                assert renewed.status_code == 200
+            return module.Response(401, json={"error": {"code": "invalid_api_key"}})
+
+    inner = Surface(library).adapter.ResilientTransport(anyint, transport=Gateway())
+    anyint.credentials.accept(source())
+    assert inner.handle_request(module.Request("POST", "https://api.anyint.ai" + CHAT, json=ASK)).status_code == 200
+    assert len(asked) == 2
+
+
+@every_surface
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_store_that_fails_is_no_new_way_to_fail(surface: Surface, emu: Emulator, step: int) -> None:
+    """The answer comes back and the report says that the ledger was not there."""
+    from anyint_resilience.stores.memory import MemoryStore
+
+    class Failing(MemoryStore):
+        steps = 0
+
+        def update(self, *args: Any) -> Any:
+            self.steps += 1
+            if self.steps == step:
+                raise OSError("down")
+            return super().update(*args)
+
+    with client(surface, emu, configured(emu, store=Failing(lambda: 0.0))) as caller:
+        answer = caller.request("POST", VIDEOS, json=FILM)
+    assert answer.status_code == 200
+    found = report(answer)
+    assert found is not None
+    if step == 1:
+        assert any("store failed" in note for note in found.notes)
+
+
+@every_surface
+def test_a_deadline_spent_on_the_key_sends_nothing(surface: Surface, emu: Emulator) -> None:
+    """A key source that takes too long is not followed by a paid create that is too late."""
+    now = [0.0]
+
+    def slow() -> str:
+        now[0] += 5
+        return "test-key"
+
+    runtime = Waits().runtime(monotonic=lambda: now[0])
+    with client(surface, emu, configured(emu, api_key=slow, policy=Policy(deadline=3), runtime=runtime)) as caller:
+        assert isinstance(caller.error("POST", VIDEOS, json=FILM), DeadlineExceeded)
+    assert not emu.seen
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize(
+    "path", ["/openai/v1/responses", "/dashscope/v1/services/aigc/multimodal-generation/generation"]
+)
+def test_an_event_stream_is_not_held_up_nor_taken_for_lost(library: str, path: str) -> None:
+    """A good answer that streams is handed over unread, also on routes whose plain answers are looked at."""
+    module = pytest.importorskip(library, reason="httpx2 needs Python 3.11")
+    read: list[int] = []
+
+    def events() -> Iterator[bytes]:
+        for number in range(3):
+            read.append(number)
+            yield b'data: {"type":"response.created"}\n\n'
+
+    def answer(request: Any) -> Any:
+        return module.Response(200, headers={"content-type": "text/event-stream"}, content=events())
+
+    anyint = Resilience(api_key="k", runtime=Waits().runtime())
+    transport = Surface(library).adapter.ResilientTransport(anyint, transport=module.MockTransport(answer))
+    body = {"model": "m", "input": "x", "background": True, "stream": True}
+    with module.Client(transport=transport, base_url="https://api.anyint.ai") as one:
+        with one.stream("POST", path, json=body) as response:
+            assert read == []
+            assert "x-should-retry" not in response.headers
+        assert anyint.ledger.unknown() == ()
+
+
+@every_surface
+def test_a_path_that_is_not_anyints_is_not_in_the_ledger(surface: Surface, emu: Emulator) -> None:
+    """On a host of yours that also serves other things, a failed POST to those is nobody's paid create."""
+    emu.script(Fault(status=500, body=b"{}"), match="POST /login")
+    with client(surface, emu) as caller:
+        assert caller.request("POST", "/login", json={}).status_code == 500
+        assert caller.request("POST", "/login", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_no_callers_key_follows_a_redirect_however_many_keys_there_are(library: str) -> None:
+    """The memory of seen keys is bounded, and a key in use is always in it."""
+    module = pytest.importorskip(library, reason="httpx2 needs Python 3.11")
+    leaked: list[str] = []
+
+    def answer(request: Any) -> Any:
+        if request.url.host == "foreign.example":
+            leaked.extend(value for value in request.headers.values() if "user-key" in value)
+        elif request.url.path.endswith("/go"):
+            return module.Response(307, headers={"location": "https://foreign.example/x"})
+        return module.Response(200, json={})
+
+    transport = Surface(library).adapter.ResilientTransport(Resilience(), transport=module.MockTransport(answer))
+    with module.Client(transport=transport, base_url="https://api.anyint.ai", follow_redirects=True) as one:
+        for path in ("/anthropic/v1/models", "/anthropic/v1/models/go"):
+            for number in range(1500):
+                one.get(path, headers={"x-api-key": f"user-key-{number}", "anthropic-version": "2023-06-01"})
+    assert leaked == []
