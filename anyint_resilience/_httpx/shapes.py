@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ..exceptions import DeadlineExceeded, OutcomeUnknown
-from ..policy.model import FaultKind
 
-__all__ = ["FAULT_NAMES", "Kit", "Q", "R", "RequestLike", "ResponseLike"]
+__all__ = ["AsyncInner", "Kit", "Q", "R", "RequestLike", "ResponseLike", "SyncInner"]
 
 
 class UrlLike(Protocol):
@@ -66,26 +65,20 @@ class ResponseLike(Protocol):
 
 Q = TypeVar("Q", bound=RequestLike)
 R = TypeVar("R", bound=ResponseLike)
+_Q_contra = TypeVar("_Q_contra", contravariant=True)
+_R_co = TypeVar("_R_co", covariant=True)
 
-FAULT_NAMES = {
-    "ConnectError": FaultKind.CONNECT_ERROR,
-    "ConnectTimeout": FaultKind.CONNECT_TIMEOUT,
-    "PoolTimeout": FaultKind.POOL_TIMEOUT,
-    "ProxyError": FaultKind.PROXY_ERROR,
-    "WriteError": FaultKind.WRITE_ERROR,
-    "WriteTimeout": FaultKind.WRITE_TIMEOUT,
-    "ReadError": FaultKind.READ_ERROR,
-    "CloseError": FaultKind.READ_ERROR,
-    "NetworkError": FaultKind.READ_ERROR,
-    "ReadTimeout": FaultKind.READ_TIMEOUT,
-    "TimeoutException": FaultKind.READ_TIMEOUT,
-    "RemoteProtocolError": FaultKind.PROTOCOL_ERROR,
-    "LocalProtocolError": FaultKind.LOCAL_ERROR,
-    "UnsupportedProtocol": FaultKind.LOCAL_ERROR,
-    "InvalidURL": FaultKind.LOCAL_ERROR,
-    "StreamError": FaultKind.LOCAL_ERROR,
-}
-"""The client's exception classes, by name in its module, and what each says."""
+
+class SyncInner(Protocol[_Q_contra, _R_co]):
+    """A client's transport."""
+
+    def handle_request(self, request: _Q_contra) -> _R_co: ...
+
+
+class AsyncInner(Protocol[_Q_contra, _R_co]):
+    """A client's async transport."""
+
+    async def handle_async_request(self, request: _Q_contra) -> _R_co: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +91,9 @@ class Kit:
     unknown: type[OutcomeUnknown]
     unknown_timeout: type[OutcomeUnknown]
     late: type[DeadlineExceeded]
-    faults: dict[type, FaultKind] = field(init=False)
     multipart: type = field(init=False)
 
     def __post_init__(self) -> None:
-        faults = {getattr(self.module, name): kind for name, kind in FAULT_NAMES.items()}
-        object.__setattr__(self, "faults", faults)
         # The one stream class besides ByteStream that can be read twice has no public name.
         sample = self.module.Request("POST", "https://localhost", files={"file": b""})
         object.__setattr__(self, "multipart", type(sample.stream))

@@ -5,30 +5,27 @@ Must not import either client, nor decide anything.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic, cast
 
 from ..calls import Call
 from ..config import OVERRIDES, Resilience
 from ..credentials import HeaderEdit, outer_retries
-from ..drive import REPORT_KEY, Keyed, drive_async, drive_sync
-from ..effects import Peek, Peeked, Result, Send
+from ..drive import REPORT_KEY, Keyed
+from ..effects import Result, Send
 from ..exceptions import REFUSED, ResilienceError
-from ..policy.model import Fault, FaultKind
+from ..policy.model import Fault
 from ..policy.request import operation_of
 from ..policy.rules import Policy
 from ..policy.verdicts import is_unsafe
 from ..reports import attach
 from ..router import MAX_CACHED, Plan
 from .bodies import body_of, intent_of_request, is_rereadable
+from .faults import fault_of
 from .shapes import Kit, Q, R
-from .streams import Head, Replay, aiter_of, peek_async, peek_sync
+from .streams import Replay
 
-__all__ = ["AsyncTransport", "SyncTransport"]
-
-
-HTTP_1 = (b"HTTP/1.1", b"HTTP/1.0")
+__all__ = ["Base"]
 
 
 class Base(Generic[Q, R]):
@@ -142,14 +139,7 @@ class Base(Generic[Q, R]):
 
     def fault(self, error: Exception) -> Fault:
         """Tell an exception of the client apart by its class; its text is never kept."""
-        name = type(error).__name__
-        for parent in type(error).__mro__:
-            kind = self.kit.faults.get(parent)
-            if kind is FaultKind.CONNECT_ERROR:
-                return Fault(_tls(error), name)
-            if kind is not None:
-                return Fault(kind, name)
-        return Fault(FaultKind.UNKNOWN, name)
+        return fault_of(error, self.kit)
 
     def rewrite(self, request: Q, effect: Send) -> Q:
         """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
@@ -217,79 +207,6 @@ class Base(Generic[Q, R]):
         return late
 
 
-class SyncTransport(Base[Q, R]):
-    """The blocking half; each adapter adds its client's ``BaseTransport``."""
-
-    def __init__(self, anyint: Resilience | None, inner: Any) -> None:
-        super().__init__(anyint, inner)
-        self.send: Callable[[Q], R] = inner.handle_request
-        self.replayed = lambda response: self.kit.replay_sync(response.stream, [], iter(response.stream))
-
-    def __enter__(self) -> Any:
-        self.inner.__enter__()
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
-        self.inner.__exit__(*exc_info)
-
-    def close(self) -> None:
-        """Close the wrapped transport."""
-        self.inner.close()
-
-    # The driver is the method: a call more between them would be a fifth of what a good call costs.
-    handle_request = drive_sync
-
-    def peek(self, response: R, effect: Peek[R]) -> Peeked:
-        """Read the start of the body and put it back."""
-        head = Head(effect, self.monotonic)
-        inner = response.stream
-        peeked, rest = peek_sync(inner, head)
-        response.stream = self.kit.replay_sync(inner, head.chunks, rest)
-        return peeked
-
-    def discard(self, response: R) -> None:
-        """Close a response that nobody will see."""
-        response.stream.close()
-
-
-class AsyncTransport(Base[Q, R]):
-    """The awaiting half; each adapter adds its client's ``AsyncBaseTransport``."""
-
-    def __init__(self, anyint: Resilience | None, inner: Any) -> None:
-        super().__init__(anyint, inner)
-        self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
-        self.replayed = lambda response: self._replay(response, [], aiter_of(response.stream))
-
-    async def __aenter__(self) -> Any:
-        await self.inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc_info: Any) -> None:
-        await self.inner.__aexit__(*exc_info)
-
-    async def aclose(self) -> None:
-        """Close the wrapped transport."""
-        await self.inner.aclose()
-
-    handle_async_request = drive_async
-
-    async def peek(self, response: R, effect: Peek[R]) -> Peeked:
-        """Read the start of the body and put it back."""
-        head = Head(effect, self.monotonic)
-        peeked, rest = await peek_async(response.stream, head)
-        response.stream = self._replay(response, head.chunks, rest)
-        return peeked
-
-    def _replay(self, response: R, chunks: list[bytes], rest: Any) -> Any:
-        replay = self.kit.replay_async(response.stream, chunks, rest)
-        replay.drains = response.extensions.get("http_version") in HTTP_1
-        return replay
-
-    async def discard(self, response: R) -> None:
-        """Close a response that nobody will see."""
-        await response.stream.aclose()
-
-
 def edited(request: Q, edit: HeaderEdit | None) -> Q:
     """Return a shallow copy of a request, its loaded body and all, with its own headers."""
     made: Any = object.__new__(type(request))
@@ -301,17 +218,3 @@ def edited(request: Q, edit: HeaderEdit | None) -> Q:
         for name, value in edit.add:
             headers[name.decode("ascii")] = value.decode("latin-1")
     return cast("Q", made)
-
-
-def _tls(error: BaseException) -> FaultKind:
-    """Tell a TLS failure from other connect errors by what caused it."""
-    seen: BaseException | None = error
-    for _ in range(8):
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return FaultKind.TLS_CERTIFICATE
-        if isinstance(seen, ssl.SSLError):
-            return FaultKind.TLS_ERROR
-        if seen is None:
-            break
-        seen = seen.__cause__ if seen.__cause__ is not None else seen.__context__
-    return FaultKind.CONNECT_ERROR

@@ -266,11 +266,11 @@ def serve(host: str, port: int, *, seed: int, chaos_p: float, announce: Callable
     async def until_interrupted() -> None:
         # Before Python 3.11 Ctrl-C was raised in whatever task was running; a signal handler ends ours alone.
         running = asyncio.current_task()
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        with contextlib.suppress(RuntimeError, ValueError):  # Windows has none, other threads may not
             if running is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGINT, running.cancel)
         with contextlib.suppress(asyncio.CancelledError):
-            await emulator.run(None if announce is None else lambda: announce(emulator.url))
+            await emulator.run(lambda: None if announce is None else announce(emulator.url))
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(until_interrupted())

@@ -1,0 +1,66 @@
+"""The exceptions of httpx and httpx2, told apart by their class.
+
+Must not import either client: classes are found by name in the client's own module, never by their text.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+from typing import Any
+
+from ..policy.model import Fault, FaultKind
+from .shapes import Kit
+
+__all__ = ["fault_of"]
+
+FAULT_NAMES = {
+    "ConnectError": FaultKind.CONNECT_ERROR,
+    "ConnectTimeout": FaultKind.CONNECT_TIMEOUT,
+    "PoolTimeout": FaultKind.POOL_TIMEOUT,
+    "ProxyError": FaultKind.PROXY_ERROR,
+    "WriteError": FaultKind.WRITE_ERROR,
+    "WriteTimeout": FaultKind.WRITE_TIMEOUT,
+    "ReadError": FaultKind.READ_ERROR,
+    "CloseError": FaultKind.READ_ERROR,
+    "NetworkError": FaultKind.READ_ERROR,
+    "ReadTimeout": FaultKind.READ_TIMEOUT,
+    "TimeoutException": FaultKind.READ_TIMEOUT,
+    "RemoteProtocolError": FaultKind.PROTOCOL_ERROR,
+    "LocalProtocolError": FaultKind.LOCAL_ERROR,
+    "UnsupportedProtocol": FaultKind.LOCAL_ERROR,
+    "InvalidURL": FaultKind.LOCAL_ERROR,
+    "StreamError": FaultKind.LOCAL_ERROR,
+}
+"""The client's exception classes, by name in its module, and what each says."""
+
+
+@lru_cache(maxsize=8)
+def _kinds(module: Any) -> dict[type, FaultKind]:
+    return {getattr(module, name): kind for name, kind in FAULT_NAMES.items()}
+
+
+def fault_of(error: Exception, kit: Kit) -> Fault:
+    """Return what kind of fault an exception is; one that is not the client's is unknown."""
+    name, kinds = type(error).__name__, _kinds(kit.module)
+    for parent in type(error).__mro__:
+        kind = kinds.get(parent)
+        if kind is FaultKind.CONNECT_ERROR:
+            return Fault(_tls(error), name)
+        if kind is not None:
+            return Fault(kind, name)
+    return Fault(FaultKind.UNKNOWN, name)
+
+
+def _tls(error: BaseException) -> FaultKind:
+    """Tell a TLS failure from other connect errors by what caused it."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return FaultKind.TLS_CERTIFICATE
+        if isinstance(seen, ssl.SSLError):
+            return FaultKind.TLS_ERROR
+        if seen is None:
+            break
+        seen = seen.__cause__ if seen.__cause__ is not None else seen.__context__
+    return FaultKind.CONNECT_ERROR

@@ -1,0 +1,118 @@
+"""Our transports, blocking and awaiting: what each half adds to the surface they share.
+
+Must not import either client, nor decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..config import Resilience
+from ..drive import drive_async, drive_sync
+from ..effects import Peek, Peeked
+from .shapes import AsyncInner, Q, R, SyncInner
+from .streams import Head, aiter_of, peek_async, peek_sync
+from .surface import Base
+
+__all__ = ["AsyncTransport", "SyncTransport"]
+
+HTTP_1 = (b"HTTP/1.1", b"HTTP/1.0")
+
+
+class SyncTransport(Base[Q, R]):
+    """The blocking half; each adapter adds its client's ``BaseTransport``.
+
+    Args:
+        anyint: the configuration; None reads ``ANYINT_API_KEY`` and ``ANYINT_BASE_URL``.
+        transport: the transport to wrap. Without one the client's own ``HTTPTransport`` is made of the other
+            keywords (``http2``, ``verify``, ``proxy``, ``limits``, ...). Give them here: a client that is
+            given a transport ignores its own, and the proxies of the environment. ``wrap`` keeps all that.
+
+    Raises:
+        TypeError: if settings are given beside a transport that would never see them.
+    """
+
+    def __init__(
+        self, anyint: Resilience | None = None, *, transport: SyncInner[Q, R] | None = None, **more: Any
+    ) -> None:
+        inner: Any = inner_of(transport, self.kit.module.HTTPTransport, more)
+        super().__init__(anyint, inner)
+        self.send: Callable[[Q], R] = inner.handle_request
+        self.replayed = lambda response: self.kit.replay_sync(response.stream, [], iter(response.stream))
+
+    def __enter__(self) -> Any:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.inner.__exit__(*exc_info)
+
+    def close(self) -> None:
+        """Close the wrapped transport."""
+        self.inner.close()
+
+    # The driver is the method: a call more between them would be a fifth of what a good call costs.
+    handle_request = drive_sync
+
+    def peek(self, response: R, effect: Peek[R]) -> Peeked:
+        """Read the start of the body and put it back."""
+        head = Head(effect, self.monotonic)
+        inner = response.stream
+        peeked, rest = peek_sync(inner, head)
+        response.stream = self.kit.replay_sync(inner, head.chunks, rest)
+        return peeked
+
+    def discard(self, response: R) -> None:
+        """Close a response that nobody will see."""
+        response.stream.close()
+
+
+class AsyncTransport(Base[Q, R]):
+    """The awaiting half, on asyncio and trio, with the same arguments; each adapter adds ``AsyncBaseTransport``."""
+
+    def __init__(
+        self, anyint: Resilience | None = None, *, transport: AsyncInner[Q, R] | None = None, **more: Any
+    ) -> None:
+        inner: Any = inner_of(transport, self.kit.module.AsyncHTTPTransport, more)
+        super().__init__(anyint, inner)
+        self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
+        self.replayed = lambda response: self._replay(response, [], aiter_of(response.stream))
+
+    async def __aenter__(self) -> Any:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self.inner.__aexit__(*exc_info)
+
+    async def aclose(self) -> None:
+        """Close the wrapped transport."""
+        await self.inner.aclose()
+
+    handle_async_request = drive_async
+
+    async def peek(self, response: R, effect: Peek[R]) -> Peeked:
+        """Read the start of the body and put it back."""
+        head = Head(effect, self.monotonic)
+        peeked, rest = await peek_async(response.stream, head)
+        response.stream = self._replay(response, head.chunks, rest)
+        return peeked
+
+    def _replay(self, response: R, chunks: list[bytes], rest: Any) -> Any:
+        replay = self.kit.replay_async(response.stream, chunks, rest)
+        replay.drains = response.extensions.get("http_version") in HTTP_1
+        return replay
+
+    async def discard(self, response: R) -> None:
+        """Close a response that nobody will see."""
+        await response.stream.aclose()
+
+
+def inner_of(given: Any, make: Callable[..., Any], more: dict[str, Any]) -> Any:
+    """Return the transport to wrap: the one given, or a new one with these settings."""
+    if given is None:
+        return make(**more)
+    if more:
+        raise TypeError(f"these belong to the transport you pass, and would be lost: {', '.join(sorted(more))}")
+    return given
