@@ -98,7 +98,7 @@ KLING_ROWS: Final[tuple[CodeRow, ...]] = (
     ),
     *rows(_K, 429, "1304", Cause.PERMISSION, note="IP whitelist; HTTP 429 is no rate limit here"),
     *rows(_K, 500, "5000", Cause.SERVER),
-    *rows(_K, 503, "5001", Cause.TRANSIENT, note="maintenance"),
+    *rows(_K, 503, "5001", Cause.TRANSIENT, least=5.0, note="maintenance"),
     *rows(_K, 504, "5002", Cause.TRANSIENT, note="an internal time-out or backlog: the task may exist"),
 )
 
@@ -122,10 +122,10 @@ SUNO_ROWS: Final[tuple[CodeRow, ...]] = (
     *rows(_S, None, "422", Cause.INVALID),
     *rows(_S, None, "429", Cause.QUOTA, origin=Origin.ANYINT, note="a body code 429 means that the quota is used up"),
     *rows(_S, None, "430", Cause.RATE, origin=Origin.ANYINT, note=_SUNO_LIMIT),
-    *rows(_S, None, "455", Cause.TRANSIENT, origin=Origin.ANYINT, note="system maintenance: wait long"),
+    *rows(_S, None, "455", Cause.TRANSIENT, origin=Origin.ANYINT, least=5.0, note="system maintenance: wait long"),
     *rows(_S, None, "500", Cause.SERVER, certainty=Certainty.UNKNOWN, origin=Origin.ANYINT),
     *rows(_S, None, "501", Cause.SERVER, certainty=Certainty.UNKNOWN, few=True, note="audio generation failed"),
-    *rows(_S, None, "531", Cause.TRANSIENT, certainty=Certainty.UNKNOWN, note="it failed and credits are refunded"),
+    *rows(_S, None, "531", Cause.TRANSIENT, note="it failed and credits are refunded"),
 )
 
 PROBLEM_ROWS: Final[tuple[CodeRow, ...]] = (

@@ -83,7 +83,7 @@ def _suno(
         family=Family.SUNO,
         origin=origin,
         states=states,
-        ids=(("data", "taskId"),),
+        ids=(("data", "taskId"), ("data", "task_id")),
         pending=_set("pending"),
         partial=partial,
         success=_set("success"),
@@ -135,7 +135,7 @@ _SUNO: Final = (
         codes=(("data", "errorCode"),),
         messages=(("data", "errorMessage"),),
         results=(("data", "response", "images"),),
-        first_poll=2.0,
+        first_poll=30.0,
         cap=30.0,
         note="states are integers; upstream asks for one query every 30 s",
     ),
@@ -154,7 +154,7 @@ _DASHSCOPE: Final = TaskStates(
     expired=_set("unknown"),
     codes=(("output", "code"),),
     messages=(("output", "message"),),
-    results=(("output", "video_url"), ("output", "results"), ("output", "choices")),
+    results=(("output", "video_url"), ("output", "results", "[]", "url"), ("output", "choices")),
     note="UNKNOWN means gone, about 24 h after the end; SUCCEEDED may hide failed sub-tasks (output.results[].code)",
 )
 

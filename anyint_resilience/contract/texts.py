@@ -30,8 +30,18 @@ _BALANCE: Final = TextRow(
     origin=Origin.ASSUMED,
     note="the text speaks of a balance or a spend cap",
 )
+_SPANS: Final = tuple(f"{span} {what}" for span in ("daily", "monthly") for what in ("limit", "cap", "quota", "token"))
 _CAP: Final = TextRow(
-    words=("exceeded your current quota", "insufficient quota", "usage limit", "daily", "monthly"),
+    words=(
+        "exceeded your current quota",
+        "insufficient quota",
+        "usage limit",
+        "per day",
+        "(rpd)",
+        "(tpd)",
+        "per month",
+        *_SPANS,
+    ),
     cause=Cause.QUOTA,
     origin=Origin.ASSUMED,
     hintless=True,  # with a time to come back at, the same words are used for a throttle

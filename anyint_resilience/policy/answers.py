@@ -57,6 +57,10 @@ def read_good(
         return None
     if body.document is None:
         return _unread(route, operation, status, body.legibility)
+    if route.tasks is not None and not is_object(body.document):
+        return _unread(route, operation, status, Legibility.BROKEN)
+    if operation is Operation.CREATE and task is not None and task.id is None and task.state is None:
+        return _lost(status, "the answer says yes but names no task")
     if task is None:
         return _done(route, status, note=_refusal(body.document))
     if task.ended_badly or (task.word in task.states.doubtful and not _has_result(task, body)):
@@ -182,14 +186,8 @@ def _unread(route: Route, operation: Operation, status: int, legibility: Legibil
     """A 2xx without a document. For what makes a paid thing, the name of that thing was in it."""
     lost = legibility in (Legibility.EMPTY, Legibility.BROKEN)
     if operation in _MADE and lost:
-        return Observation(
-            cause=Cause.UNKNOWN,
-            certainty=Certainty.UNKNOWN,
-            source=Origin.ASSUMED.value,
-            status=status,
-            note="the answer says yes, but its body cannot be read: the id of what was made is lost",
-        )
-    if operation is Operation.QUERY and route.tasks is not None and legibility is Legibility.BROKEN:
+        return _lost(status, "the answer says yes, but its body cannot be read: the id of what was made is lost")
+    if operation is Operation.QUERY and route.tasks is not None and lost:
         return Observation(
             cause=Cause.TRANSIENT,
             certainty=Certainty.UNKNOWN,
@@ -198,6 +196,16 @@ def _unread(route: Route, operation: Operation, status: int, legibility: Legibil
             note="the answer about the task cannot be read",
         )
     return _done(route, status)
+
+
+def _lost(status: int, note: str) -> Observation:
+    return Observation(
+        cause=Cause.UNKNOWN,
+        certainty=Certainty.UNKNOWN,
+        source=Origin.ASSUMED.value,
+        status=status,
+        note=note,
+    )
 
 
 def _done(route: Route, status: int, *, task: _Task | None = None, note: str = "") -> Observation:

@@ -7,7 +7,7 @@ makes no sense becomes the harmless one, because a decision about an error must 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Protocol
 
 from .model import FaultKind
 
@@ -21,6 +21,7 @@ __all__ = [
     "number_problem",
     "one_line",
     "path_of",
+    "problems_of",
     "seconds_of",
     "status_of",
     "text_of",
@@ -155,3 +156,47 @@ def _shown(value: object) -> str:
         return repr(value)[:_MAX_WORD]
     except Exception:  # a foreign __repr__, or an int too long to print
         return f"a {type(value).__name__}"
+
+
+class PolicyFields(Protocol):
+    """The fields of a policy, whatever was put into them."""
+
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def retry_window(self) -> float: ...
+    @property
+    def deadline(self) -> float | None: ...
+    @property
+    def transient_base(self) -> float: ...
+    @property
+    def rate_base(self) -> float: ...
+    @property
+    def factor(self) -> float: ...
+    @property
+    def max_delay(self) -> float: ...
+    @property
+    def repeat_generation(self) -> bool: ...
+    @property
+    def enabled(self) -> bool: ...
+
+
+def problems_of(policy: PolicyFields) -> list[str]:
+    """Return everything that is wrong with a policy, in words."""
+    return [
+        problem
+        for problem in (
+            count_problem("attempts", policy.attempts),
+            number_problem("retry_window", policy.retry_window, may_be_inf=True),
+            None
+            if policy.deadline is None
+            else number_problem("deadline", policy.deadline, above=True, may_be_inf=True),
+            number_problem("transient_base", policy.transient_base),
+            number_problem("rate_base", policy.rate_base),
+            number_problem("factor", policy.factor, least=1.0),
+            number_problem("max_delay", policy.max_delay),
+            flag_problem("repeat_generation", policy.repeat_generation),
+            flag_problem("enabled", policy.enabled),
+        )
+        if problem is not None
+    ]

@@ -155,7 +155,7 @@ def _from_windows(headers: Headers, clock: float | None) -> Hint | None:
             continue
         hint = _longest(reset, headers, lambda text: _reset(text, clock))
         if hint is not None and (best is None or hint.seconds > best.seconds):
-            best = hint
+            best = Hint(seconds=hint.seconds, source=hint.source, at_most=reset.startswith("x-ratelimit-"))
     return best
 
 

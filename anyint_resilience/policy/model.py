@@ -62,10 +62,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """What the server said about time: wait at least ``seconds``; ``source`` names the header or field."""
+    """What the server said about time: wait at least ``seconds``; ``source`` names the header or field.
+
+    ``at_most``: no longer than that, perhaps much less (OpenAI's reset is the time to a full refill).
+    """
 
     seconds: float
     source: str
+    at_most: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

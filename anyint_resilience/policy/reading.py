@@ -157,7 +157,23 @@ def _row(family: Family | None, status: int, effective: int, said: Said | None) 
         if effective != status and status >= 400 and certainty_of_status(status) is Certainty.UNKNOWN:
             # the body has a word for the cause, the transport leaves the outcome open
             return replace(row, certainty=Certainty.UNKNOWN)
-    return row
+    if status == 402 and row.cause is Cause.RATE:
+        row = row_for_status(402, None if said is None else said.envelope)  # 402 is about money, whatever its code
+    return replace(row, certainty=Certainty.UNKNOWN) if _leaves_open(row, status, said) else row
+
+
+def _leaves_open(row: CodeRow, status: int, said: Said | None) -> bool:
+    """Whether an HTTP status after which the work may have been done outweighs a code that sounds like a refusal.
+
+    Contract 6 names the codes that surely mean a refusal: Kling's and Suno's own and DashScope's throttling. 529 is
+    Anthropic's "overloaded", said before any work.
+    """
+    if status < 400 or certainty_of_status(status) is not Certainty.UNKNOWN:
+        return False
+    if row.certainty is not Certainty.REJECTED or row.cause not in _REPEATABLE or said is None:
+        return False
+    sure = said.envelope in GOOD_CODES or (said.envelope is Envelope.DASHSCOPE and row.cause is Cause.RATE)
+    return not sure and status != 529
 
 
 def _may_repeat(row: CodeRow, cause: Cause, headers: dict[str, list[str]]) -> bool | None:

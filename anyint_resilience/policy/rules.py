@@ -18,12 +18,10 @@ from .given import (
     bytes_of,
     clock_of,
     count_of,
-    count_problem,
-    flag_problem,
     kind_of,
-    number_problem,
     one_line,
     path_of,
+    problems_of,
     seconds_of,
     status_of,
     text_of,
@@ -40,6 +38,9 @@ DEFAULT_TABLE: Final = RouteTable()
 
 _MOST: Final[dict[Cause, int]] = {Cause.SERVER: 3, Cause.UNKNOWN: 2}
 """Attempts in all, however many the policy allows: a provider's fault may come from the request itself."""
+
+_LONGEST_POLL: Final = 300.0
+"""Seconds: a poll hint beyond this is a mistake (contract 4: a few minutes), and a task is not left alone for it."""
 
 _FEW: Final = 2  # attempts in all where the contract calls one retry reasonable
 _TIMED: Final = frozenset({Cause.RATE, Cause.QUOTA, Cause.TRANSIENT, Cause.SERVER})
@@ -87,7 +88,7 @@ class Policy:
     enabled: bool = True
 
     def __post_init__(self) -> None:
-        problems = _problems(self)
+        problems = problems_of(self)
         if problems:
             raise ValueError("Policy: " + "; ".join(problems))
 
@@ -220,7 +221,7 @@ def _poll(call: _Call, seen: Observation) -> _Plan:
     """A first look after a create, one step further apart after a query; the server's word wins over both."""
     state = f"the task is {one_line(seen.task_state) or 'not finished'}"
     if seen.hint is not None:
-        return _Plan(Action.POLL, seen.hint.seconds, f"{state}; poll as {seen.hint.source} says")
+        return _Plan(Action.POLL, min(seen.hint.seconds, _LONGEST_POLL), f"{state}; poll as {seen.hint.source} says")
     row = TASKS.get(call.route.tasks or "")
     first, cap = (5.0, 15.0) if row is None else (row.first_poll, row.cap)
     delay = min(first * POLL_GROWTH, cap) if call.operation is Operation.QUERY else first
@@ -269,10 +270,13 @@ def _refusal(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> st
 
 def _delay(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> tuple[float, float]:
     """Return the least wait and the one to use: the same, unless jitter is added to a server's hint."""
-    if seen.hint is not None:
-        return seen.hint.seconds, above_hint(seen.hint.seconds, call.u)
+    hint = seen.hint
+    if hint is not None and not hint.at_most:
+        return hint.seconds, above_hint(hint.seconds, call.u)
     base = policy.rate_base if cause is Cause.RATE else policy.transient_base
     wait = seen.least + scheduled(base, policy.factor, policy.max_delay, attempt=call.attempt, u=call.u)
+    if hint is not None:
+        wait = min(wait, hint.seconds)
     return wait, wait
 
 
@@ -291,28 +295,5 @@ def _retry_at(call: _Call, seen: Observation, plan: _Plan, *, lost: bool) -> flo
         return None
     if plan.delay is not None:
         return call.now + plan.delay
-    return call.now + seen.hint.seconds if seen.hint is not None and seen.cause in _TIMED else None
-
-
-# --- the configuration
-
-
-def _problems(policy: Policy) -> list[str]:
-    """Return everything that is wrong with a policy, in words."""
-    return [
-        problem
-        for problem in (
-            count_problem("attempts", policy.attempts),
-            number_problem("retry_window", policy.retry_window, may_be_inf=True),
-            None
-            if policy.deadline is None
-            else number_problem("deadline", policy.deadline, above=True, may_be_inf=True),
-            number_problem("transient_base", policy.transient_base),
-            number_problem("rate_base", policy.rate_base),
-            number_problem("factor", policy.factor, least=1.0),
-            number_problem("max_delay", policy.max_delay),
-            flag_problem("repeat_generation", policy.repeat_generation),
-            flag_problem("enabled", policy.enabled),
-        )
-        if problem is not None
-    ]
+    named = seen.hint is not None and not seen.hint.at_most and seen.cause in _TIMED
+    return call.now + seen.hint.seconds if named and seen.hint is not None else None

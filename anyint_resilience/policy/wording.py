@@ -69,6 +69,11 @@ _ANTHROPIC: Final = (
 )
 _FORBIDDEN: Final = " For a 403 also check entitlement, model access and the policy of the organisation."
 _QUERY: Final = " A failed query says nothing about the task itself: query it later, do not create the task again."
+_GONE: Final = (
+    "Nothing was found under this id. Check that the query path is that of the create and the id is whole; a task and "
+    "its result also expire."
+)
+_EXISTS: Final = "This exists already: use {query} instead of creating it again."
 _GOOD: Final = "Nothing to do: use the answer."
 _OTHER_STATUS: Final = (
     "This is neither a result nor an error of AnyInt's. AnyInt documents no such answer: check the base URL and what "
@@ -132,6 +137,9 @@ _USER_FAILED: Final = "The result could not be produced."
 _USER_QUERY: Final = (
     "We cannot see how your request is coming along right now. It was not lost: please check back soon."
 )
+_USER_QUERY_STUCK: Final = (
+    "We cannot see how your request is coming along. There is no need to submit it again: please contact support."
+)
 _USER_LOST: Final = (
     "We could not confirm whether your request went through. It may still be completed, so please do not submit it "
     "twice."
@@ -174,8 +182,10 @@ def guidance(
         text = _poll(route, operation, seen.task_id)
     elif seen.cause is None:
         text = _GOOD if seen.status is None or 200 <= seen.status < 300 else _OTHER_STATUS
-    elif lost:
+    elif lost and route.family is not None:
         text = _LOST.format(look=_look(route))
+    elif _exists(operation, seen):
+        text = _EXISTS.format(query=_query_of(route, seen.task_id))
     elif _task_failed(operation, seen):
         text = _FAILED + (f" {_BY_CAUSE[Cause.POLICY]}" if seen.cause is Cause.POLICY else "")
     else:
@@ -193,9 +203,16 @@ def user_message(operation: Operation, seen: Observation, action: Action, *, los
         return _USER_LOST
     if _task_failed(operation, seen):
         return _USER_BY_CAUSE[Cause.POLICY] if seen.cause is Cause.POLICY else _USER_FAILED
-    if operation is Operation.QUERY and seen.cause in _PASSING:
-        return _USER_QUERY
+    if _exists(operation, seen):
+        return _USER_PENDING
+    if operation is Operation.QUERY:
+        return _USER_QUERY if seen.cause in _PASSING else _USER_QUERY_STUCK
     return _USER_BY_CAUSE[seen.cause]
+
+
+def _exists(operation: Operation, seen: Observation) -> bool:
+    """Whether a create was refused because its task exists: the refusal names it (Suno cover art and WAV)."""
+    return operation is Operation.CREATE and seen.task_id is not None and seen.certainty is Certainty.REJECTED
 
 
 def _task_failed(operation: Operation, seen: Observation) -> bool:
@@ -218,7 +235,9 @@ def _cause(route: Route, operation: Operation, seen: Observation, kind: FaultKin
             text += _ANTHROPIC
     if seen.status == 403 and cause is not Cause.PERMISSION:
         text += _FORBIDDEN
-    return text + (_QUERY if operation is Operation.QUERY and cause in _PASSING else "")
+    if operation is Operation.QUERY and seen.status == 404:
+        text = _GONE
+    return text + (_QUERY if operation is Operation.QUERY else "")
 
 
 def _header(family: Family) -> str:
@@ -238,8 +257,14 @@ def _poll(route: Route, operation: Operation, task_id: str | None) -> str:
     hook = " or wait for its webhook" if route.family is Family.SUNO else ""
     if operation is Operation.QUERY or route.query is None:
         return _POLL_ON.format(query="the same URL", hook=hook)
+    return _POLL.format(query=_query_of(route, task_id), hook=hook)
+
+
+def _query_of(route: Route, task_id: str | None) -> str:
+    """Return the request that asks for a task. The id came from a server: quoted and cut, it stays in its place."""
+    if route.query is None:
+        return "it"
     from urllib.parse import quote  # late: most programs never need it, and it costs every one of them at import
 
-    # The id came from a server: quoted and cut, it cannot put a line or another path into a log.
     name = quote(task_id[:128], safe="", errors="replace") if task_id else "{id}"
-    return _POLL.format(query="GET " + route.query.replace("{id}", name), hook=hook)
+    return "GET " + route.query.replace("{id}", name)

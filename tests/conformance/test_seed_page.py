@@ -258,7 +258,7 @@ FAMILIES = [
         guidance=("anthropic-version: 2023-06-01", "x-api-key"),
     ),
     healed("music: rate code", MUSIC, error(200, family="suno", code=430), Cause.RATE, wait=1.0, user=BUSY),
-    healed("music: maintenance", MUSIC, error(200, family="suno", code=455), Cause.TRANSIENT, wait=0.05),
+    healed("music: maintenance", MUSIC, error(200, family="suno", code=455), Cause.TRANSIENT, wait=5.05),
     once("music: bad parameter", MUSIC, 200, Cause.INVALID, error(200, family="suno", code=400), guidance=FIX),
 ]
 

@@ -334,7 +334,7 @@ def test_a_download_is_never_read() -> None:
         (SONG_QUERY, 200, True),
         (KLING_QUERY, 200, True),
         (WAN_QUERY, 200, True),
-        (VIDEO_QUERY, 200, False),
+        (VIDEO_QUERY, 200, True),
         (FOREIGN, 503, True),
     ],
 )
