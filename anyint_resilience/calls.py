@@ -14,7 +14,7 @@ from .credentials import Credentials, HeaderEdit, RawHeaders
 from .effects import Outcome
 from .policy.model import Attempt, CallReport, Decision, Observation
 from .policy.rules import Policy
-from .policy.verdicts import is_unsafe
+from .policy.verdicts import PAID
 from .router import Plan
 from .runtime import Runtime
 from .tasks.ledger import Ledger
@@ -107,8 +107,8 @@ class Call:
 
     @property
     def paid(self) -> bool:
-        """Whether doing this twice could be billed twice (and is not a generation, which keeps no state)."""
-        return self.route.family is not None and is_unsafe(self.operation, self.method)
+        """Whether doing this twice is billed twice (a generation is too, but keeps no state)."""
+        return self.operation in PAID
 
     def put_key_on(self) -> None:
         """Decide what to change on the headers so that the right one carries the key."""
@@ -161,5 +161,6 @@ class Call:
             operation=self.operation,
             attempts=tuple(self.attempts),
             outer_retries=self.outer_retries,
+            intent=self.intent if decision is not None and decision.certainty is Certainty.UNKNOWN else None,
             notes=tuple(self.notes),
         )

@@ -75,7 +75,7 @@ class Resilience:
             ("store", store),
             ("credentials", Credentials(self.api_key)),
             ("router", Router(urls=urls, seedance=self.seedance)),
-            ("ledger", Ledger(store, window=float(self.unknown_window))),
+            ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
         ):
             object.__setattr__(self, name, value)
 

@@ -144,6 +144,8 @@ class Credentials:
         for _, name, value in headers:
             if name in _NAMES:
                 if name == right_name:
+                    if right:
+                        return False  # twice: a server may take either
                     if value not in good and not self._vet(value, style):
                         return False
                     right = True
@@ -179,6 +181,9 @@ class Credentials:
         key = own
         if own:
             remove = set(found) - {right}
+            if sum(name.lower() == right for name, _ in headers) > 1:
+                remove.add(right)
+                add.append((b"Authorization", b"Bearer " + own) if style is _BEARER else (b"x-api-key", own))
         else:
             key = self._key if self._key is not None else _caller_key(found)
             if key:

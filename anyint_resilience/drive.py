@@ -260,12 +260,12 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
 
 
 def _change_state(call: Call, effect: StateCall) -> Any:
-    """Run a step on the store; one that fails must not be a new way for calls to fail."""
+    """Run a step on the store; one that fails must not be a new way for calls to fail, nor to pay twice."""
     try:
         return call.ledger.store.update(effect.key, effect.step, effect.ttl)
     except Exception as error:
-        call.notes.append(f"the store failed and the call went on without it: {type(error).__name__}")
-        return None
+        call.notes.append(f"the store failed, this process's memory served instead: {type(error).__name__}")
+        return call.ledger.spare.update(effect.key, effect.step, effect.ttl)
 
 
 def _answered(surface: Surface[Q, R], response: R) -> Outcome[R]:

@@ -6,7 +6,7 @@ Must not know who carries them out.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .credentials import HeaderEdit
@@ -63,7 +63,7 @@ class StateCall:
 class AskKey:
     """Ask the key source, because ``used`` was refused (None: there is no key yet)."""
 
-    used: bytes | None
+    used: bytes | None = field(repr=False)
 
 
 @dataclass(slots=True)

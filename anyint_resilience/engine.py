@@ -62,8 +62,8 @@ def _attempts(call: Call) -> Flow[R]:
     while True:
         number += 1
         remaining = call.remaining()
-        if number == 1 and remaining is not None and remaining <= 0:
-            return Result(report=call.report(), late=True)  # asking for the key took all the time there was
+        if remaining is not None and remaining <= 0:
+            return Result(report=call.report(), late=True)  # a wait or the key source took all the time there was
         began = call.begin()
         outcome: Outcome[R] = yield Send(number, call.edit, remaining)
         decision, seen = yield from _judge(call, outcome, number)
@@ -73,7 +73,7 @@ def _attempts(call: Call) -> Flow[R]:
         changed = False
         if not asked and number < call.policy.attempts and call.replayable and _key_refused(outcome, decision):
             asked = True
-            changed = yield from _new_key(call)
+            changed = yield from _new_key(call, outcome)
         again = changed or decision.action is Action.BACKOFF
         delay = decision.delay if again and not changed and decision.delay is not None else 0.0
         call.record(number, began, outcome, decision=decision, seen=seen, waited=delay)
@@ -90,13 +90,13 @@ def _judge(
     call: Call, outcome: Outcome[R], number: int
 ) -> Generator[Peek[R], Any, tuple[Decision, Observation | None]]:
     """Turn an outcome into a decision, reading as much of the body as that takes."""
-    wall, u, body = call.runtime.wall(), call.runtime.random(), b""
+    wall, u, body, cut = call.runtime.wall(), call.runtime.random(), b"", False
     operation = call.operation
     if outcome.response is not None and needs_body(call.route, operation, outcome.status, outcome.headers):
         peeked: Peeked = yield Peek(
             outcome.response, PEEK_BYTES, call.runtime.monotonic() + call.patience(PEEK_SECONDS)
         )
-        body = peeked.body
+        body, cut = peeked.body, not peeked.complete and peeked.error is None
         if peeked.error is not None and outcome.status < 400:
             outcome.error = peeked.error
             outcome.fault = Fault(FaultKind.BODY_ERROR, type(peeked.error).__name__, outcome.status)
@@ -108,6 +108,9 @@ def _judge(
         fault = Fault(FaultKind.UNKNOWN) if outcome.fault is None else outcome.fault
         return _on_fault(call, fault, number, wall, u), None
     seen = read_response(call.route, operation, outcome.status, outcome.headers, body, now=wall)
+    if cut and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN:
+        # Not broken, only longer than what we look at: the caller gets all of it.
+        seen = read_response(call.route, Operation.STREAM, outcome.status, outcome.headers, now=wall)
     decision = call.policy.on_response(
         call.route, call.operation, seen, method=call.method, attempt=number, elapsed=call.elapsed(), now=wall, u=u
     )
@@ -124,7 +127,7 @@ def _key_refused(outcome: Outcome[Any], decision: Decision) -> bool:
     return decision.cause is Cause.AUTH and outcome.status != PROXY_AUTH_REQUIRED
 
 
-def _new_key(call: Call) -> Generator[AskKey, Any, bool]:
+def _new_key(call: Call, outcome: Outcome[R]) -> Generator[AskKey | Discard[R], Any, bool]:
     """After a 401, ask the key source once; True if it gave another key than the one refused."""
     if not call.plan.secure:
         return False
@@ -134,6 +137,12 @@ def _new_key(call: Call) -> Generator[AskKey, Any, bool]:
     except Exception as error:  # the 401 is the answer; a broken key source must not hide it
         call.notes.append(f"the key source failed after the key was refused: {type(error).__name__}")
         return False
+    except GeneratorExit:
+        raise
+    except BaseException:  # cancelled while asking: nobody will see the answer
+        if outcome.response is not None:
+            yield Discard(outcome.response)
+        raise
     edit = call.credentials.rotated(call.headers, call.route.family, call.plan.style, used)
     if edit is None:
         return False

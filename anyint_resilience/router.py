@@ -11,7 +11,7 @@ from typing import final
 from .contract.matching import RouteTable
 from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
 from .contract.words import AuthStyle, Family, Operation
-from .policy.verdicts import is_unsafe
+from .policy.verdicts import PAID
 
 __all__ = ["MAX_CACHED", "Plan", "Router", "host_problem", "is_loopback"]
 
@@ -31,14 +31,14 @@ class Plan:
 
     __slots__ = ("fast", "route", "secure", "style", "watch")
 
-    def __init__(self, route: Route, method: str, *, secure: bool) -> None:
+    def __init__(self, route: Route, *, secure: bool) -> None:
         self.route = route
         self.secure = secure
         self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
         in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
         in_body = in_body or (route.operation is Operation.QUERY and route.tasks is not None)
-        self.fast = secure and not is_unsafe(route.operation, method) and not in_body
-        paid = [key for key, operation in route.body_switch if is_unsafe(operation, method)]
+        self.fast = secure and route.operation not in PAID and not in_body
+        paid = [key for key, operation in route.body_switch if operation in PAID]
         self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
 
 
@@ -113,7 +113,7 @@ class Router:
         path = target.decode("latin-1")
         if mount and path.startswith(mount + "/"):
             path = path[len(mount) :]
-        return Plan(self.table.match(method, path), method, secure=scheme == "https" or is_loopback(host))
+        return Plan(self.table.match(method, path), secure=scheme == "https" or is_loopback(host))
 
 
 def _mount(path: str) -> str:

@@ -38,7 +38,7 @@ def intent_of_request(request: RequestLike, kit: Kit, credentials: Credentials) 
     raw = request.headers.raw
     values = {name.lower(): value for name, value in raw}
     # AnyInt's two hosts are one gateway; any other host is a gateway of its own.
-    host = b"" if request.url.host in HOSTS else request.url.host.encode()
+    host = b"" if request.url.host in HOSTS else f"{request.url.host}:{request.url.port}".encode()
     what = (request.method.encode(), host, request.url.raw_path, key_id(credentials.used(raw, None)))
     given = values.get(b"idempotency-key")
     if given:

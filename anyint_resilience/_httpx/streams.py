@@ -52,7 +52,9 @@ class Replay:
         self.lenient = False
 
     def forgives(self, error: Exception) -> bool:
-        """Whether a break ends the body quietly; the user's deadline never does."""
+        """Whether a break ends the body quietly; the user's deadline never does, and it speaks first."""
+        if not isinstance(error, ResilienceError):
+            self.checked()
         return self.lenient and not isinstance(error, ResilienceError)
 
     def checked(self) -> None:

@@ -17,7 +17,7 @@ from ..exceptions import REFUSED, ResilienceError
 from ..policy.model import Fault
 from ..policy.request import operation_of
 from ..policy.rules import Policy
-from ..policy.verdicts import is_unsafe
+from ..policy.verdicts import PAID
 from ..reports import attach
 from ..router import MAX_CACHED, Plan
 from .bodies import body_of, intent_of_request, is_rereadable
@@ -35,6 +35,8 @@ class Base(Generic[Q, R]):
     replayed: Callable[[Any], Any]  # a stream around a response's unread one, of the sync or async half
 
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
+        if anyint is not None and not isinstance(anyint, Resilience):
+            raise TypeError(f"anyint must be a Resilience, not {type(anyint).__name__}")
         self.anyint = Resilience.from_env() if anyint is None else anyint
         self.inner = inner
         policy = self.anyint.policy
@@ -97,7 +99,7 @@ class Base(Generic[Q, R]):
         body = body_of(request, kit)
         operation = operation_of(plan.route, body)
         policy = self._policy(request)
-        paid = policy.enabled and plan.route.family is not None and is_unsafe(operation, request.method)
+        paid = policy.enabled and operation in PAID
         return Call(
             plan=plan,
             method=request.method,

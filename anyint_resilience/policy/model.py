@@ -149,7 +149,8 @@ class CallReport:
 
     ``decision`` is the one the call ended by, None where the first answer was good and nothing had to be
     decided. ``attempts`` in order; ``route`` is ``METHOD /template``; ``outer_retries`` is how many times a retry
-    layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen.
+    layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen. ``intent`` names a
+    paid create of unknown outcome in the ledger (``ledger.forget(intent)`` lets it out again); None for any other call.
     """
 
     route: str
@@ -158,6 +159,7 @@ class CallReport:
     decision: Decision | None = None
     attempts: tuple[Attempt, ...] = ()
     outer_retries: int = 0
+    intent: str | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -169,6 +171,9 @@ class CallReport:
     def waited(self) -> float:
         """Seconds spent waiting between attempts."""
         return sum(attempt.waited for attempt in self.attempts)
+
+    def __str__(self) -> str:
+        return self.timeline()
 
     def timeline(self) -> str:
         """Tell the call in words, one line an attempt."""

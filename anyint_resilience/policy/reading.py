@@ -117,9 +117,11 @@ def _failure(
         few = True
         notes.append("no retry-after came: a spend cap looks like this too, unless a relay dropped the header")
     notes += _gateway_notes(headers, message)
+    task_id = _named_task(route, status, document)
+    made = 200 <= status < 300 and task_id is not None and cause in _REPEATABLE
     return Observation(
         cause=cause,
-        certainty=row.certainty,
+        certainty=Certainty.COMMITTED if made else row.certainty,  # a yes that names a task made it, whatever it adds
         source=(row if text is None else text).origin.value,
         status=status,
         code=None if said is None else said.code,
@@ -128,8 +130,8 @@ def _failure(
         envelope=None if said is None else said.envelope.value,
         hint=hint,
         request_id=_request_id(headers, document),
-        task_id=_named_task(route, document),
-        may_repeat=_may_repeat(row, cause, headers),
+        task_id=task_id,
+        may_repeat=False if made else _may_repeat(row, cause, headers),
         few=few,
         least=row.least,
         note="; ".join(note for note in notes if note),
@@ -197,9 +199,10 @@ def _gateway_notes(headers: dict[str, list[str]], message: str) -> list[str]:
     return [*notes, f"the provider failed, not the gateway ({provider.group()})"] if provider else notes
 
 
-def _named_task(route: Route, document: object) -> str | None:
-    """Return the id of a task that a refusal names: Suno answers a second cover so."""
-    task = first(document, (route.id_path,)) if route.family is Family.SUNO and route.id_path else None
+def _named_task(route: Route, status: int, document: object) -> str | None:
+    """Return the id of a task that a refusal names: Suno answers a second cover so, and any 2xx may."""
+    named = route.id_path and (status < 300 or route.family is Family.SUNO)
+    task = first(document, (route.id_path,)) if named else None
     return task if task is not None and task.isprintable() else None
 
 

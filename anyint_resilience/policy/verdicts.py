@@ -10,7 +10,7 @@ from typing import Final
 from ..contract.words import Cause, Certainty, Operation
 from .model import Action
 
-__all__ = ["IDEMPOTENT", "NEVER_REPEATED", "RULES", "is_unsafe"]
+__all__ = ["IDEMPOTENT", "NEVER_REPEATED", "PAID", "RULES", "is_unsafe"]
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods whose repetition does no new work (RFC 9110). They decide for operation ``other`` only."""
@@ -40,11 +40,12 @@ RULES: Final[dict[tuple[Cause, bool, Certainty], Action]] = {
 """May the same request be sent again? Everything after it only takes a yes back: attempts, window, deadline."""
 
 _GENERATIONS: Final = frozenset({Operation.GENERATE, Operation.STREAM})
-_PAID: Final = frozenset({Operation.CREATE, Operation.UPLOAD})
+PAID: Final = frozenset({Operation.CREATE, Operation.UPLOAD})
+"""Operations that the ledger knows: done twice, they are billed twice."""
 
 
 def is_unsafe(operation: Operation, method: str, *, repeat_generation: bool = True) -> bool:
     """Tell whether repeating a request whose outcome is unknown could do (and bill) the work twice."""
     if operation is Operation.OTHER:
         return method.upper() not in IDEMPOTENT
-    return operation in _PAID or (operation in _GENERATIONS and not repeat_generation)
+    return operation in PAID or (operation in _GENERATIONS and not repeat_generation)

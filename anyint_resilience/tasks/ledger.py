@@ -55,11 +55,13 @@ def intent_of(*parts: bytes) -> str:
 class Ledger:
     """The ledger of one :class:`~anyint_resilience.Resilience`: where the steps above are kept.
 
-    ``window`` is how long, in seconds, a create of unknown outcome is refused.
+    ``window`` is how long, in seconds, a create of unknown outcome is refused. ``spare`` is this process's memory:
+    it serves while ``store`` fails.
     """
 
-    def __init__(self, store: Store, *, window: float) -> None:
+    def __init__(self, store: Store, *, spare: Store, window: float) -> None:
         self.store = store
+        self.spare = spare
         self.window = window
         self.enter: Step = partial(begin, window=window)
 
@@ -76,7 +78,8 @@ class Ledger:
 
         ``intent`` is ``OutcomeUnknown.intent``; one that is not known is no error.
         """
-        self.store.update(self.key(intent), _nothing, self.window)
+        for store in (self.store, self.spare):
+            store.update(self.key(intent), _nothing, self.window)
 
     def unknown(self) -> tuple[str, ...]:
         """Return the intents whose outcome is unknown now."""

@@ -590,3 +590,73 @@ def test_no_callers_key_follows_a_redirect_however_many_keys_there_are(library: 
             for number in range(1500):
                 one.get(path, headers={"x-api-key": f"user-key-{number}", "anthropic-version": "2023-06-01"})
     assert leaked == []
+
+
+@every_surface
+def test_a_long_answer_to_an_upload_is_not_taken_for_lost(surface: Surface, emu: Emulator) -> None:
+    """More than we look at is not broken: the caller gets all of it, and may upload the same again."""
+    blob = json.dumps({"blob": "x" * 200_000, "id": "file_1"}).encode()
+    emu.script(Fault(status=200, body=blob))
+    anyint = configured(emu)
+    with client(surface, emu, anyint) as caller:
+        answer = caller.request("POST", "/openai/v1/files", files={"file": ("a", b"x")})
+    assert answer.content == blob
+    assert "x-should-retry" not in answer.headers
+    assert anyint.ledger.unknown() == ()
+
+
+@every_surface
+def test_a_failed_cancel_can_be_sent_again_by_the_application(surface: Surface, emu: Emulator) -> None:
+    """Only what makes paid work is held back after an unknown outcome; cancelling makes none."""
+    emu.script(Fault(status=500))
+    with client(surface, emu) as caller:
+        for _ in range(2):
+            caller.request("POST", "/openai/v1/batches/b1/cancel")
+    assert len(emu.seen) == 2
+
+
+@every_surface
+def test_the_report_names_the_intent_of_a_create_that_ended_in_a_502(surface: Surface, emu: Emulator) -> None:
+    """The answer is handed over, and says what to forget once the application has looked."""
+    emu.script(Fault(status=502))
+    anyint = configured(emu)
+    with client(surface, emu, anyint) as caller:
+        found = report(caller.request("POST", VIDEOS, json=FILM))
+        assert found is not None
+        assert found.intent is not None
+        assert isinstance(caller.error("POST", VIDEOS, json=FILM), OutcomeUnknown)
+        anyint.ledger.forget(found.intent)
+        assert caller.request("POST", VIDEOS, json=FILM).status_code == 200
+
+
+@every_surface
+def test_a_call_cancelled_while_asking_for_a_key_gives_its_connection_back(surface: Surface, emu: Emulator) -> None:
+    """The 401 that nobody will see is closed."""
+    if surface.backend is None:
+        pytest.skip("a blocking call is interrupted by signals only")
+    import anyio
+
+    asked: list[str] = []
+
+    async def source() -> str:
+        asked.append("key")
+        if len(asked) > 1:
+            await anyio.sleep_forever()
+        return "stale"
+
+    emu.script(Fault(status=401, body=b"x" * 500_000))
+    with client(surface, emu, configured(emu, api_key=source)) as caller:
+
+        async def cancelled() -> None:
+            async with anyio.create_task_group() as group:
+
+                async def when_asked() -> None:
+                    while len(asked) < 2:
+                        await anyio.sleep(0.002)
+                    group.cancel_scope.cancel()
+
+                group.start_soon(when_asked)
+                await caller.client.post(CHAT, json=ASK)
+
+        caller.call(cancelled)
+        assert not [c for c in caller.client._transport.inner._pool.connections if not c.is_idle()]

@@ -29,7 +29,7 @@ class World:
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(MemoryStore(lambda: self.now), window=3600)
+        self.ledger = Ledger(MemoryStore(lambda: self.now), spare=MemoryStore(lambda: self.now), window=3600)
 
     @property
     def runtime(self) -> Runtime:

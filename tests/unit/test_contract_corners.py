@@ -139,3 +139,24 @@ def test_streams_and_files_are_never_looked_at(kind: str, wanted: bool) -> None:
 def test_what_is_said_of_a_foreign_server_names_nothing_of_anyints() -> None:
     """A lost POST to somebody else has no usage records of an AnyInt key."""
     assert "usage records" not in Policy().decide_exception("POST", "https://x.example/orders", "read_timeout").guidance
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (VIDEOS, {"id": "video_1", "object": "video", "error": {"code": "rate_limit_exceeded", "message": "m"}}),
+        (
+            KLING,
+            {"code": 1303, "message": "m", "request_id": "r", "data": {"task_id": "t", "task_status": "submitted"}},
+        ),
+        (SUNO, {"code": 430, "msg": "m", "data": {"taskId": "t"}}),
+        (
+            "/dashscope/v1/services/aigc/video-generation/video-synthesis",
+            {"code": "Throttling", "message": "m", "request_id": "r", "output": {"task_id": "t"}},
+        ),
+    ],
+)
+def test_a_yes_that_names_a_task_made_it_whatever_else_it_says(path: str, body: Any) -> None:
+    """A 2xx with a task id beside a rate code is never a reason to create once more."""
+    decision = decide("POST", path, 200, body)
+    assert (decision.action, decision.certainty) == (Action.NO_RETRY, Certainty.COMMITTED)
