@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..contract.matching import RouteTable
-from ..contract.words import Certainty
+from ..contract.words import Certainty, Operation
 from ..policy.model import Action, Decision, FaultKind
 from ..policy.rules import Policy
 from .terminal import Problem
@@ -25,6 +25,7 @@ __all__ = ["register"]
 _READ: Final = 64 * 1024  # the policy looks no further
 _LONGEST: Final = 1.0  # the random number that gives the longest wait
 _KINDS: Final = [kind.value for kind in FaultKind]
+_OPERATIONS: Final = [operation.value for operation in Operation]
 _WIDTH: Final = 100
 _LABEL: Final = 14
 
@@ -73,6 +74,12 @@ def register(commands: Any) -> None:
     body.add_argument("--body-file", metavar="FILE", help="the answer's body from a file; - reads stdin")
     parser.add_argument("--attempt", type=_attempt, default=1, metavar="N", help="which attempt this was (default: 1)")
     parser.add_argument(
+        "--operation",
+        choices=_OPERATIONS,
+        metavar="WORD",
+        help=f"what the request's body made of the call (default: the route's): {', '.join(_OPERATIONS)}",
+    )
+    parser.add_argument(
         "--seedance", action="store_true", help="also know the /doubao routes, which no AnyInt page names"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -90,6 +97,7 @@ def _decision(options: argparse.Namespace) -> Decision:
         "attempt": options.attempt,
         "now": time.time(),
         "u": _LONGEST,
+        "operation": options.operation,
         "table": RouteTable(seedance=options.seedance),
     }
     if options.exception is not None:

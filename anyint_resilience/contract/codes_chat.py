@@ -145,7 +145,7 @@ GOOGLE_LONG: Final = "retryinfo:long"
 
 GOOGLE_ROWS: Final[tuple[CodeRow, ...]] = (
     *rows(_G, 400, "INVALID_ARGUMENT", Cause.INVALID),
-    *rows(_G, 400, "FAILED_PRECONDITION", Cause.PERMISSION, text="billing region", note="a region without billing?"),
+    *rows(_G, 400, "FAILED_PRECONDITION", Cause.PERMISSION, text="billing region", note="no billing here, perhaps"),
     *rows(_G, 401, "UNAUTHENTICATED", Cause.AUTH),
     *rows(_G, 403, "PERMISSION_DENIED", Cause.PERMISSION),
     *rows(_G, 404, "NOT_FOUND", Cause.MODEL),
@@ -164,6 +164,7 @@ GOOGLE_ROWS: Final[tuple[CodeRow, ...]] = (
         "MODEL_CAPACITY_EXHAUSTED",
         Cause.TRANSIENT,
         repeat=False,
+        text="google limit",
         note="stop asking this model: a candidate for a fallback",
     ),
     *rows(_G, 429, "QUOTA_EXHAUSTED INSUFFICIENT_G1_CREDITS_BALANCE", Cause.QUOTA),

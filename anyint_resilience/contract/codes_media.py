@@ -25,7 +25,7 @@ DASHSCOPE_ROWS: Final[tuple[CodeRow, ...]] = (
         " UnsupportedOperation invalid_request_error InvalidSchema* FlowNotPublished",
         Cause.INVALID,
     ),
-    *rows(_D, 400, "DataInspectionFailed CustomRoleBlocked FaqRuleBlocked", Cause.POLICY),
+    *rows(_D, 400, "DataInspectionFailed data_inspection_failed CustomRoleBlocked FaqRuleBlocked", Cause.POLICY),
     *rows(_D, 400, "Arrearage", Cause.QUOTA, note="the account is overdue"),
     *rows(_D, 400, "InternalError.Algo", Cause.INVALID, note="for example a media URL without Content-Length"),
     *rows(_D, 401, "InvalidApiKey invalid_api_key", Cause.AUTH),

@@ -105,19 +105,19 @@ CODE_ROWS: Final[tuple[CodeRow, ...]] = (
 """Every row of the envelopes."""
 
 _ALSO: Final[dict[Envelope, tuple[Envelope, ...]]] = {
-    # a relay puts an upstream's own code into the OpenAI envelope (DashScope's compatible mode, LiteLLM)
-    Envelope.OPENAI: (Envelope.DASHSCOPE, Envelope.ANTHROPIC),
+    # a relay puts an upstream's own code into the OpenAI envelope (DashScope's compatible mode, LiteLLM, Kling videos)
+    Envelope.OPENAI: (Envelope.DASHSCOPE, Envelope.ANTHROPIC, Envelope.KLING),
     Envelope.ANTHROPIC: (Envelope.OPENAI,),
 }
 
 REFUSALS: Final = (
-    # path, values in lower case (empty: any), what it means; all under HTTP 200
-    (("choices", "[]", "finish_reason"), frozenset({"content_filter"}), "a content refusal"),
-    (("choices", "[]", "message", "refusal"), frozenset[str](), "the model refused"),
-    (("incomplete_details", "reason"), frozenset({"content_filter"}), "a content refusal"),
-    (("output", "[]", "content", "[]", "refusal"), frozenset[str](), "the model refused"),
-    (("stop_reason",), frozenset({"refusal"}), "the model refused"),
-    (("promptFeedback", "blockReason"), frozenset[str](), "the prompt was blocked"),
+    # path, values in lower case (empty: any), cause, what it means; all under HTTP 200
+    (("choices", "[]", "finish_reason"), frozenset({"content_filter"}), Cause.POLICY, "a content refusal"),
+    (("choices", "[]", "message", "refusal"), frozenset[str](), Cause.POLICY, "the model refused"),
+    (("incomplete_details", "reason"), frozenset({"content_filter"}), Cause.POLICY, "a content refusal"),
+    (("output", "[]", "content", "[]", "refusal"), frozenset[str](), Cause.POLICY, "the model refused"),
+    (("stop_reason",), frozenset({"refusal"}), Cause.POLICY, "the model refused"),
+    (("promptFeedback", "blockReason"), frozenset[str](), Cause.POLICY, "the prompt was blocked"),
     (
         ("candidates", "[]", "finishReason"),
         frozenset(
@@ -133,6 +133,7 @@ REFUSALS: Final = (
                 "image_recitation",
             )
         ),
+        Cause.POLICY,
         "a content refusal",
     ),
     (
@@ -147,6 +148,7 @@ REFUSALS: Final = (
                 "too_many_tool_calls",
             )
         ),
+        Cause.SERVER,
         "a problem of the model's output: one more try is reasonable",
     ),
 )

@@ -5,6 +5,7 @@ Must not know any code: see ``codes_chat``, ``codes_media``, ``texts`` and ``err
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -73,12 +74,14 @@ class CodeRow:
 class TextRow:
     """Words, in lower case, which tell what an ambiguous row means; ``cause`` None keeps the row's cause.
 
-    ``hintless``: the words count only where the server did not say when to come back.
+    ``pattern`` is for what no fixed words catch. ``hintless``: the words count only where the server did not say when
+    to come back.
     """
 
     words: tuple[str, ...]
     cause: Cause | None
     origin: Origin
+    pattern: re.Pattern[str] | None = None
     hintless: bool = False
     few: bool = False
     note: str = ""

@@ -35,7 +35,9 @@ class TaskStates:
     success only where a result is there. ``expired`` is gone: it will never finish under this id.
     ``results`` lists where a finished task names its product; empty where the body never names it
     (AnyInt: a task is ready only if its state is success *and* an output is there). ``causes`` gives
-    states which are a reason by themselves. Polls begin after ``first_poll`` seconds and grow to ``cap``.
+    states which are a reason by themselves, ``code_causes`` codes that mean another thing here than in a refusal.
+    ``part_codes`` is where parts of the task say why they failed, whatever its state says. ``gone`` tells what
+    ``expired`` means. Polls begin after ``first_poll`` seconds and grow to ``cap``.
     """
 
     name: str
@@ -51,11 +53,14 @@ class TaskStates:
     doubtful: frozenset[str] = frozenset()
     expired: frozenset[str] = frozenset()
     causes: tuple[tuple[str, Cause], ...] = ()
+    code_causes: tuple[tuple[str, Cause], ...] = ()
     codes: tuple[Path, ...] = ()
+    part_codes: tuple[Path, ...] = ()
     messages: tuple[Path, ...] = ()
     results: tuple[Path, ...] = ()
     first_poll: float = 5.0
     cap: float = 15.0
+    gone: str = ""
     note: str = ""
 
     @property
@@ -90,6 +95,7 @@ def _suno(
         failed=_set("create_task_failed", "sensitive_word_error") | failed,
         doubtful=_set("callback_exception"),
         causes=(("sensitive_word_error", Cause.POLICY),),
+        code_causes=(("413", Cause.POLICY),),
         codes=(("data", "errorCode"),),
         messages=(("data", "errorMessage"),),
         results=results,
@@ -98,6 +104,10 @@ def _suno(
     )
 
 
+_STEMS: Final = (
+    *("vocal", "instrumental", "backingVocals", "drums", "bass", "guitar", "keyboard"),
+    *("piano", "percussion", "strings", "synth", "fx", "brass", "woodwinds"),
+)
 _SUNO: Final = (
     _suno(
         "suno_song",
@@ -107,18 +117,20 @@ _SUNO: Final = (
         partial=_set("text_success", "first_success"),
         note="AnyInt lists six states; SENSITIVE_WORD_ERROR and CALLBACK_EXCEPTION are upstream's",
     ),
-    _suno("suno_lyrics", _set("generate_lyrics_failed"), (("data", "response"),), note="result path is a recall"),
+    _suno(
+        "suno_lyrics", _set("generate_lyrics_failed"), (("data", "response", "data"),), note="result path is a recall"
+    ),
     _suno(
         "suno_wav",
         _set("generate_wav_failed"),
         (("data", "response", "audio_wav_url"), ("data", "response", "audioWavUrl")),
         note="pages disagree on status or successFlag: both are read",
     ),
-    _suno("suno_mp4", _set("generate_mp4_failed"), (("data", "response"),), note="result path is a recall"),
+    _suno("suno_mp4", _set("generate_mp4_failed"), (("data", "response", "videoUrl"),), note="result path is a recall"),
     _suno(
         "suno_stems",
         _set("generate_audio_failed"),
-        (("data", "response"),),
+        tuple(("data", "response", f"{stem}Url") for stem in _STEMS),
         states=(("data", "successFlag"), ("data", "status")),
         note="vocalUrl, instrumentalUrl, drumsUrl ...; null where not produced",
     ),
@@ -153,9 +165,11 @@ _DASHSCOPE: Final = TaskStates(
     failed=_set("failed", "canceled"),
     expired=_set("unknown"),
     codes=(("output", "code"),),
-    messages=(("output", "message"),),
+    part_codes=(("output", "results", "[]", "code"),),
+    messages=(("output", "message"), ("output", "results", "[]", "message")),
     results=(("output", "video_url"), ("output", "results", "[]", "url"), ("output", "choices")),
-    note="UNKNOWN means gone, about 24 h after the end; SUCCEEDED may hide failed sub-tasks (output.results[].code)",
+    gone="DashScope forgets a task about 24 h after its end",
+    note="SUCCEEDED may hide failed sub-tasks (output.results[].code)",
 )
 
 _KLING: Final = TaskStates(

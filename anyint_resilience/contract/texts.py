@@ -6,6 +6,7 @@ words occurs in the lower-case text wins, and no match keeps what the code row s
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from .rows import TextRow
@@ -25,10 +26,24 @@ _BALANCE: Final = TextRow(
         "spending limit",
         "budget has been exceeded",
         "exceeded budget",
+        "prepayment credit",
+        "credits are depleted",
     ),
     cause=Cause.QUOTA,
     origin=Origin.ASSUMED,
     note="the text speaks of a balance or a spend cap",
+)
+_DAILY: Final = TextRow(
+    words=("perday",),
+    cause=Cause.QUOTA,
+    origin=Origin.UPSTREAM,
+    note="a quota counted per day (Google's quotaId, told by a relay)",
+)
+_SHORT: Final = TextRow(
+    words=("per minute", "per second", "(rpm)", "(tpm)"),
+    cause=Cause.RATE,
+    origin=Origin.UPSTREAM,
+    note="a limit per minute or second",
 )
 _SPANS: Final = tuple(f"{span} {what}" for span in ("daily", "monthly") for what in ("limit", "cap", "quota", "token"))
 _CAP: Final = TextRow(
@@ -64,6 +79,12 @@ TEXTS: Final[dict[str, tuple[TextRow, ...]]] = {
             note="AnyInt takes previous_response_id on the Responses WebSocket only",
         ),
         TextRow(
+            words=("contentpolicyviolation", "content_policy_violation"),
+            cause=Cause.POLICY,
+            origin=Origin.UPSTREAM,
+            note="a content refusal, told as a bad request (LiteLLM)",
+        ),
+        TextRow(
             words=("credit balance", "spend limit", "spending limit", "usage limit", "budget has been exceeded"),
             cause=Cause.QUOTA,
             origin=Origin.UPSTREAM,
@@ -71,6 +92,7 @@ TEXTS: Final[dict[str, tuple[TextRow, ...]]] = {
         ),
         TextRow(
             words=("invalid model name", "model not found", "no such model", "unknown model", "model does not exist"),
+            pattern=re.compile(r"\bmodel [^ ]{1,80} (?:does not exist|not found)\b"),
             cause=Cause.MODEL,
             origin=Origin.ASSUMED,
             note="the message names the model",
@@ -78,7 +100,16 @@ TEXTS: Final[dict[str, tuple[TextRow, ...]]] = {
     ),
     "unauthorized": (
         TextRow(
-            words=("ip address", "ip not authorized", "ip is not", "ip whitelist", "ip allowlist", "your ip"),
+            words=(
+                "ip address",
+                "ip not authorized",
+                "ip is not",
+                "ip_not_auth",
+                "ip whitelist",
+                "ip allowlist",
+                "your ip",
+            ),
+            pattern=re.compile(r"\bip (?:address )?[0-9a-f.:]{3,45} (?:is )?not\b"),
             cause=Cause.PERMISSION,
             origin=Origin.UPSTREAM,
             note="the key is good, the address is not on its list",
@@ -86,16 +117,22 @@ TEXTS: Final[dict[str, tuple[TextRow, ...]]] = {
     ),
     "forbidden": (
         TextRow(
-            words=("arrear", "overdue", "insufficient balance", "insufficient credit"),
+            words=("arrear", "overdue", "insufficient balance", "insufficient credit", "good standing"),
             cause=Cause.QUOTA,
             origin=Origin.UPSTREAM,
             note="an unpaid bill or an empty balance, told as a refusal",
         ),
         TextRow(
-            words=("does not support asynchronous calls", "does not support synchronous calls"),
+            words=("does not support synchronous calls",),
             cause=Cause.PERMISSION,
             origin=Origin.UPSTREAM,
             note="upstream needs X-DashScope-Async: enable on this create",
+        ),
+        TextRow(
+            words=("does not support asynchronous calls",),
+            cause=Cause.PERMISSION,
+            origin=Origin.UPSTREAM,
+            note="the model works synchronously only: send it without X-DashScope-Async",
         ),
         _MODEL,
     ),
@@ -108,7 +145,7 @@ TEXTS: Final[dict[str, tuple[TextRow, ...]]] = {
         ),
         _MODEL,
     ),
-    "limit": (_BALANCE, _CAP),
+    "limit": (_BALANCE, _DAILY, _SHORT, _CAP),
     "alibaba quota": (
         TextRow(
             words=("free tier", "free quota", "free allocated quota"),
@@ -152,6 +189,7 @@ TEXTS: Final[dict[str, tuple[TextRow, ...]]] = {
                 "moderation",
                 "content polic",
                 "existing artwork",
+                "existing work of art",
                 "inappropriate",
             ),
             cause=Cause.POLICY,
@@ -169,6 +207,11 @@ def ask(rule: str, text: str, *, hinted: bool = False) -> TextRow | None:
         return None
     lowered = text.lower()
     for row in TEXTS.get(rule, ()):
-        if not (row.hintless and hinted) and any(word in lowered for word in row.words):
+        if not (row.hintless and hinted) and _says(row, lowered):
             return row
     return None
+
+
+def _says(row: TextRow, lowered: str) -> bool:
+    """Tell whether one of a row's words, or its pattern, occurs."""
+    return any(word in lowered for word in row.words) or (row.pattern is not None and bool(row.pattern.search(lowered)))

@@ -40,6 +40,10 @@ class _Task(NamedTuple):
     def ended_badly(self) -> bool:
         return self.word in self.states.failed or self.word in self.states.expired
 
+    @property
+    def ended(self) -> bool:
+        return self.ended_badly or self.word in self.states.success or self.word in self.states.doubtful
+
 
 def read_good(
     route: Route,
@@ -59,11 +63,11 @@ def read_good(
         return _unread(route, operation, status, body.legibility)
     if route.tasks is not None and not is_object(body.document):
         return _unread(route, operation, status, Legibility.BROKEN)
-    if operation is Operation.CREATE and task is not None and task.id is None and task.state is None:
+    if operation is Operation.CREATE and task is not None and task.id is None and not task.ended:
         return _lost(status, "the answer says yes but names no task")
     if task is None:
-        return _done(route, status, note=_refusal(body.document))
-    if task.ended_badly or (task.word in task.states.doubtful and not _has_result(task, body)):
+        return _done(route, status, *_flaw(body.document))
+    if _ended_badly(task, body):
         return _failed(task, status, headers, body, now)
     if _is_open(task, operation, body):
         return Observation(
@@ -77,7 +81,10 @@ def read_good(
             pending=True,
             note=_open_note(task),
         )
-    return _done(route, status, task=task, note=_end_note(task, body.document))
+    flaw, told = _flaw(body.document)
+    if flaw is None and task.word == "incomplete":
+        flaw = Cause.SERVER
+    return _done(route, status, flaw, _end_note(task, body.document) or told, task=task)
 
 
 def _task(route: Route, document: object) -> _Task | None:
@@ -103,6 +110,16 @@ def _may_carry_error(task: _Task) -> bool:
     states = task.states
     known = states.open | states.success | states.failed | states.expired
     return states.family in (Family.OPENAI, Family.SEEDANCE) and task.word in known
+
+
+def _ended_badly(task: _Task, body: Body) -> bool:
+    """Tell whether a task failed: by its state, or with a state that is a success only where a result is there."""
+    if task.ended_badly or _has_result(task, body):
+        return task.ended_badly
+    if task.word in task.states.doubtful:
+        return True
+    whole = body.legibility is Legibility.WHOLE
+    return whole and task.word in task.states.success and first(body.document, task.states.part_codes) is not None
 
 
 def _is_open(task: _Task, operation: Operation, body: Body) -> bool:
@@ -137,8 +154,8 @@ def _open_note(task: _Task) -> str:
 def _end_note(task: _Task, document: object) -> str:
     if task.word in task.states.doubtful:
         return "the call-back failed, the result is there"
-    if first(document, (("output", "results", "[]", "code"),)) is not None:
-        return "some sub-tasks failed: see output.results[].code"
+    if first(document, task.states.part_codes) is not None:
+        return f"some sub-tasks failed: see {'.'.join(task.states.part_codes[0])}"
     lost = first(document, (("request_counts", "failed"),))
     if lost is not None and lost != "0":
         return f"{lost} request(s) of the batch failed: see error_file_id"
@@ -147,18 +164,19 @@ def _end_note(task: _Task, document: object) -> str:
         return f"the answer is incomplete: {message_of(why) or 'no reason given'}"
     if task.state is None and task.id is None:
         return "the answer names no task"
-    return _refusal(document)
+    return ""
 
 
 def _failed(task: _Task, status: int, headers: dict[str, list[str]], body: Body, now: float | None) -> Observation:
     """Read why a task ended badly. It was accepted and worked on, so nothing is repeated by itself."""
     states, document = task.states, body.document
-    code, message = first(document, states.codes), message_of(first(document, states.messages))
+    code = first(document, (*states.codes, *states.part_codes))
+    message = message_of(first(document, states.messages))
     row = None
     if code is not None:
         row = row_for_code(_ENVELOPE_OF.get(states.family, Envelope.OPENAI), (code.lower(),), 0)
     text = ask("failed task", message)
-    cause = dict(states.causes).get(task.word)
+    cause = dict(states.causes).get(task.word) or dict(states.code_causes).get(code or "")
     if cause is None and text is not None:
         cause = text.cause
     if cause is None and row is not None:
@@ -178,7 +196,7 @@ def _failed(task: _Task, status: int, headers: dict[str, list[str]], body: Body,
         task_id=task.id,
         task_state=task.state,
         may_repeat=False,
-        note=(states.note if gone and states.note else "") if row is None else row.note,
+        note=row.note if row is not None else states.gone if task.word in states.expired else "",
     )
 
 
@@ -208,7 +226,9 @@ def _lost(status: int, note: str) -> Observation:
     )
 
 
-def _done(route: Route, status: int, *, task: _Task | None = None, note: str = "") -> Observation:
+def _done(
+    route: Route, status: int, flaw: Cause | None = None, note: str = "", *, task: _Task | None = None
+) -> Observation:
     return Observation(
         cause=None,
         certainty=Certainty.COMMITTED,
@@ -216,13 +236,15 @@ def _done(route: Route, status: int, *, task: _Task | None = None, note: str = "
         status=status,
         task_id=None if task is None else task.id,
         task_state=None if task is None else task.state,
+        flaw=flaw,
         note=note,
     )
 
 
-def _refusal(document: object) -> str:
-    for path, words, meaning in REFUSALS:
+def _flaw(document: object) -> tuple[Cause | None, str]:
+    """Return what is wrong with an answer that is good by its status, and say it."""
+    for path, words, cause, meaning in REFUSALS:
         for value in values_at(document, path):
             if isinstance(value, str) and value and (not words or value.lower() in words):
-                return f"{meaning} ({'.'.join(path)}: {message_of(value)[:40]})" if words else meaning
-    return ""
+                return cause, f"{meaning} ({'.'.join(path)}: {message_of(value)[:40]})" if words else meaning
+    return None, ""

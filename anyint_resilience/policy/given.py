@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol
 
+from ..contract.words import Operation
 from .model import FaultKind
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "kind_of",
     "number_problem",
     "one_line",
+    "operation_of",
     "path_of",
     "problems_of",
     "seconds_of",
@@ -82,6 +84,14 @@ def kind_of(value: object) -> FaultKind:
         return FaultKind(value)
     except (ValueError, TypeError):
         return FaultKind.UNKNOWN
+
+
+def operation_of(value: object, route: Operation) -> Operation:
+    """Return the operation a word names; a word nobody knows is the route's."""
+    try:
+        return Operation(value)
+    except (ValueError, TypeError):
+        return route
 
 
 def _number(value: object) -> float | None:

@@ -134,6 +134,8 @@ def _from_body(document: object, clock: float | None) -> Hint | None:
 def _from_rate_limit(headers: Headers) -> Hint | None:
     """RateLimit: ``t`` of the exhausted policies; a policy without ``t`` waits its whole window ``w``."""
     members = _members(headers.get("ratelimit", ()))
+    if any(number(says.get("r")) is None for _, says in members):
+        return None  # malformed: what remains is required
     policies = dict(_members(headers.get("ratelimit-policy", ())))
     # One policy alone is the one that refused, whatever it says is left. Of several only the empty ones did.
     refused = members if len(members) == 1 else [member for member in members if number(member[1].get("r")) == 0]
@@ -247,6 +249,8 @@ def _members(values: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
         if "=" in head and not head.startswith('"'):
             _put(flat, head)
         elif head:
+            if len(head) < 2 or not head.startswith('"') or not head.endswith('"'):
+                return []  # a name that is no string: malformed as a whole
             says: dict[str, str] = {}
             for parameter in parameters:
                 _put(says, parameter)

@@ -79,7 +79,8 @@ class Observation:
     ``cause`` is None for a good answer. ``may_repeat`` is False where the server or the contract says
     that the same request must not be sent again, None where the cause alone decides. ``few`` asks for
     one retry at the most (the contract's "one retry reasonable" rows). ``least`` is what our own schedule
-    must not go below, in seconds.
+    must not go below, in seconds. ``flaw`` says what a good answer lacks: ``policy`` for a refusal inside it,
+    another cause for an output that is not whole.
     """
 
     cause: Cause | None
@@ -98,6 +99,7 @@ class Observation:
     may_repeat: bool | None = None
     few: bool = False
     least: float = 0.0
+    flaw: Cause | None = None
     note: str = ""  # more for the developer, from the row that matched
 
 

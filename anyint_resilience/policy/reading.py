@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from ..contract.codes_chat import GOOGLE_LONG_WAIT
 from ..contract.errors import (
     GOOD_CODES,
     REQUEST_ID_HEADERS,
@@ -39,6 +40,10 @@ _NAMES_TASK: Final = frozenset({Operation.CREATE, Operation.UPLOAD})
 _NOT_JSON: Final = frozenset({Operation.DOWNLOAD, Operation.STREAM})
 _NO_CODES: Final = ("text/event-stream", "application/octet-stream", "audio/", "image/", "video/")
 _REPEATABLE: Final = frozenset({Cause.RATE, Cause.TRANSIENT, Cause.SERVER, Cause.UNKNOWN})
+_SUNO_SAYS: Final = frozenset({409, 501})
+"""HTTP statuses that are Suno's own codes on its routes, beside those that HTTP does not have."""
+
+_PAYMENT: Final = 402
 _PROVIDER: Final = re.compile(r"\b[A-Z][A-Za-z]{2,40}Exception\b")
 
 
@@ -109,10 +114,15 @@ def _failure(
     row = _row(route.family, status, effective, said)
     hint = read_hint(effective, headers, document=document, envelope=said and said.envelope.value, now=now)
     message = loose_message(document) if said is None else said.message
-    text = ask(row.text, message if said is None else f"{message} {said.param}", hinted=hint is not None)
+    told = message if said is None else f"{message} {said.param} {said.code or ''}"
+    text = ask(row.text, told, hinted=hint is not None)
     cause = row.cause if text is None or text.cause is None else text.cause
+    if cause is Cause.MODEL and route.operation is Operation.QUERY:
+        cause = Cause.INVALID  # a query names no model: its path or its id is wrong
+    if cause is Cause.QUOTA and hint is not None and hint.seconds <= GOOGLE_LONG_WAIT:
+        hint = None  # a throttle's habit: no quota opens in seconds
     few = row.few if text is None else text.few
-    notes = [row.note if text is None else text.note]
+    notes = [row.note if text is None else text.note] if route.family is not None else []
     if said is not None and said.envelope is Envelope.ANTHROPIC and cause is Cause.RATE and hint is None:
         few = True
         notes.append("no retry-after came: a spend cap looks like this too, unless a relay dropped the header")
@@ -152,15 +162,15 @@ def _row(family: Family | None, status: int, effective: int, said: Said | None) 
         if row is None and said.envelope in GOOD_CODES:  # the two number envelopes look alike
             other = Envelope.KLING if said.envelope is Envelope.SUNO else Envelope.SUNO
             row = row_for_code(other, said.codes, effective)
-    elif family is Family.SUNO and status not in STATUS_ROWS:  # its own codes may come as HTTP statuses (430, 455)
+    elif family is Family.SUNO and (status in _SUNO_SAYS or status not in STATUS_ROWS):  # its own code as the status
         row = row_for_code(Envelope.SUNO, (str(status),), status)
     if row is None:
         row = row_for_status(effective, None if said is None else said.envelope)
         if effective != status and status >= 400 and certainty_of_status(status) is Certainty.UNKNOWN:
             # the body has a word for the cause, the transport leaves the outcome open
             return replace(row, certainty=Certainty.UNKNOWN)
-    if status == 402 and row.cause is Cause.RATE:
-        row = row_for_status(402, None if said is None else said.envelope)  # 402 is about money, whatever its code
+    if status == _PAYMENT:  # about money, whatever its code and its words
+        return replace(row if row.cause is Cause.QUOTA else row_for_status(_PAYMENT), text="")
     return replace(row, certainty=Certainty.UNKNOWN) if _leaves_open(row, status, said) else row
 
 
@@ -174,8 +184,8 @@ def _leaves_open(row: CodeRow, status: int, said: Said | None) -> bool:
         return False
     if row.certainty is not Certainty.REJECTED or row.cause not in _REPEATABLE or said is None:
         return False
-    sure = said.envelope in GOOD_CODES or (said.envelope is Envelope.DASHSCOPE and row.cause is Cause.RATE)
-    return not sure and status != 529
+    sure = row.envelope in GOOD_CODES or (row.envelope is Envelope.DASHSCOPE and row.cause is Cause.RATE)
+    return not sure and not (status == row.status == 529)
 
 
 def _may_repeat(row: CodeRow, cause: Cause, headers: dict[str, list[str]]) -> bool | None:

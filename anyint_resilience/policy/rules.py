@@ -20,6 +20,7 @@ from .given import (
     count_of,
     kind_of,
     one_line,
+    operation_of,
     path_of,
     problems_of,
     seconds_of,
@@ -29,8 +30,9 @@ from .given import (
 )
 from .model import Action, Decision, Fault, FaultKind, HeaderPairs, Observation
 from .reading import read_fault, read_response
-from .verdicts import IDEMPOTENT, NEVER_REPEATED, RULES, is_unsafe
-from .wording import guidance, log_line, user_message
+from .user_words import user_message
+from .verdicts import IDEMPOTENT, NEVER_REPEATED, RULES, is_unsafe, refusal
+from .wording import guidance, log_line
 
 __all__ = ["DEFAULT_TABLE", "IDEMPOTENT", "NEVER_REPEATED", "RULES", "Policy", "is_unsafe"]
 
@@ -104,17 +106,20 @@ class Policy:
         elapsed: float = 0.0,
         now: float | None = None,
         u: float = 1.0,
+        operation: Operation | str | None = None,
         table: RouteTable = DEFAULT_TABLE,
     ) -> Decision:
         """Return what to do about an answer. Total; the host is not looked at: a base URL may be anyone's.
 
         ``now`` (Unix seconds) is needed to read dates and to give ``retry_at``; ``u`` is the random number of the
-        jitter, and its default 1.0 gives the longest wait.
+        jitter, and its default 1.0 gives the longest wait. ``operation``: what the request's body made of the call
+        (``create`` for a background response); by default, and for a word nobody knows, it is the route's.
         """
         verb, when = text_of(method, 32).strip(), clock_of(now)
         route = table.match(verb, path_of(url))
-        seen = read_response(route, route.operation, status_of(status), headers, bytes_of(body), now=when)
-        call = _call(self, route, route.operation, verb, attempt, elapsed, when, u)
+        does = operation_of(operation, route.operation)
+        seen = read_response(route, does, status_of(status), headers, bytes_of(body), now=when)
+        call = _call(self, route, does, verb, attempt, elapsed, when, u)
         return _decide(self, call, seen, None)
 
     def decide_exception(
@@ -128,13 +133,14 @@ class Policy:
         elapsed: float = 0.0,
         now: float | None = None,
         u: float = 1.0,
+        operation: Operation | str | None = None,
         table: RouteTable = DEFAULT_TABLE,
     ) -> Decision:
         """Return what to do about an attempt that gave no (whole) answer. ``status``: of the answer that broke."""
         verb = text_of(method, 32).strip()
         route = table.match(verb, path_of(url))
         fault = Fault(kind_of(kind), status=status_of(status) or None)
-        call = _call(self, route, route.operation, verb, attempt, elapsed, now, u)
+        call = _call(self, route, operation_of(operation, route.operation), verb, attempt, elapsed, now, u)
         return _decide(self, call, read_fault(route, fault), fault)
 
     def on_response(
@@ -250,22 +256,7 @@ def _refusal(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> st
     """Say why the same request must not be sent again, or None if it may."""
     if not policy.enabled:
         return "the policy is switched off"
-    if call.route.family is None:
-        return "not an AnyInt route"
-    if RULES[cause, call.unsafe, seen.certainty] is Action.BACKOFF:
-        return "the server asks not to retry" if seen.may_repeat is False else None
-    if seen.few and seen.may_repeat is True and seen.certainty is Certainty.REJECTED:
-        return None  # the contract's ambiguous rows: one retry is reasonable though the cause says no
-    if cause in NEVER_REPEATED:
-        return "the same request would fail again"
-    if seen.certainty is Certainty.COMMITTED:
-        return "the work was done"
-    if call.unsafe and seen.certainty is Certainty.UNKNOWN:
-        return "it may have been done, so it is not sent twice"
-    # The one thing a server's "retry" can add: an outcome nobody documented, which it says did no work.
-    return (
-        None if seen.may_repeat is True and seen.certainty is Certainty.REJECTED else "nothing says that it would help"
-    )
+    return "not an AnyInt route" if call.route.family is None else refusal(seen, cause, unsafe=call.unsafe)
 
 
 def _delay(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> tuple[float, float]:
@@ -295,5 +286,6 @@ def _retry_at(call: _Call, seen: Observation, plan: _Plan, *, lost: bool) -> flo
         return None
     if plan.delay is not None:
         return call.now + plan.delay
-    named = seen.hint is not None and not seen.hint.at_most and seen.cause in _TIMED
-    return call.now + seen.hint.seconds if named and seen.hint is not None else None
+    if seen.hint is None or seen.hint.at_most or seen.cause not in _TIMED:
+        return None
+    return call.now + seen.hint.seconds

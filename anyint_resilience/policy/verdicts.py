@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from ..contract.words import Cause, Certainty, Operation
-from .model import Action
+from .model import Action, Observation
 
-__all__ = ["IDEMPOTENT", "NEVER_REPEATED", "PAID", "RULES", "is_unsafe"]
+__all__ = ["IDEMPOTENT", "NEVER_REPEATED", "PAID", "RULES", "is_unsafe", "refusal"]
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods whose repetition does no new work (RFC 9110). They decide for operation ``other`` only."""
@@ -49,3 +49,20 @@ def is_unsafe(operation: Operation, method: str, *, repeat_generation: bool = Tr
     if operation is Operation.OTHER:
         return method.upper() not in IDEMPOTENT
     return operation in PAID or (operation in _GENERATIONS and not repeat_generation)
+
+
+def refusal(seen: Observation, cause: Cause, *, unsafe: bool) -> str | None:
+    """Say why the table, the server or the contract refuses a repetition, or None if it may be made."""
+    if RULES[cause, unsafe, seen.certainty] is Action.BACKOFF:
+        return "server or contract forbids a repetition" if seen.may_repeat is False else None
+    if seen.few and seen.may_repeat is True and seen.certainty is Certainty.REJECTED:
+        return None  # the contract's ambiguous rows: one retry is reasonable though the cause says no
+    if cause in NEVER_REPEATED:
+        return "the same request would fail again"
+    if seen.certainty is Certainty.COMMITTED:
+        return "the work was done"
+    if unsafe and seen.certainty is Certainty.UNKNOWN:
+        return "it may have been done, so it is not sent twice"
+    # The one thing a server's "retry" can add: an outcome nobody documented, which it says did no work.
+    helps = seen.may_repeat is True and seen.certainty is Certainty.REJECTED
+    return None if helps else "nothing says that it would help"

@@ -1,4 +1,4 @@
-"""The words of a decision: ``reason`` for logs, ``guidance`` for the developer, ``user_message`` for the end user.
+"""The words of a decision: ``reason`` for logs, ``guidance`` for the developer (``user_words`` has the user's).
 
 Must not know how a decision was reached: it is told the outcome and looks the words up. What the texts say is
 AnyInt's errors-and-limits page in our own words, then the contract. Two things no text may do: quote what the
@@ -13,8 +13,9 @@ from ..contract.routes import ANTHROPIC_VERSION, AUTH_STYLE, Route
 from ..contract.words import AuthStyle, Cause, Certainty, Family, Operation
 from .given import one_line
 from .model import Action, Fault, FaultKind, Observation
+from .user_words import PASSING, exists, is_result, task_failed
 
-__all__ = ["guidance", "log_line", "user_message"]
+__all__ = ["guidance", "log_line"]
 
 _HEADER: Final = {
     AuthStyle.BEARER: "Authorization: Bearer <ANYINT_API_KEY>",
@@ -43,7 +44,7 @@ _BY_CAUSE: Final[dict[Cause, str]] = {
     "account.",
     Cause.SERVER: "The provider failed. A few attempts with backoff are reasonable; a failure that stays may be caused "
     "by this very request, so check its size and parameters, then report it with the request id.",
-    Cause.UNKNOWN: "This is no documented outcome. Look at the status and the body before sending the request again.",
+    Cause.UNKNOWN: "This is no documented outcome. Look at the status and the body, and report it with the request id.",
 }
 
 _BY_FAULT: Final[dict[FaultKind, str]] = {
@@ -74,6 +75,16 @@ _GONE: Final = (
     "its result also expire."
 )
 _EXISTS: Final = "This exists already: use {query} instead of creating it again."
+_NO_FILE: Final = (
+    "Nothing was found to download. Check that the id is whole; a task's product is there only after completion, and "
+    "it expires."
+)
+_STOP: Final = (
+    "The server or the contract asks not to send this same request again. Where a model was asked, a fallback route of "
+    "the same family may serve; if not, try later."
+)
+_REFUSED: Final = "Hand the answer over: it is a refusal."
+_FLAWED: Final = "The answer came, but its output is not whole: look at it before using it."
 _GOOD: Final = "Nothing to do: use the answer."
 _OTHER_STATUS: Final = (
     "This is neither a result nor an error of AnyInt's. AnyInt documents no such answer: check the base URL and what "
@@ -106,6 +117,10 @@ _FAILED: Final = (
     "The task ended without a result; querying it further changes nothing. A new task is a new paid job: make one "
     "only as a deliberate decision."
 )
+_LEFT: Final = (
+    "No result will come under this id: the task was cancelled, it has expired, or its state is lost. Look whether the "
+    "result was saved before; a new task is a new paid job: make one only as a deliberate decision."
+)
 _CERTAINTY: Final[dict[Certainty, str]] = {
     Certainty.NOT_SENT: "not sent",
     Certainty.REJECTED: "rejected",
@@ -117,35 +132,6 @@ _LIMITS: Final[dict[str, str]] = {
     "retry_window": " The wait that is needed does not fit into this call's retry_window: see retry_at, if known.",
     "deadline": " The wait that is needed does not fit before this call's deadline: see retry_at, if known.",
 }
-
-_USER_BY_CAUSE: Final[dict[Cause, str]] = {
-    Cause.INVALID: "This request could not be processed. Please check what you entered, or contact support.",
-    Cause.AUTH: "This service is not available right now because of a configuration problem. Please contact support.",
-    Cause.PERMISSION: "This feature is not available for this account. Please contact support.",
-    Cause.MODEL: "The selected AI model is not available right now. Please choose another one or contact support.",
-    Cause.RATE: "The service is temporarily at capacity. Please try again in a little while.",
-    Cause.QUOTA: "The usage quota has been reached for now. Please try again later or contact support.",
-    Cause.POLICY: "This request was declined because of its content. Please change it and try again.",
-    Cause.TRANSIENT: "The service is temporarily unavailable. Please try again in a moment.",
-    Cause.SERVER: "The service had a problem. Please try again in a moment.",
-    Cause.UNKNOWN: "Something went wrong. Please try again later.",
-}
-_USER_GOOD: Final = "Your request was completed."
-_USER_OTHER: Final = "The service gave an unexpected answer. Please contact support if this goes on."
-_USER_PENDING: Final = "Your request was accepted and is being worked on. The result will be ready soon."
-_USER_FAILED: Final = "The result could not be produced."
-_USER_QUERY: Final = (
-    "We cannot see how your request is coming along right now. It was not lost: please check back soon."
-)
-_USER_QUERY_STUCK: Final = (
-    "We cannot see how your request is coming along. There is no need to submit it again: please contact support."
-)
-_USER_LOST: Final = (
-    "We could not confirm whether your request went through. It may still be completed, so please do not submit it "
-    "twice."
-)
-_PASSING: Final = frozenset({Cause.RATE, Cause.TRANSIENT, Cause.SERVER, Cause.UNKNOWN})
-_TASK_OPERATIONS: Final = frozenset({Operation.CREATE, Operation.QUERY})
 
 
 def log_line(seen: Observation, fault: Fault | None, why: str) -> str:
@@ -181,42 +167,25 @@ def guidance(
     if action is Action.POLL:
         text = _poll(route, operation, seen.task_id)
     elif seen.cause is None:
-        text = _GOOD if seen.status is None or 200 <= seen.status < 300 else _OTHER_STATUS
+        text = _good(seen)
     elif lost and route.family is not None:
         text = _LOST.format(look=_look(route))
-    elif _exists(operation, seen):
+    elif exists(operation, seen):
         text = _EXISTS.format(query=_query_of(route, seen.task_id))
-    elif _task_failed(operation, seen):
-        text = _FAILED + (f" {_BY_CAUSE[Cause.POLICY]}" if seen.cause is Cause.POLICY else "")
+    elif task_failed(operation, seen):
+        text = _LEFT if seen.cause is Cause.UNKNOWN else _FAILED
+        text += f" {_BY_CAUSE[Cause.POLICY]}" if seen.cause is Cause.POLICY else ""
     else:
         text = _cause(route, operation, seen, kind) + _LIMITS.get(limit or "", "")
     return f"{text} Note: {one_line(seen.note, _MAX_NOTE)}." if seen.note else text
 
 
-def user_message(operation: Operation, seen: Observation, action: Action, *, lost: bool = False) -> str:
-    """Return one or two sentences fit to show to an end user: no internals, nobody blamed."""
-    if action is Action.POLL:
-        return _USER_PENDING
-    if seen.cause is None:
-        return _USER_GOOD if seen.status is None or 200 <= seen.status < 300 else _USER_OTHER
-    if lost:
-        return _USER_LOST
-    if _task_failed(operation, seen):
-        return _USER_BY_CAUSE[Cause.POLICY] if seen.cause is Cause.POLICY else _USER_FAILED
-    if _exists(operation, seen):
-        return _USER_PENDING
-    if operation is Operation.QUERY:
-        return _USER_QUERY if seen.cause in _PASSING else _USER_QUERY_STUCK
-    return _USER_BY_CAUSE[seen.cause]
-
-
-def _exists(operation: Operation, seen: Observation) -> bool:
-    """Whether a create was refused because its task exists: the refusal names it (Suno cover art and WAV)."""
-    return operation is Operation.CREATE and seen.task_id is not None and seen.certainty is Certainty.REJECTED
-
-
-def _task_failed(operation: Operation, seen: Observation) -> bool:
-    return seen.certainty is Certainty.COMMITTED and operation in _TASK_OPERATIONS
+def _good(seen: Observation) -> str:
+    if not is_result(seen):
+        return _OTHER_STATUS
+    if seen.flaw is None:
+        return _GOOD
+    return f"{_REFUSED} {_BY_CAUSE[Cause.POLICY]}" if seen.flaw is Cause.POLICY else _FLAWED
 
 
 def _cause(route: Route, operation: Operation, seen: Observation, kind: FaultKind | None) -> str:
@@ -227,16 +196,20 @@ def _cause(route: Route, operation: Operation, seen: Observation, kind: FaultKin
         return _FOREIGN
     if kind is not None and kind in _BY_FAULT:
         text = _BY_FAULT[kind]
+    elif seen.may_repeat is False and cause in PASSING:
+        text = _STOP
     else:
         anthropic = route.family is Family.ANTHROPIC
         models = "/anthropic/v1/models (or GET /openai/v1/models)" if anthropic else "/openai/v1/models"
         text = _BY_CAUSE[cause].format(header=_header(route.family), models=models)
-        if anthropic and seen.status in (400, 401) and cause in (Cause.INVALID, Cause.AUTH):
+        if anthropic and seen.status in (400, 401) and cause is Cause.INVALID:
             text += _ANTHROPIC
     if seen.status == 403 and cause is not Cause.PERMISSION:
         text += _FORBIDDEN
     if operation is Operation.QUERY and seen.status == 404:
         text = _GONE
+    elif operation is Operation.DOWNLOAD and seen.status == 404:
+        text = _NO_FILE
     return text + (_QUERY if operation is Operation.QUERY else "")
 
 

@@ -133,7 +133,7 @@ def test_all_used_up_windows_must_open() -> None:
         ({"RateLimit": '"burst";r=0;t=5, "daily";r=900;t=86000'}, (5.0, "ratelimit")),
         ([("RateLimit", '"burst";r=0;t=5'), ("RateLimit", '"daily";r=9;t=600')], (5.0, "ratelimit")),
         ({"RateLimit": '"a,b;c\\"";r=0;t=7;pk=:cHVia2V5:'}, (7.0, "ratelimit")),
-        ({"RateLimit": "default;r=0;t=8"}, (8.0, "ratelimit")),
+        ({"RateLimit": "default;r=0;t=8"}, None),
         ({"RateLimit": "limit=100, remaining=50, reset=30"}, (30.0, "ratelimit")),
         ({"RateLimit": '"p";r=0', "RateLimit-Policy": '"q";q=1;w=1, "p";q=100;w=60'}, (60.0, "ratelimit-policy")),
         ({"RateLimit": '"p";r=0;t=junk', "RateLimit-Policy": '"p";q=100;w=60'}, None),
