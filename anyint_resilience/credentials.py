@@ -89,11 +89,6 @@ class Credentials:
         """Whether the callable has not been asked yet."""
         return self._key is None and self._source is not None
 
-    @property
-    def configured(self) -> bool:
-        """Whether there is a key of our own, or a callable to get one from."""
-        return self._source is not None
-
     def ask(self, used: bytes | None) -> Any:
         """Ask the callable for a key because ``used`` was refused (None: there is none yet).
 
