@@ -5,6 +5,7 @@ Must not know any client, nor the order of what is done.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -26,12 +27,15 @@ class Call:
     """One logical request of the application: what it is, how far it has come.
 
     ``sent``: the fast lane has made the first attempt already, when the call ``started``, with this ``edit``.
+    ``span``: the seconds that the client itself gives all attempts together (aiohttp's total time-out); it cuts a
+    running attempt by itself, so that here it only bounds the waits. ``notes``: what to begin the report's notes with.
     """
 
     __slots__ = (
         "attempts",
         "certainty",
         "credentials",
+        "deadline",
         "edit",
         "headers",
         "intent",
@@ -65,6 +69,8 @@ class Call:
         outer_retries: int,
         sent: bool = False,
         edit: HeaderEdit | None = None,
+        span: float | None = None,
+        notes: Iterable[str] = (),
     ) -> None:
         self.plan = plan
         self.method = method
@@ -77,7 +83,12 @@ class Call:
         self.replayable = replayable
         self.intent = intent
         self.outer_retries = outer_retries
-        self.notes: list[str] = []
+        self.notes: list[str] = list(notes)
+        self.deadline = policy.deadline
+        if span is not None and (policy.deadline is None or span < policy.deadline):
+            if policy.enabled and span < policy.retry_window:
+                self.notes.append(f"the client's own time-out spans all attempts: no wait goes past its {span:g} s")
+            policy = replace(policy, deadline=span)
         if outer_retries:
             left = max(1, policy.attempts - outer_retries)
             self.notes.append(
@@ -102,8 +113,7 @@ class Call:
 
     def remaining(self) -> float | None:
         """Return seconds left of the user's deadline, None without one."""
-        deadline = self.policy.deadline
-        return None if deadline is None else deadline - self.elapsed()
+        return None if self.deadline is None else self.deadline - self.elapsed()
 
     @property
     def paid(self) -> bool:

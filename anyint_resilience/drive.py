@@ -18,12 +18,11 @@ from .effects import Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateC
 from .engine import run
 from .exceptions import ResilienceError
 from .policy.model import Fault, HeaderPairs
+from .reports import attach
 from .router import Plan
+from .runtime import in_time
 
-__all__ = ["REPORT_KEY", "AsyncSurface", "Keyed", "Surface", "SyncSurface", "drive_async", "drive_sync"]
-
-REPORT_KEY = "anyint_resilience"
-"""Where a response's extensions hold the report (a plan after a clean first attempt)."""
+__all__ = ["AsyncSurface", "Keyed", "Surface", "SyncSurface", "drive_async", "drive_sync"]
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -188,6 +187,7 @@ def _flow_sync(surface: SyncSurface[Q, R], request: Q, call: Call, first: Outcom
                 reply, thrown = _perform_sync(surface, request, call, effect), None
             except BaseException as error:  # also a cancellation: the engine must settle the ledger first
                 thrown = error
+                attach(thrown, call.report())  # for a client that makes an exception of its own out of it
             effect = flow.send(reply) if thrown is None else flow.throw(thrown)
     except StopIteration as stop:
         return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
@@ -209,6 +209,7 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
                 reply, thrown = await _perform_async(surface, request, call, effect), None
             except BaseException as error:  # also a cancellation: the engine must settle the ledger first
                 thrown = error
+                attach(thrown, call.report())  # for a client that makes an exception of its own out of it
             effect = flow.send(reply) if thrown is None else flow.throw(thrown)
     except StopIteration as stop:
         return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
@@ -242,7 +243,9 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
 async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
         try:
-            return _answered(surface, await surface.send(surface.rewrite(request, effect)))
+            sending = surface.send(surface.rewrite(request, effect))
+            response = await (sending if effect.remaining is None else in_time(effect.remaining, sending))
+            return _answered(surface, response)
         except Exception as error:
             return Outcome[R](error=error, fault=surface.fault(error))
     if isinstance(effect, Sleep):

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .drive import REPORT_KEY
 from .policy.model import Attempt, CallReport
 from .router import Plan
 
-__all__ = ["attach", "report"]
+__all__ = ["REPORT_KEY", "attach", "report"]
+
+REPORT_KEY = "anyint_resilience"
+"""Where the extensions of a response hold its report (a plan after a clean first attempt)."""
 
 _DEPTH = 8
 
@@ -21,34 +23,33 @@ def report(x: object) -> CallReport | None:
     """Return the report of the call that ended with this response or exception, or None if there is none.
 
     Takes any client's response, an SDK's raw response, our exceptions and the client's, and an SDK's
-    exceptions (through ``.response``, ``.http_response`` and ``__cause__``).
+    exceptions (through ``.response``, ``.http_response``, aiohttp's ``.request_info`` and ``__cause__``).
     """
     for _ in range(_DEPTH):
-        found = getattr(x, "anyint_report", None)
-        if isinstance(found, CallReport):
-            return found
-        extensions = getattr(x, "extensions", None)
-        held = extensions.get(REPORT_KEY) if isinstance(extensions, Mapping) else None
+        held = getattr(x, "anyint_report", None)
+        if held is None:
+            extensions = getattr(x, "extensions", None)
+            held = extensions.get(REPORT_KEY) if isinstance(extensions, Mapping) else None
         if isinstance(held, CallReport):
             return held
         if isinstance(held, Plan):
-            return _clean(held, getattr(x, "status_code", None))
+            return _clean(held, getattr(x, "status_code", getattr(x, "status", None)))
         x = _next(x)
         if x is None:
             return None
     return None
 
 
-def attach(error: Exception, found: CallReport) -> None:
-    """Put a report on an exception, where it takes one."""
+def attach(x: object, found: CallReport | Plan) -> None:
+    """Put a report (or the plan to make one of) on an exception or a response, where it takes one."""
     try:
-        error.anyint_report = found  # type: ignore[attr-defined]
+        x.anyint_report = found  # type: ignore[attr-defined]
     except AttributeError:  # a class with slots: the exception itself matters more
         return
 
 
 def _next(x: object) -> Any:
-    for name in ("response", "http_response", "__cause__"):
+    for name in ("response", "http_response", "request_info", "__cause__"):
         try:
             found = getattr(x, name, None)
         except RuntimeError:  # httpx: a property that was never set

@@ -6,11 +6,15 @@ Must not know what it is used for.
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "in_time"]
+
+T = TypeVar("T")
 
 
 async def _asleep(seconds: float) -> None:
@@ -20,6 +24,25 @@ async def _asleep(seconds: float) -> None:
     except ImportError:
         from asyncio import sleep
     await sleep(seconds)
+
+
+async def in_time(seconds: float, awaitable: Awaitable[T]) -> T:
+    """Await something for so many seconds at the most, then cancel it; on asyncio and trio.
+
+    Raises:
+        TimeoutError: (on Python 3.10 without anyio ``asyncio.TimeoutError``) if that was not enough.
+    """
+    try:
+        from anyio import fail_after
+    except ImportError:
+        if sys.version_info >= (3, 11):
+            from asyncio import timeout
+        else:
+            from async_timeout import timeout  # aiohttp brings it where asyncio has none
+        async with timeout(seconds):
+            return await awaitable
+    with fail_after(seconds):
+        return await awaitable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from anyint_resilience._httpx.shapes import Kit
 from anyint_resilience._httpx.streams import AsyncReplay, SyncReplay
 from anyint_resilience._httpx.transports import AsyncTransport, SyncTransport
 from anyint_resilience._httpx.wrapping import wrap_client
+from anyint_resilience.surface import Errors
 
 __all__ = [
     "AsyncResilientTransport",
@@ -50,9 +51,12 @@ _KIT = Kit(
     module=httpx,
     replay_sync=_SyncReplay,
     replay_async=_AsyncReplay,
+)
+_ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
     late=DeadlineExceeded,
+    timeouts=(httpx.TimeoutException, TimeoutError),
 )
 
 
@@ -60,12 +64,14 @@ class ResilientTransport(SyncTransport[httpx.Request, httpx.Response], httpx.Bas
     """A transport that makes calls to AnyInt survive; its arguments are those of ``SyncTransport``."""
 
     kit = _KIT
+    errors = _ERRORS
 
 
 class AsyncResilientTransport(AsyncTransport[httpx.Request, httpx.Response], httpx.AsyncBaseTransport):
     """The async twin of :class:`ResilientTransport`, on asyncio and trio."""
 
     kit = _KIT
+    errors = _ERRORS
 
 
 _Client = TypeVar("_Client", bound=httpx.Client | httpx.AsyncClient)

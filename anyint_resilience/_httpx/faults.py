@@ -5,10 +5,10 @@ Must not import either client: classes are found by name in the client's own mod
 
 from __future__ import annotations
 
-import ssl
 from functools import lru_cache
 from typing import Any
 
+from ..faults import tls_or
 from ..policy.model import Fault, FaultKind
 from .shapes import Kit
 
@@ -41,26 +41,12 @@ def _kinds(module: Any) -> dict[type, FaultKind]:
 
 
 def fault_of(error: Exception, kit: Kit) -> Fault:
-    """Return what kind of fault an exception is; one that is not the client's is unknown."""
+    """Return what kind of fault an exception is; one that is neither the client's nor our deadline's is unknown."""
     name, kinds = type(error).__name__, _kinds(kit.module)
     for parent in type(error).__mro__:
         kind = kinds.get(parent)
         if kind is FaultKind.CONNECT_ERROR:
-            return Fault(_tls(error), name)
+            return Fault(tls_or(FaultKind.CONNECT_ERROR, error), name)
         if kind is not None:
             return Fault(kind, name)
-    return Fault(FaultKind.UNKNOWN, name)
-
-
-def _tls(error: BaseException) -> FaultKind:
-    """Tell a TLS failure from other connect errors by what caused it."""
-    seen: BaseException | None = error
-    for _ in range(8):
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return FaultKind.TLS_CERTIFICATE
-        if isinstance(seen, ssl.SSLError):
-            return FaultKind.TLS_ERROR
-        if seen is None:
-            break
-        seen = seen.__cause__ if seen.__cause__ is not None else seen.__context__
-    return FaultKind.CONNECT_ERROR
+    return Fault(FaultKind.READ_TIMEOUT if isinstance(error, TimeoutError) else FaultKind.UNKNOWN, name)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from ..exceptions import DeadlineExceeded, OutcomeUnknown
-
 __all__ = ["AsyncInner", "Kit", "Q", "R", "RequestLike", "ResponseLike", "SyncInner"]
 
 
@@ -83,14 +81,11 @@ class AsyncInner(Protocol[_Q_contra, _R_co]):
 
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """One client library: the classes we need of it, and ours that derive from its own."""
+    """One client library: its module, and our streams that derive from its own."""
 
     module: Any
     replay_sync: Callable[..., Any]
     replay_async: Callable[..., Any]
-    unknown: type[OutcomeUnknown]
-    unknown_timeout: type[OutcomeUnknown]
-    late: type[DeadlineExceeded]
     multipart: type = field(init=False)
 
     def __post_init__(self) -> None:

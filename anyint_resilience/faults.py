@@ -1,0 +1,39 @@
+"""What clients' exceptions have in common below their own classes: the causes they were raised from.
+
+Must not import any client, nor read an exception's text.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+from .policy.model import FaultKind
+
+__all__ = ["causes", "tls_or"]
+
+_DEPTH = 8
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what lies behind it: its causes, contexts, and the exceptions in its arguments.
+
+    urllib3 and requests keep the real one in ``args`` or ``reason``.
+    """
+    seen: BaseException | None = error
+    for _ in range(_DEPTH):
+        if seen is None:
+            return
+        yield seen
+        inner = [it for it in (getattr(seen, "reason", None), *seen.args) if isinstance(it, BaseException)]
+        seen = inner[0] if inner else seen.__cause__ if seen.__cause__ is not None else seen.__context__
+
+
+def tls_or(kind: FaultKind, error: BaseException) -> FaultKind:
+    """Return which TLS failure is behind a connect error, or the kind given where there is none."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return FaultKind.TLS_CERTIFICATE
+        if isinstance(cause, ssl.SSLError):
+            return FaultKind.TLS_ERROR
+    return kind

@@ -1,0 +1,229 @@
+"""What every adapter's surface shares: opening a call for a request, and saying how it failed.
+
+Must not import any client, nor decide anything. An adapter adds how its client's requests and responses are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from .calls import Call
+from .config import OVERRIDES, Resilience
+from .contract.routes import HOSTS
+from .credentials import HeaderEdit, RawHeaders, key_id, outer_retries
+from .drive import Keyed
+from .effects import Result, Send
+from .exceptions import REFUSED, DeadlineExceeded, OutcomeUnknown, ResilienceError
+from .policy.request import operation_of, same_body
+from .policy.rules import Policy
+from .policy.verdicts import PAID
+from .reports import attach
+from .router import Plan
+from .tasks.ledger import intent_of
+
+__all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+Place = tuple[str, str, "int | None", bytes]
+"""Where a request goes: scheme, host, port (None: the scheme's own), path with query."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """A client's exceptions: ours that are also its own, and those it raises when time runs out."""
+
+    unknown: type[OutcomeUnknown]
+    unknown_timeout: type[OutcomeUnknown]
+    late: type[DeadlineExceeded]
+    timeouts: tuple[type[BaseException], ...]
+
+
+@dataclass(slots=True)
+class Body:
+    """A request's body: ``content`` where it is bytes in memory, ``chunks`` where it can be read more than once."""
+
+    content: bytes | None = None
+    chunks: Callable[[], Iterable[bytes]] | None = None
+
+    @property
+    def replayable(self) -> bool:
+        """Whether it can be sent again."""
+        return self.content is not None or self.chunks is not None
+
+
+def settled(anyint: Resilience | None) -> Resilience:
+    """Return the configuration an adapter was given, or the environment's.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    if anyint is not None and not isinstance(anyint, Resilience):
+        raise TypeError(f"anyint must be a Resilience, not {type(anyint).__name__}")
+    return Resilience.from_env() if anyint is None else anyint
+
+
+class SurfaceBase(Generic[Q, R]):
+    """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
+
+    errors: ClassVar[Errors]
+
+    def __init__(self, anyint: Resilience | None) -> None:
+        self.anyint = settled(anyint)
+        policy = self.anyint.policy
+        self.plain = policy.enabled and policy.deadline is None
+        self.monotonic = self.anyint.runtime.monotonic
+
+    # what an adapter says of its client's requests
+
+    def method_of(self, request: Q) -> str:
+        """Return the method."""
+        raise NotImplementedError
+
+    def place_of(self, request: Q) -> Place:
+        """Return where it goes."""
+        raise NotImplementedError
+
+    def raw_of(self, request: Q) -> RawHeaders:
+        """Return its headers as they go on the wire."""
+        raise NotImplementedError
+
+    def body_of(self, request: Q) -> Body:
+        """Return its body."""
+        raise NotImplementedError
+
+    def rewrite(self, request: Q, effect: Send) -> Q:
+        """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
+        raise NotImplementedError
+
+    def own_policy(self, request: Q) -> object:
+        """Return the policy the caller put on this request, None without one."""
+        return None
+
+    def span_of(self, request: Q) -> float | None:
+        """Return the seconds that the client itself gives all attempts together, None without such a bound."""
+        return None
+
+    def remarks(self, request: Q) -> Iterable[str]:
+        """Return what the report should say of the client's set-up."""
+        return ()
+
+    # what follows from it
+
+    def quick(self, request: Q, plan: Plan) -> bool:
+        """Whether nothing about a request but its headers keeps it off the fast lane."""
+        return (
+            plan.fast
+            and self.plain
+            and OVERRIDES.get() is None
+            and self.own_policy(request) is None
+            and (plan.watch is None or plan.watch not in (self.body_of(request).content or b""))
+        )
+
+    def keyed(self, request: Q, plan: Plan) -> Plan | Keyed[Q] | Call:
+        """Put the key on a request that is quick but for its headers, if that can be done without asking anybody."""
+        credentials, raw = self.anyint.credentials, self.raw_of(request)
+        if credentials.wants_key or outer_retries(raw):
+            return self.open_call(request, plan, self.monotonic())
+        edit = credentials.edit(raw, plan.route.family, plan.style, secure=True)
+        return plan if edit is None else Keyed(plan, edit, self.rewrite(request, Send(1, edit)))
+
+    def stranger(self, request: Q) -> Q:
+        """Return a request to a foreign host without any key of AnyInt's."""
+        edit = self.anyint.credentials.strip(self.raw_of(request))
+        return request if edit is None else self.rewrite(request, Send(1, edit))
+
+    def open_call(
+        self, request: Q, plan: Plan, started: float, *, sent: bool = False, edit: HeaderEdit | None = None
+    ) -> Call:
+        """Make the state of one call."""
+        anyint, raw, body = self.anyint, self.raw_of(request), self.body_of(request)
+        operation = operation_of(plan.route, body.content)
+        policy = self._policy(request)
+        paid = policy.enabled and operation in PAID
+        return Call(
+            plan=plan,
+            method=self.method_of(request),
+            operation=operation,
+            policy=policy,
+            runtime=anyint.runtime,
+            credentials=anyint.credentials,
+            ledger=anyint.ledger,
+            headers=raw,
+            started=started,
+            replayable=body.replayable,
+            intent=self._intent(request, raw, body) if paid else None,
+            outer_retries=outer_retries(raw),
+            sent=sent,
+            edit=edit,
+            span=self.span_of(request),
+            notes=self.remarks(request) if policy.enabled else (),
+        )
+
+    def _policy(self, request: Q) -> Policy:
+        own = self.own_policy(request)
+        if own is None:
+            overridden = self.anyint.overridden()
+            return self.anyint.policy if overridden is None else overridden
+        if not isinstance(own, Policy):
+            raise ResilienceError(f"the policy on a request must be a Policy, not {type(own).__name__}")
+        return own
+
+    def _intent(self, request: Q, raw: RawHeaders, body: Body) -> str | None:
+        """Name a paid create, so that it is known when a layer above sends it anew; None where it can't be."""
+        values = {name.lower(): value for name, value in raw}
+        _, host, port, target = self.place_of(request)
+        # AnyInt's two hosts are one gateway; any other host is a gateway of its own.
+        gateway = b"" if host in HOSTS else f"{host}:{port}".encode()
+        used = key_id(self.anyint.credentials.used(raw, None))
+        what = (self.method_of(request).encode(), gateway, target, used)
+        given = values.get(b"idempotency-key")
+        if given:
+            return intent_of(b"given", *what, given)
+        kind = values.get(b"content-type", b"")
+        if body.content is not None:
+            return intent_of(b"body", *what, same_body(body.content, kind))
+        if body.chunks is not None:
+            return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in body.chunks()))
+        return None
+
+    def failure(self, call: Call, result: Result[R]) -> Exception:
+        """Return what to raise: the original exception unless ours says more, and then it is the cause."""
+        error = result.error
+        if result.unknown:
+            timed_out = isinstance(error, self.errors.timeouts)
+            kind = self.errors.unknown_timeout if timed_out else self.errors.unknown
+            unknown = kind(REFUSED if result.refused or result.decision is None else result.decision.guidance)
+            unknown.intent = call.intent
+            unknown.__cause__ = error
+            attach(unknown, result.report)
+            return unknown
+        if result.late or error is None:
+            return self.late(call, error)
+        attach(error, result.report)
+        return error
+
+    def late(self, call: Call, cause: Exception | None) -> ResilienceError:
+        """Return what is raised when the user's deadline has passed."""
+        late = self.errors.late(f"the deadline of {call.deadline} s has passed")
+        late.__cause__ = cause
+        attach(late, call.report())
+        return late
+
+    def checker(self, call: Call) -> Callable[[], None]:
+        """Return what to call between the pieces of a body: it raises when the user's deadline has passed."""
+
+        def check() -> None:
+            remaining = call.remaining()
+            if remaining is not None and remaining <= 0:
+                raise self.late(call, None)
+
+        return check
+
+
+def tells_off(result: Result[Any]) -> bool:
+    """Whether layers above are to be told not to retry (``x-should-retry``, the SDKs' own word)."""
+    return result.decision is not None and result.decision.cause is not None
