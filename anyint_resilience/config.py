@@ -9,8 +9,9 @@ import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, TypeAlias
 
 from .credentials import Credentials, KeySource, key_problem
 from .policy.rules import Policy
@@ -78,6 +79,11 @@ class Resilience:
             ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
         ):
             object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was configured, the key included; what was learnt (the ledger in memory) stays behind."""
+        given = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        return partial(type(self), **given), ()
 
     def _problems(self, hosts: tuple[object, ...]) -> list[str]:
         problems = []

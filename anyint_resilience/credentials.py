@@ -75,8 +75,8 @@ class Credentials:
         self._key: bytes | None = source.encode() if isinstance(source, str) else None
         self._ours: set[bytes] = set()
         self._seen: set[bytes] = set()
-        self._bearers: set[bytes] = set()
-        self._keys: set[bytes] = set()
+        self._bearers: set[bytes | str] = set()
+        self._keys: set[bytes | str] = set()
         if self._key is not None:
             self._remember(self._key)
 
@@ -150,9 +150,32 @@ class Credentials:
                     return False
         return right and version
 
-    def _vet(self, value: bytes, style: AuthStyle) -> bool:
+    def in_order_by_name(
+        self,
+        style: AuthStyle,
+        *,
+        bearer: str | bytes | None,
+        key: str | bytes | None,
+        others: tuple[object, object],
+        version: object,
+    ) -> bool:
+        """Do as :meth:`in_order` for clients whose headers are a mapping.
+
+        ``bearer`` and ``key`` are ``Authorization`` and ``x-api-key``, ``others`` are ``x-goog-api-key`` and
+        ``x-stainless-retry-count``; None: there is no such header.
+        """
+        google, retries = others
+        if google is not None or (retries is not None and retries != "0"):
+            return False
+        if style is _BEARER:
+            return key is None and bearer is not None and (bearer in self._bearers or self._vet(bearer, style))
+        right = bearer is None and key is not None and (key in self._keys or self._vet(key, style))
+        return right and version is not None and version != ""
+
+    def _vet(self, value: str | bytes, style: AuthStyle) -> bool:
         """Look closely at a header value not met before; a good one is known from then on."""
-        key, good = (_token(value), self._bearers) if style is _BEARER else (value.strip(), self._keys)
+        raw = value.encode("latin-1", "replace") if isinstance(value, str) else value
+        key, good = (_token(raw), self._bearers) if style is _BEARER else (raw.strip(), self._keys)
         if not key:
             return False
         self._remember(key)

@@ -44,73 +44,79 @@ class Surface(Protocol[Q, R]):
 
     monotonic: Callable[[], float]
 
-    def ticket(self, request: Q) -> Plan | Keyed[Q] | Call | None:
+    def ticket(self, request: Q, /) -> Plan | Keyed[Q] | Call | None:
         """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
         ...
 
     def open_call(
-        self, request: Q, plan: Plan, started: float, *, sent: bool = False, edit: HeaderEdit | None = None
+        self, request: Q, plan: Plan, started: float, /, *, sent: bool = False, edit: HeaderEdit | None = None
     ) -> Call:
         """Make the state of a call; ``sent``: it leaves the fast lane after a first attempt that had this edit."""
         ...
 
-    def stranger(self, request: Q) -> Q:
+    def stranger(self, request: Q, /) -> Q:
         """Return the request for a foreign host: as it is, less any key of AnyInt's."""
         ...
 
-    def status(self, response: R) -> int:
+    def status(self, response: R, /) -> int:
         """Return the HTTP status."""
         ...
 
-    def headers(self, response: R) -> HeaderPairs:
+    def headers(self, response: R, /) -> HeaderPairs:
         """Return the response's headers."""
         ...
 
-    def fault(self, error: Exception) -> Fault:
+    def fault(self, error: Exception, /) -> Fault:
         """Tell an exception of the client apart."""
         ...
 
-    def rewrite(self, request: Q, effect: Send) -> Q:
+    def rewrite(self, request: Q, effect: Send, /) -> Q:
         """Return the request for one attempt: edited headers, time-outs within what remains."""
         ...
 
-    def clean(self, response: R, plan: Plan) -> bool:
+    def clean(self, response: R, plan: Plan, /) -> bool:
         """Whether a first answer is good (below 400); if so, note the plan on it for a report."""
         ...
 
-    def deliver(self, response: R, call: Call, result: Result[R]) -> R:
+    def deliver(self, response: R, call: Call, result: Result[R], /) -> R:
         """Hand over the last real response: body readable, report attached, outer retries told off."""
         ...
 
-    def failure(self, call: Call, result: Result[R]) -> Exception:
+    def failure(self, call: Call, result: Result[R], /) -> Exception:
         """Return what to raise: the original exception, or one of ours that is also the client's."""
         ...
 
 
 class SyncSurface(Surface[Q, R], Protocol[Q, R]):
-    """A surface that blocks. ``send`` puts a request on the wire."""
+    """A surface that blocks."""
 
-    send: Callable[[Q], R]
+    @property
+    def send(self) -> Callable[[Q], R]:
+        """Put a request on the wire."""
+        ...
 
-    def peek(self, response: R, effect: Peek[R]) -> Peeked:
+    def peek(self, response: R, effect: Peek[R], /) -> Peeked:
         """Read the start of the body; the caller will still get all of it."""
         ...
 
-    def discard(self, response: R) -> None:
+    def discard(self, response: R, /) -> None:
         """Close a response."""
         ...
 
 
 class AsyncSurface(Surface[Q, R], Protocol[Q, R]):
-    """A surface that awaits. ``send`` puts a request on the wire."""
+    """A surface that awaits."""
 
-    send: Callable[[Q], Awaitable[R]]
+    @property
+    def send(self) -> Callable[[Q], Awaitable[R]]:
+        """Put a request on the wire."""
+        ...
 
-    def peek(self, response: R, effect: Peek[R]) -> Awaitable[Peeked]:
+    def peek(self, response: R, effect: Peek[R], /) -> Awaitable[Peeked]:
         """Read the start of the body; the caller will still get all of it."""
         ...
 
-    def discard(self, response: R) -> Awaitable[None]:
+    def discard(self, response: R, /) -> Awaitable[None]:
         """Close a response."""
         ...
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["Runtime", "in_time"]
+__all__ = ["Runtime", "in_time", "later"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,13 @@ async def in_time(seconds: float, awaitable: Awaitable[T]) -> T:
             return await awaitable
     with fail_after(seconds):
         return await awaitable
+
+
+def later(seconds: float, call: Callable[[], object]) -> Callable[[], object]:
+    """Have something called on the running asyncio loop after so many seconds; return what calls that off."""
+    from asyncio import get_running_loop
+
+    return get_running_loop().call_later(seconds, call).cancel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .calls import Call
 from .config import OVERRIDES, Resilience
@@ -69,7 +69,7 @@ def settled(anyint: Resilience | None) -> Resilience:
 class SurfaceBase(Generic[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
-    errors: ClassVar[Errors]
+    errors: Errors
 
     def __init__(self, anyint: Resilience | None) -> None:
         self.anyint = settled(anyint)
@@ -79,41 +79,41 @@ class SurfaceBase(Generic[Q, R]):
 
     # what an adapter says of its client's requests
 
-    def method_of(self, request: Q) -> str:
+    def method_of(self, request: Q, /) -> str:
         """Return the method."""
         raise NotImplementedError
 
-    def place_of(self, request: Q) -> Place:
+    def place_of(self, request: Q, /) -> Place:
         """Return where it goes."""
         raise NotImplementedError
 
-    def raw_of(self, request: Q) -> RawHeaders:
+    def raw_of(self, request: Q, /) -> RawHeaders:
         """Return its headers as they go on the wire."""
         raise NotImplementedError
 
-    def body_of(self, request: Q) -> Body:
+    def body_of(self, request: Q, /) -> Body:
         """Return its body."""
         raise NotImplementedError
 
-    def rewrite(self, request: Q, effect: Send) -> Q:
+    def rewrite(self, request: Q, effect: Send, /) -> Q:
         """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
         raise NotImplementedError
 
-    def own_policy(self, request: Q) -> object:
+    def own_policy(self, request: Q, /) -> object:
         """Return the policy the caller put on this request, None without one."""
         return None
 
-    def span_of(self, request: Q) -> float | None:
+    def span_of(self, request: Q, /) -> float | None:
         """Return the seconds that the client itself gives all attempts together, None without such a bound."""
         return None
 
-    def remarks(self, request: Q) -> Iterable[str]:
+    def remarks(self, request: Q, /) -> Iterable[str]:
         """Return what the report should say of the client's set-up."""
         return ()
 
     # what follows from it
 
-    def quick(self, request: Q, plan: Plan) -> bool:
+    def quick(self, request: Q, plan: Plan, /) -> bool:
         """Whether nothing about a request but its headers keeps it off the fast lane."""
         return (
             plan.fast
@@ -123,7 +123,7 @@ class SurfaceBase(Generic[Q, R]):
             and (plan.watch is None or plan.watch not in (self.body_of(request).content or b""))
         )
 
-    def keyed(self, request: Q, plan: Plan) -> Plan | Keyed[Q] | Call:
+    def keyed(self, request: Q, plan: Plan, /) -> Plan | Keyed[Q] | Call:
         """Put the key on a request that is quick but for its headers, if that can be done without asking anybody."""
         credentials, raw = self.anyint.credentials, self.raw_of(request)
         if credentials.wants_key or outer_retries(raw):
@@ -131,13 +131,13 @@ class SurfaceBase(Generic[Q, R]):
         edit = credentials.edit(raw, plan.route.family, plan.style, secure=True)
         return plan if edit is None else Keyed(plan, edit, self.rewrite(request, Send(1, edit)))
 
-    def stranger(self, request: Q) -> Q:
+    def stranger(self, request: Q, /) -> Q:
         """Return a request to a foreign host without any key of AnyInt's."""
         edit = self.anyint.credentials.strip(self.raw_of(request))
         return request if edit is None else self.rewrite(request, Send(1, edit))
 
     def open_call(
-        self, request: Q, plan: Plan, started: float, *, sent: bool = False, edit: HeaderEdit | None = None
+        self, request: Q, plan: Plan, started: float, /, *, sent: bool = False, edit: HeaderEdit | None = None
     ) -> Call:
         """Make the state of one call."""
         anyint, raw, body = self.anyint, self.raw_of(request), self.body_of(request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -26,6 +27,10 @@ class MemoryStore:
         self._max_entries = max_entries
         self._lock = Lock()
         self._entries: OrderedDict[str, tuple[float, State]] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickled store is an empty one: another process shares none of this one's memory."""
+        return partial(MemoryStore, max_entries=self._max_entries), (self._clock,)
 
     def update(self, key: str, step: Step, ttl: float) -> Any:
         """Run ``step`` under the lock; see :class:`~anyint_resilience.stores.protocol.Store`."""

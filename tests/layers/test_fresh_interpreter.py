@@ -48,7 +48,7 @@ def test_every_public_name_is_real() -> None:
     assert not names & CLIENTS
 
 
-@pytest.mark.parametrize(("adapter", "client"), [("httpx", "httpx"), ("httpx2", "httpx2")])
+@pytest.mark.parametrize(("adapter", "client"), [(name, name) for name in ("aiohttp", "httpx", "httpx2", "requests")])
 def test_an_adapter_loads_only_its_own_client(adapter: str, client: str) -> None:
     """An adapter loads the client it is for and none of the others."""
     if find_spec(client) is None:

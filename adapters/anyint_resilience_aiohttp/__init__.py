@@ -1,0 +1,139 @@
+"""anyint-resilience for aiohttp: a client middleware, and ``wrap`` for sessions that exist already.
+
+Must not decide anything: all behaviour is in the core.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.client_middlewares import ClientHandlerType
+
+from anyint_resilience import Resilience, report
+from anyint_resilience import exceptions as ours
+from anyint_resilience.drive import drive_async
+from anyint_resilience.surface import Errors
+
+from ._faults import AsyncTimeout
+from ._surface import Hop, Surface
+
+__all__ = ["DeadlineExceeded", "OutcomeUnknown", "OutcomeUnknownTimeout", "ResilientMiddleware", "wrap"]
+
+
+class OutcomeUnknown(ours.OutcomeUnknown, aiohttp.ClientConnectionError):
+    """A paid create or upload may have been done; also an ``aiohttp.ClientConnectionError``."""
+
+
+class OutcomeUnknownTimeout(ours.OutcomeUnknown, aiohttp.ServerTimeoutError):
+    """The same after a time-out; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
+
+
+class DeadlineExceeded(ours.DeadlineExceeded, aiohttp.ServerTimeoutError):
+    """The user's deadline has passed; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
+
+
+_ERRORS = Errors(
+    unknown=OutcomeUnknown,
+    unknown_timeout=OutcomeUnknownTimeout,
+    late=DeadlineExceeded,
+    timeouts=(AsyncTimeout, TimeoutError),
+)
+_IDEMPOTENT = frozenset((hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_TRACE, hdrs.METH_PUT, "DELETE"))
+"""Methods that aiohttp sends once more by itself after a lost connection, through all middlewares."""
+
+_GAVE_UP: ContextVar[tuple[object, Exception] | None] = ContextVar("anyint_resilience_gave_up", default=None)
+"""The call we gave up in this task, told by its timer, and what it ended with."""
+
+
+class ResilientMiddleware:
+    """A middleware that makes calls to AnyInt survive: ``ClientSession(middlewares=[..., ResilientMiddleware()])``.
+
+    Put it last: those before it then see a call, not its attempts. One given with a single request
+    (``session.get(..., middlewares=...)``) replaces the session's, as aiohttp has it; give ours there too.
+
+    Args:
+        anyint: the configuration; None reads ``ANYINT_API_KEY`` and ``ANYINT_BASE_URL``.
+    """
+
+    def __init__(self, anyint: Resilience | None = None) -> None:
+        self.surface = Surface(anyint, _ERRORS)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __call__(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> Awaitable[aiohttp.ClientResponse]:
+        """Send a request; see ``aiohttp.ClientMiddlewareType``."""
+        request.anyint_seen = True  # type: ignore[attr-defined]
+        if request.method in _IDEMPOTENT:
+            return self._idempotent(request, handler)
+        return drive_async(self.surface, Hop(request, handler))
+
+    async def _idempotent(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+        """Send what aiohttp would send once more by itself after we gave it up; give it up once for all."""
+        if hdrs.UPGRADE in request.headers and self.surface.plan_of(request) is not None:
+            return await handler(request)  # a websocket: not ours to judge
+        timer = getattr(request, "_timer", None)  # one for all that aiohttp does for one call
+        gave_up = _GAVE_UP.get()
+        if gave_up is not None:
+            _GAVE_UP.set(None)
+            if gave_up[0] is timer:
+                raise gave_up[1]
+        try:
+            return await drive_async(self.surface, Hop(request, handler))
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            told = report(error)
+            if told is not None and told.decision is not None and timer is not None:
+                _GAVE_UP.set((timer, error))
+            raise
+
+
+_Session = TypeVar("_Session", bound=aiohttp.ClientSession)
+
+
+def wrap(session: _Session, anyint: Resilience | None = None) -> _Session:
+    """Make an existing session resilient, in place, and return it; connector, middlewares and time-outs stay.
+
+    Ours becomes the last, innermost middleware. Idempotent. A request to AnyInt that brings ``middlewares=`` of its own
+    and so goes past ours is still sent, with a ``UserWarning``. aiohttp has no public way to a session's middlewares,
+    hence the private attributes.
+
+    Raises:
+        TypeError: if this is no aiohttp session, or aiohttp is older than 3.12.
+    """
+    if not isinstance(session, aiohttp.ClientSession):
+        raise TypeError(f"wrap takes an aiohttp.ClientSession, not {type(session).__name__}")
+    held: Any = session
+    if not isinstance(getattr(held, "_middlewares", None), (tuple, list)):
+        raise TypeError("this session keeps no middlewares where we know them: aiohttp 3.12 or later is needed")
+    ours_now = ResilientMiddleware(anyint)
+    others = [it for it in held._middlewares if not isinstance(it, ResilientMiddleware)]
+    held._middlewares = (*others, ours_now)
+    bare = held._request_class
+    held._request_class = _watched(getattr(bare, "anyint_bare", bare), ours_now.surface)
+    return session
+
+
+def _watched(bare: Any, surface: Surface) -> Any:
+    """Return a request class that tells when a request to AnyInt has gone past our middleware."""
+
+    class WatchedRequest(bare):  # type: ignore[misc]
+        anyint_bare = bare
+        anyint_seen = False
+
+        async def send(self, conn: Any) -> Any:
+            if not self.anyint_seen and hdrs.UPGRADE not in self.headers and surface.plan_of(self) is not None:
+                warnings.warn(
+                    f"{self.method} {self.url.path}: the middlewares= of this request replaced the session's, "
+                    "anyint-resilience among them: it is sent without retries and without the session's key",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            return await super().send(conn)
+
+    WatchedRequest.__name__, WatchedRequest.__qualname__ = bare.__name__, bare.__qualname__
+    return WatchedRequest

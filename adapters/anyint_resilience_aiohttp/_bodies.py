@@ -1,0 +1,123 @@
+"""Request bodies that can be sent again, and the start of an answer's body read without taking it away.
+
+Must not decide anything.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import aiohttp
+from aiohttp import payload as payloads
+
+from anyint_resilience.effects import Peek, Peeked
+from anyint_resilience.surface import Body
+
+__all__ = ["body_of", "peek"]
+
+CHUNK = 65_536
+
+
+def body_of(request: aiohttp.ClientRequest) -> Body:
+    """Return the body: bytes, or files and forms that can be rewound. A generator is gone once it was sent."""
+    held: Any = request.body
+    if not held or isinstance(held, bytes):
+        return Body(held or b"")
+    if isinstance(held, payloads.BytesPayload):  # text and JSON are too
+        return Body(bytes(_value(held)))
+    return Body(chunks=_again(held))
+
+
+def _value(payload: Any) -> Any:
+    """Return what a payload was made of; aiohttp has no public name for it that does not copy or wait."""
+    return payload._value
+
+
+def _again(held: Any) -> Callable[[], Iterable[bytes]] | None:
+    """Return what reads a payload's bytes without using it up, None for one that can be read only once."""
+    if getattr(held, "consumed", False):
+        return None
+    if isinstance(held, payloads.BytesPayload):
+        return lambda: (bytes(_value(held)),)
+    if isinstance(held, payloads.IOBasePayload):
+        file = _value(held)
+        return (lambda: _read(file)) if _rewinds(file) else None
+    if isinstance(held, aiohttp.MultipartWriter):
+        parts = [(part, _again(part)) for part, _, _ in held]
+        if all(read is not None for _, read in parts):
+            return lambda: _form(parts)
+    return None
+
+
+def _rewinds(file: Any) -> bool:
+    try:
+        return bool(file.seekable())
+    except (AttributeError, ValueError):  # no such method, or the file is closed
+        return False
+
+
+def _read(file: Any) -> Iterator[bytes]:
+    """Read a file from where it stands, and put it back there."""
+    position = file.tell()
+    try:
+        while chunk := file.read(CHUNK):
+            yield chunk if isinstance(chunk, bytes) else chunk.encode()
+    finally:
+        file.seek(position)
+
+
+def _form(parts: list[Any]) -> Iterator[bytes]:
+    """Yield a form's parts, each after its headers; the boundary, which is another one each time, is no part of it."""
+    for part, read in parts:
+        yield str(sorted(part.headers.items())).encode()
+        yield from read()
+
+
+async def peek(
+    response: aiohttp.ClientResponse, effect: Peek[aiohttp.ClientResponse], clock: Callable[[], float]
+) -> Peeked:
+    """Read the start of a body and put it back. aiohttp has undone the content coding already."""
+    content = response.content
+    chunks: list[bytes] = []
+    left, complete, error = effect.max_bytes, False, None
+    try:
+        while left > 0 and clock() < effect.until:
+            chunk = await content.readany()
+            if not chunk:
+                complete = True
+                break
+            chunks.append(chunk)
+            left -= len(chunk)
+    except Exception as broken:
+        error = broken
+        if response.status >= 400:
+            # Its status says more than the break: what came of the body is all there is.
+            content.set_exception(None)  # type: ignore[arg-type]
+            content.feed_eof()
+    head = b"".join(chunks)
+    if head:
+        _put_back(content, head)
+    return Peeked(head, complete=complete, error=error)
+
+
+def _put_back(content: Any, data: bytes) -> None:
+    """Put bytes back to the front of a stream: ``StreamReader.unread_data`` without its warning, if that is possible.
+
+    aiohttp has deprecated that method since 2018 and offers no other. To silence a warning for a moment is not safe
+    with threads, so the same is done by hand where the reader is built as we know it.
+    """
+    known = ("_buffer", "_buffer_offset", "_size", "_cursor")
+    if not all(hasattr(content, name) for name in known):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            content.unread_data(data)
+        return
+    if content._buffer_offset:
+        content._buffer[0] = content._buffer[0][content._buffer_offset :]
+        content._buffer_offset = 0
+    content._size += len(data)
+    content._cursor -= len(data)
+    content._buffer.appendleft(data)
+    content._eof_counter = 0

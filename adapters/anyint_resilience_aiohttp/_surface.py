@@ -1,0 +1,242 @@
+"""The surface of aiohttp that the driver works on: sending, peeking, releasing, handing back.
+
+Must not decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.client_middlewares import ClientHandlerType
+from multidict import CIMultiDict, CIMultiDictProxy, istr
+from yarl import URL
+
+from anyint_resilience import Resilience
+from anyint_resilience.calls import Call
+from anyint_resilience.credentials import HeaderEdit
+from anyint_resilience.drive import Keyed
+from anyint_resilience.effects import Peek, Peeked, Result, Send
+from anyint_resilience.policy.model import Fault
+from anyint_resilience.reports import attach
+from anyint_resilience.router import MAX_CACHED, Plan
+from anyint_resilience.runtime import later
+from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
+
+from ._bodies import body_of, peek
+from ._faults import fault_of
+
+__all__ = ["Hop", "Surface"]
+
+_KEY, _GOOGLE, _VERSION = istr("x-api-key"), istr("x-goog-api-key"), istr("anthropic-version")
+_RETRIES, _TOLD = istr("x-stainless-retry-count"), "x-should-retry"
+_INNER = ("handler", "next_h")  # what aiohttp's chain of middlewares calls the next one
+_LAYERS = 16
+
+
+class Hop:
+    """A request on its way to one server, with what sends it and the headers to change meanwhile."""
+
+    __slots__ = ("again", "edit", "handler", "request")
+
+    def __init__(
+        self,
+        request: aiohttp.ClientRequest,
+        handler: ClientHandlerType,
+        edit: HeaderEdit | None = None,
+        again: bool = False,
+    ) -> None:
+        self.request = request
+        self.handler = handler
+        self.edit = edit
+        self.again = again
+
+
+class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
+    """What the driver needs of aiohttp. One for all sessions a middleware is in."""
+
+    def __init__(self, anyint: Resilience | None, errors: Errors) -> None:
+        super().__init__(anyint)
+        self.errors = errors
+        self._plans: dict[tuple[str, URL], Plan | None] = {}
+
+    def plan_of(self, request: aiohttp.ClientRequest) -> Plan | None:
+        """Look the request up by its URL."""
+        url = request.url
+        try:
+            return self._plans[request.method, url]
+        except KeyError:
+            pass
+        scheme, host, port, target = self.place_of(Hop(request, None))  # type: ignore[arg-type]
+        plan = self.anyint.router.plan(scheme, host, port, request.method, target)
+        if not url.raw_query_string:
+            if len(self._plans) >= MAX_CACHED:
+                self._plans.clear()
+            self._plans[request.method, url] = plan
+        return plan
+
+    def ticket(self, hop: Hop) -> Plan | Keyed[Hop] | Call | None:
+        """Look the request up; the fast lane is for requests with nothing special about them."""
+        request = hop.request
+        plan = self.plan_of(request)
+        if plan is None:
+            return None
+        if not self.quick(hop, plan):
+            return self.open_call(hop, plan, self.monotonic())
+        get = request.headers.get
+        bearer = request.headers.getall(hdrs.AUTHORIZATION, ())
+        in_order = self.anyint.credentials.in_order_by_name(
+            plan.style,
+            bearer=bearer[0] if len(bearer) == 1 else "" if bearer else None,  # twice: a server may take either
+            key=get(_KEY),
+            others=(get(_GOOGLE), get(_RETRIES)),
+            version=get(_VERSION),
+        )
+        return plan if in_order else self.keyed(hop, plan)
+
+    def method_of(self, hop: Hop) -> str:
+        """Return the method."""
+        return hop.request.method
+
+    def place_of(self, hop: Hop) -> Place:
+        """Return where it goes."""
+        url = hop.request.url
+        return url.scheme, url.raw_host or "", url.port, url.raw_path_qs.encode("latin-1", "replace")
+
+    def raw_of(self, hop: Hop) -> list[tuple[bytes, bytes]]:
+        """Return its headers."""
+        headers = hop.request.headers.items()
+        return [(name.encode("latin-1", "replace"), value.encode("utf-8", "replace")) for name, value in headers]
+
+    def body_of(self, hop: Hop) -> Body:
+        """Return its body."""
+        return body_of(hop.request)
+
+    def span_of(self, hop: Hop) -> float | None:
+        """Return ``ClientTimeout(total=...)``, which spans attempts and waits alike; None without one."""
+        if type(getattr(hop.request, "_timer", None)).__name__ == "TimerNoop":
+            return None  # none for this request, whatever the session's is
+        given: Any = _free_variable(hop.handler, "real_timeout")
+        timeout: Any = hop.request.session.timeout if given is None else given
+        total = getattr(timeout, "total", None)
+        return float(total) if isinstance(total, (int, float)) and total > 0 else None
+
+    def send(self, hop: Hop) -> Awaitable[aiohttp.ClientResponse]:
+        """Put a request on the wire."""
+        return hop.handler(hop.request) if hop.edit is None and not hop.again else _sent(hop)
+
+    def status(self, response: aiohttp.ClientResponse) -> int:
+        """Return the HTTP status."""
+        return response.status
+
+    def headers(self, response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
+        """Return the headers as pairs."""
+        return list(response.raw_headers)
+
+    def fault(self, error: Exception) -> Fault:
+        """Tell an exception of the client apart by its class; its text is never kept."""
+        return fault_of(error)
+
+    def rewrite(self, hop: Hop, effect: Send) -> Hop:
+        """Return the request for one attempt; the driver itself ends it in time, since no time-out can be changed."""
+        if effect.edit is None and effect.number == 1:
+            return hop
+        return Hop(hop.request, hop.handler, effect.edit, again=effect.number > 1)
+
+    def clean(self, response: aiohttp.ClientResponse, plan: Plan) -> bool:
+        """Hand over a good first answer, with just enough on it to make a report of."""
+        if response.status >= 400:
+            return False
+        attach(response, plan)
+        return True
+
+    def deliver(
+        self, response: aiohttp.ClientResponse, call: Call, result: Result[aiohttp.ClientResponse]
+    ) -> aiohttp.ClientResponse:
+        """Hand over the last real response."""
+        attach(response, result.report)
+        attach(response.request_info, result.report)  # what aiohttp's raise_for_status puts on its exception
+        if tells_off(result):
+            _add_header(response, _TOLD, "false")
+        remaining = call.remaining()
+        if remaining is not None and not response.content.is_eof():
+            self._bound(response, call, remaining)
+        return response
+
+    def _bound(self, response: aiohttp.ClientResponse, call: Call, remaining: float) -> None:
+        """Make the rest of a body end with the user's deadline."""
+        content = response.content
+
+        def expire() -> None:
+            if not response.closed:
+                content.set_exception(self.late(call, None))
+                response.close()
+
+        content.on_eof(later(max(0.0, remaining), expire))  # type: ignore[arg-type]
+
+    async def peek(self, response: aiohttp.ClientResponse, effect: Peek[aiohttp.ClientResponse]) -> Peeked:
+        """Read the start of the body and put it back."""
+        return await peek(response, effect, self.monotonic)
+
+    async def discard(self, response: aiohttp.ClientResponse) -> None:
+        """Give back the connection of a response that nobody will see; one with an unread body is closed."""
+        response.release()
+
+
+async def _sent(hop: Hop) -> aiohttp.ClientResponse:
+    """Send with headers changed for so long as that takes: the response, and a redirect, must not show our key."""
+    request = hop.request
+    if hop.again:
+        await request.close()  # waits until the writer of the attempt before has let go of the body
+    if hop.edit is None:
+        return await hop.handler(request)
+    headers: CIMultiDict[str] = request.headers
+    kept = headers.copy()
+    for name in hop.edit.remove:
+        headers.popall(name.decode("ascii"), None)
+    for name, value in hop.edit.add:
+        headers.add(name.decode("ascii"), value.decode("latin-1"))
+    try:
+        return await hop.handler(request)
+    finally:
+        headers.clear()
+        headers.extend(kept)
+
+
+def _add_header(response: Any, name: str, value: str) -> None:
+    """Add a header to a response, whose headers aiohttp keeps in two private places and shows read-only."""
+    try:
+        headers = CIMultiDict(response._headers)
+        raw = (*response._raw_headers, (name.encode(), value.encode()))
+    except (AttributeError, TypeError):
+        return
+    headers[name] = value
+    response._headers, response._raw_headers = CIMultiDictProxy(headers), raw
+    for reified in ("headers", "raw_headers"):
+        response._cache.pop(reified, None)
+
+
+def _free_variable(function: Any, name: str) -> object:
+    """Return a variable that a handler, or one that it wraps, was made with; None where there is none.
+
+    aiohttp tells a middleware nothing of the time-outs of its request; the innermost handler holds them.
+    """
+    for _ in range(_LAYERS):
+        held = _closure(function)
+        if name in held:
+            return held[name]
+        function = next((held[it] for it in _INNER if it in held), None)
+    return None
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    """Return a function's free variables by name; those not filled yet are left out."""
+    names: tuple[str, ...] = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    held: dict[str, Any] = {}
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
+        with suppress(ValueError):
+            held[name] = cell.cell_contents
+    return held

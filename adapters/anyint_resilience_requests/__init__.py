@@ -1,0 +1,132 @@
+"""anyint-resilience for requests: an adapter, and ``wrap`` for sessions that exist already.
+
+Must not decide anything: all behaviour is in the core.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from anyint_resilience import Resilience
+from anyint_resilience import exceptions as ours
+from anyint_resilience.drive import drive_sync
+from anyint_resilience.surface import Errors
+
+from ._surface import Parcel, Surface
+
+__all__ = ["DeadlineExceeded", "OutcomeUnknown", "OutcomeUnknownTimeout", "ResilientAdapter", "wrap"]
+
+
+class OutcomeUnknown(ours.OutcomeUnknown, requests.ConnectionError):
+    """A paid create or upload may have been done; also a ``requests.ConnectionError``."""
+
+
+class OutcomeUnknownTimeout(ours.OutcomeUnknown, requests.ReadTimeout):
+    """The same after a time-out; also a ``requests.ReadTimeout``."""
+
+
+class DeadlineExceeded(ours.DeadlineExceeded, requests.ReadTimeout):
+    """The user's deadline has passed; also a ``requests.ReadTimeout``."""
+
+
+_ERRORS = Errors(
+    unknown=OutcomeUnknown,
+    unknown_timeout=OutcomeUnknownTimeout,
+    late=DeadlineExceeded,
+    timeouts=(requests.Timeout,),
+)
+
+
+class ResilientAdapter(HTTPAdapter):
+    """An adapter that makes calls to AnyInt survive, around any other adapter; mount it like one.
+
+    What an ``HTTPAdapter`` has (``poolmanager``, ``max_retries``, ...) is the wrapped adapter's, read and set alike.
+    It can be pickled like the sessions it is in, where its configuration can; the pickle holds the key.
+
+    Args:
+        anyint: the configuration; None reads ``ANYINT_API_KEY`` and ``ANYINT_BASE_URL``.
+        adapter: the adapter to wrap. Without one an ``HTTPAdapter`` is made of the other keywords
+            (``pool_maxsize``, ``pool_block``, ...).
+
+    Raises:
+        TypeError: if settings are given beside an adapter that would never see them, or this is no adapter.
+    """
+
+    surface: Surface
+
+    def __init__(
+        self, anyint: Resilience | None = None, *, adapter: BaseAdapter | None = None, **settings: Any
+    ) -> None:
+        # HTTPAdapter's own __init__ is left out: its pool would never be used.
+        if adapter is not None and settings:
+            names = ", ".join(sorted(settings))
+            raise TypeError(f"these belong to the adapter you pass, and would be lost: {names}")
+        if adapter is not None and not isinstance(adapter, BaseAdapter):
+            raise TypeError(f"adapter must be a requests adapter, not {type(adapter).__name__}")
+        self.__setstate__({"anyint": anyint, "inner": HTTPAdapter(**settings) if adapter is None else adapter})
+
+    @property
+    def inner(self) -> BaseAdapter:
+        """The wrapped adapter."""
+        return self.surface.inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "surface":  # not there yet: being unpickled
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.inner, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"anyint": self.surface.anyint, "inner": self.inner}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__["surface"] = Surface(state["anyint"], state["inner"], self, _ERRORS)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.inner!r})"
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """Send a prepared request; see ``requests.adapters.HTTPAdapter.send``."""
+        surface = self.surface
+        return drive_sync(surface, Parcel(surface.inner, request, stream, timeout, verify, cert, proxies))
+
+    def close(self) -> None:
+        """Close the wrapped adapter."""
+        self.inner.close()
+
+
+_Session = TypeVar("_Session", bound=requests.Session)
+
+
+def wrap(session: _Session, anyint: Resilience | None = None) -> _Session:
+    """Make an existing session resilient, in place, and return it; its pools, TLS settings and proxies stay.
+
+    Every mounted adapter is wrapped; one that is mounted later is not. Idempotent: an adapter that is wrapped already
+    is wrapped anew around its own inner one, never twice.
+
+    Raises:
+        TypeError: if this is no requests session.
+    """
+    if not isinstance(session, requests.Session):
+        raise TypeError(f"wrap takes a requests.Session, not {type(session).__name__}")
+    settled = Resilience.from_env() if anyint is None else anyint
+    made: dict[int, ResilientAdapter] = {}
+    for prefix, adapter in session.adapters.items():
+        inner = adapter.inner if isinstance(adapter, ResilientAdapter) else adapter
+        if id(inner) not in made:
+            made[id(inner)] = ResilientAdapter(settled, adapter=inner)
+        session.adapters[prefix] = made[id(inner)]  # in place: the order of the prefixes stays
+    return session
