@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from .policy.model import FaultKind
 
-__all__ = ["causes", "tls_or"]
+__all__ = ["KindTable", "causes", "first_fit", "tls_or"]
+
+KindTable: TypeAlias = "tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], FaultKind], ...]"
+"""A client's exception classes and what each says; the first that fits counts."""
 
 _DEPTH = 8
 
@@ -37,3 +41,8 @@ def tls_or(kind: FaultKind, error: BaseException) -> FaultKind:
         if isinstance(cause, ssl.SSLError):
             return FaultKind.TLS_ERROR
     return kind
+
+
+def first_fit(table: KindTable, *errors: BaseException) -> FaultKind | None:
+    """Return the kind of the first row that any of the exceptions belongs to."""
+    return next((kind for kinds, kind in table if any(isinstance(error, kinds) for error in errors)), None)

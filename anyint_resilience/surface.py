@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from .calls import Call
 from .config import OVERRIDES, Resilience
 from .contract.routes import HOSTS
+from .contract.words import AuthStyle
 from .credentials import HeaderEdit, RawHeaders, key_id, outer_retries
 from .drive import Keyed
 from .effects import Result, Send
@@ -20,7 +21,7 @@ from .policy.request import operation_of, same_body
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .reports import attach
-from .router import Plan
+from .router import MAX_CACHED, Plan
 from .tasks.ledger import intent_of
 
 __all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
@@ -76,6 +77,7 @@ class SurfaceBase(Generic[Q, R]):
         policy = self.anyint.policy
         self.plain = policy.enabled and policy.deadline is None
         self.monotonic = self.anyint.runtime.monotonic
+        self.plans: dict[Any, Plan | None] = {}
 
     # what an adapter says of its client's requests
 
@@ -99,6 +101,14 @@ class SurfaceBase(Generic[Q, R]):
         """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
         raise NotImplementedError
 
+    def plan_of(self, request: Q, /) -> Plan | None:
+        """Return its plan, from ``self.plans`` where it is there; None for a foreign host. On the fast lane."""
+        raise NotImplementedError
+
+    def in_order(self, request: Q, style: AuthStyle, /) -> bool:
+        """Whether its headers can go to AnyInt as they are. On the fast lane; False if that takes a closer look."""
+        raise NotImplementedError
+
     def own_policy(self, request: Q, /) -> object:
         """Return the policy the caller put on this request, None without one."""
         return None
@@ -112,6 +122,29 @@ class SurfaceBase(Generic[Q, R]):
         return ()
 
     # what follows from it
+
+    def look_up(self, request: Q, key: object) -> Plan | None:
+        """Find a request's plan by where it goes, and remember it under ``key`` unless that is None.
+
+        Raises:
+            ValueError: if its URL can't be read.
+        """
+        scheme, host, port, target = self.place_of(request)
+        plan = self.anyint.router.plan(scheme, host, port, self.method_of(request), target)
+        if key is not None:
+            if len(self.plans) >= MAX_CACHED:
+                self.plans.clear()
+            self.plans[key] = plan
+        return plan
+
+    def ticket(self, request: Q, /) -> Plan | Keyed[Q] | Call | None:
+        """Look the request up; the fast lane is for requests with nothing special about them."""
+        plan = self.plan_of(request)
+        if plan is None:
+            return None
+        if not self.quick(request, plan):
+            return self.open_call(request, plan, self.monotonic())
+        return plan if self.in_order(request, plan.style) else self.keyed(request, plan)
 
     def quick(self, request: Q, plan: Plan, /) -> bool:
         """Whether nothing about a request but its headers keeps it off the fast lane."""

@@ -75,7 +75,7 @@ class ResilientMiddleware:
 
     async def _idempotent(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
         """Send what aiohttp would send once more by itself after we gave it up; give it up once for all."""
-        if hdrs.UPGRADE in request.headers and self.surface.plan_of(request) is not None:
+        if hdrs.UPGRADE in request.headers and self.surface.plan_of(Hop(request, handler)) is not None:
             return await handler(request)  # a websocket: not ours to judge
         timer = getattr(request, "_timer", None)  # one for all that aiohttp does for one call
         gave_up = _GAVE_UP.get()
@@ -126,7 +126,11 @@ def _watched(bare: Any, surface: Surface) -> Any:
         anyint_seen = False
 
         async def send(self, conn: Any) -> Any:
-            if not self.anyint_seen and hdrs.UPGRADE not in self.headers and surface.plan_of(self) is not None:
+            if (
+                not self.anyint_seen
+                and hdrs.UPGRADE not in self.headers
+                and surface.plan_of(Hop(self, super().send)) is not None
+            ):
                 warnings.warn(
                     f"{self.method} {self.url.path}: the middlewares= of this request replaced the session's, "
                     "anyint-resilience among them: it is sent without retries and without the session's key",

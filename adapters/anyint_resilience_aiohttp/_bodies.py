@@ -6,13 +6,14 @@ Must not decide anything.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import aiohttp
 from aiohttp import payload as payloads
 
-from anyint_resilience.effects import Peek, Peeked
+from anyint_resilience.effects import Peeked
+from anyint_resilience.replay import Head, peek_async
 from anyint_resilience.surface import Body
 
 __all__ = ["body_of", "peek"]
@@ -75,31 +76,30 @@ def _form(parts: list[Any]) -> Iterator[bytes]:
         yield from read()
 
 
-async def peek(
-    response: aiohttp.ClientResponse, effect: Peek[aiohttp.ClientResponse], clock: Callable[[], float]
-) -> Peeked:
+class _Pieces:
+    """A response's body as it comes; closing is the response's own affair."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._content.iter_any()
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+async def peek(response: aiohttp.ClientResponse, head: Head) -> Peeked:
     """Read the start of a body and put it back. aiohttp has undone the content coding already."""
     content = response.content
-    chunks: list[bytes] = []
-    left, complete, error = effect.max_bytes, False, None
-    try:
-        while left > 0 and clock() < effect.until:
-            chunk = await content.readany()
-            if not chunk:
-                complete = True
-                break
-            chunks.append(chunk)
-            left -= len(chunk)
-    except Exception as broken:
-        error = broken
-        if response.status >= 400:
-            # Its status says more than the break: what came of the body is all there is.
-            content.set_exception(None)  # type: ignore[arg-type]
-            content.feed_eof()
-    head = b"".join(chunks)
-    if head:
-        _put_back(content, head)
-    return Peeked(head, complete=complete, error=error)
+    peeked, _ = await peek_async(_Pieces(content), head)
+    if peeked.error is not None and response.status >= 400:
+        # Its status says more than the break: what came of the body is all there is.
+        content.set_exception(None)  # type: ignore[arg-type]
+        content.feed_eof()
+    if peeked.body:
+        _put_back(content, peeked.body)
+    return peeked
 
 
 def _put_back(content: Any, data: bytes) -> None:

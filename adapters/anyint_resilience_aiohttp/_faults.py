@@ -10,12 +10,12 @@ from typing import Final
 
 import aiohttp
 
-from anyint_resilience.faults import tls_or
+from anyint_resilience.faults import KindTable, first_fit, tls_or
 from anyint_resilience.policy.model import Fault, FaultKind
 
 __all__ = ["AsyncTimeout", "fault_of"]
 
-KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], FaultKind], ...]] = (
+KINDS: Final[KindTable] = (
     (aiohttp.ConnectionTimeoutError, FaultKind.CONNECT_TIMEOUT),
     ((aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch), FaultKind.TLS_CERTIFICATE),
     (aiohttp.ClientConnectorSSLError, FaultKind.TLS_ERROR),
@@ -27,13 +27,11 @@ KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
     ((aiohttp.ClientOSError, aiohttp.ClientPayloadError), FaultKind.READ_ERROR),
     (aiohttp.InvalidURL, FaultKind.LOCAL_ERROR),
 )
-"""The client's exception classes and what each says; the first that fits."""
 
 
 def fault_of(error: Exception) -> Fault:
     """Return what kind of fault an exception is; one that is not the client's is unknown."""
-    name = type(error).__name__
-    for kinds, kind in KINDS:
-        if isinstance(error, kinds):
-            return Fault(tls_or(kind, error) if kind is FaultKind.CONNECT_ERROR else kind, name)
-    return Fault(FaultKind.UNKNOWN, name)
+    kind = first_fit(KINDS, error)
+    if kind is FaultKind.CONNECT_ERROR:
+        kind = tls_or(kind, error)
+    return Fault(FaultKind.UNKNOWN if kind is None else kind, type(error).__name__)

@@ -13,16 +13,16 @@ import aiohttp
 from aiohttp import hdrs
 from aiohttp.client_middlewares import ClientHandlerType
 from multidict import CIMultiDict, CIMultiDictProxy, istr
-from yarl import URL
 
 from anyint_resilience import Resilience
 from anyint_resilience.calls import Call
+from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
-from anyint_resilience.drive import Keyed
 from anyint_resilience.effects import Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
+from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
-from anyint_resilience.router import MAX_CACHED, Plan
+from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
 
@@ -61,41 +61,27 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     def __init__(self, anyint: Resilience | None, errors: Errors) -> None:
         super().__init__(anyint)
         self.errors = errors
-        self._plans: dict[tuple[str, URL], Plan | None] = {}
 
-    def plan_of(self, request: aiohttp.ClientRequest) -> Plan | None:
-        """Look the request up by its URL."""
-        url = request.url
+    def plan_of(self, hop: Hop) -> Plan | None:
+        """Return its plan, remembered under its method and URL."""
+        url = hop.request.url
         try:
-            return self._plans[request.method, url]
+            return self.plans[hop.request.method, url]
         except KeyError:
-            pass
-        scheme, host, port, target = self.place_of(Hop(request, None))  # type: ignore[arg-type]
-        plan = self.anyint.router.plan(scheme, host, port, request.method, target)
-        if not url.raw_query_string:
-            if len(self._plans) >= MAX_CACHED:
-                self._plans.clear()
-            self._plans[request.method, url] = plan
-        return plan
+            return self.look_up(hop, None if url.raw_query_string else (hop.request.method, url))
 
-    def ticket(self, hop: Hop) -> Plan | Keyed[Hop] | Call | None:
-        """Look the request up; the fast lane is for requests with nothing special about them."""
-        request = hop.request
-        plan = self.plan_of(request)
-        if plan is None:
-            return None
-        if not self.quick(hop, plan):
-            return self.open_call(hop, plan, self.monotonic())
-        get = request.headers.get
-        bearer = request.headers.getall(hdrs.AUTHORIZATION, ())
-        in_order = self.anyint.credentials.in_order_by_name(
-            plan.style,
+    def in_order(self, hop: Hop, style: AuthStyle) -> bool:
+        """Whether its headers can go out as they are."""
+        headers = hop.request.headers
+        find = headers.get
+        bearer = headers.getall(hdrs.AUTHORIZATION, ())
+        return self.anyint.credentials.in_order_by_name(
+            style,
             bearer=bearer[0] if len(bearer) == 1 else "" if bearer else None,  # twice: a server may take either
-            key=get(_KEY),
-            others=(get(_GOOGLE), get(_RETRIES)),
-            version=get(_VERSION),
+            key=find(_KEY),
+            others=(find(_GOOGLE), find(_RETRIES)),
+            version=find(_VERSION),
         )
-        return plan if in_order else self.keyed(hop, plan)
 
     def method_of(self, hop: Hop) -> str:
         """Return the method."""
@@ -179,7 +165,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     async def peek(self, response: aiohttp.ClientResponse, effect: Peek[aiohttp.ClientResponse]) -> Peeked:
         """Read the start of the body and put it back."""
-        return await peek(response, effect, self.monotonic)
+        return await peek(response, Head(effect, self.monotonic))
 
     async def discard(self, response: aiohttp.ClientResponse) -> None:
         """Give back the connection of a response that nobody will see; one with an unread body is closed."""

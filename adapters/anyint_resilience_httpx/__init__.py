@@ -12,9 +12,9 @@ import httpx
 from anyint_resilience import Resilience
 from anyint_resilience import exceptions as ours
 from anyint_resilience._httpx.shapes import Kit
-from anyint_resilience._httpx.streams import AsyncReplay, SyncReplay
 from anyint_resilience._httpx.transports import AsyncTransport, SyncTransport
 from anyint_resilience._httpx.wrapping import wrap_client
+from anyint_resilience.replay import AsyncReplay, SyncReplay
 from anyint_resilience.surface import Errors
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Request bodies that can be sent again, and the start of an answer's body read without taking it away.
+"""Request bodies that can be sent again, and bodies of answers whose start was read.
 
 Must not decide anything.
 """
@@ -6,19 +6,19 @@ Must not decide anything.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import requests
 from urllib3 import HTTPResponse
 
-from anyint_resilience.effects import Peek, Peeked
-from anyint_resilience.exceptions import ResilienceError
+from anyint_resilience.effects import Peeked
+from anyint_resilience.replay import Head, SyncReplay, peek_sync
 from anyint_resilience.surface import Body
 
 from ._faults import as_requests
 
-__all__ = ["Tail", "body_of", "peek", "replayed"]
+__all__ = ["Stream", "body_of", "peek", "replay_of", "replayed"]
 
 CHUNK = 65_536
 
@@ -45,95 +45,70 @@ def _chunks(file: Any, position: int) -> Iterator[bytes]:
         file.seek(position)
 
 
-class Tail(io.BufferedIOBase):
-    """A body of which a part was read: gives that again, then the rest. urllib3 reads it like a socket's file.
+class Stream:
+    """A urllib3 response as undecoded pieces, each as soon as it is there."""
 
-    ``check`` is called before each further piece and raises when the user's deadline has passed. A ``lenient`` body
-    is an error's: where it breaks, it ends, since its status says more than the break.
-    """
+    def __init__(self, raw: HTTPResponse) -> None:
+        self.raw = raw
 
-    def __init__(self, head: bytes, rest: HTTPResponse | None) -> None:
-        self.head = head
-        self.rest = rest
-        self.check: Callable[[], None] | None = None
-        self.lenient = False
-
-    def readable(self) -> bool:
-        """Whether there may be something to read."""
-        return True
-
-    def read(self, amt: int | None = -1, /) -> bytes:
-        """Return up to so many bytes, all that is left for None; nothing at the end."""
-        if amt is None or amt < 0:
-            return b"".join(iter(lambda: self.read(CHUNK), b""))
-        if self.head:
-            piece, self.head = self.head[:amt], self.head[amt:]
-            return piece
-        if self.rest is None or amt == 0:
-            return b""
-        if self.check is not None:
-            self.check()
-        try:
-            return some_of(self.rest, amt)
-        except Exception as error:
-            if self.check is not None:
-                self.check()  # the deadline speaks first
-            if self.lenient and not isinstance(error, ResilienceError):
-                self.close()
-                return b""
-            raise
-
-    read1 = read  # some is enough: an event must not wait for the next one
+    def __iter__(self) -> Iterator[bytes]:
+        read = getattr(self.raw, "read1", self.raw.read)  # urllib3 1.26 has no read1, and waits for a whole piece
+        while chunk := read(CHUNK, decode_content=False):
+            yield chunk
 
     def close(self) -> None:
         """Close the body on the wire and give its connection back."""
-        rest, self.rest = self.rest, None
-        if rest is not None:
-            rest.close()
-            rest.release_conn()
+        self.raw.close()
+        self.raw.release_conn()
+
+
+class _File(io.BufferedIOBase):
+    """A replayed body as the file that urllib3 reads."""
+
+    def __init__(self, replay: SyncReplay) -> None:
+        self.replay = replay
+        self._chunks = iter(replay)
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, amt: int | None = -1, /) -> bytes:
+        """Return up to so many bytes, or all for None; some is enough: an event must not wait for the next one."""
+        if amt is None or amt < 0:
+            return self._left + b"".join(self._chunks)
+        if not self._left:
+            self._left = next(self._chunks, b"")
+        piece, self._left = self._left[:amt], self._left[amt:]
+        return piece
+
+    read1 = read
+
+    def close(self) -> None:
+        self.replay.close()
         super().close()
 
 
-def some_of(raw: HTTPResponse, amt: int) -> bytes:
-    """Read what there is, undecoded, waiting only for the first byte where urllib3 can (2.x)."""
-    read = getattr(raw, "read1", None)
-    return raw.read(amt, decode_content=False) if read is None else read(amt, decode_content=False)
-
-
-def peek(response: requests.Response, effect: Peek[Any], clock: Callable[[], float]) -> Peeked:
+def peek(response: requests.Response, head: Head) -> Peeked:
     """Read the start of a body and put it back."""
     held: Any = response
     if held._content is not False:  # an adapter of the user's own filled it already
         return Peeked(response.content or b"", complete=True)
-    raw: Any = held.raw
-    if not isinstance(raw, HTTPResponse):
+    if not isinstance(held.raw, HTTPResponse):
         return Peeked()  # not urllib3's: nothing is known of how to put anything back
-    chunks: list[bytes] = []
-    left = effect.max_bytes
-    rest: HTTPResponse | None = raw
-    error: Exception | None = None
-    try:
-        while left > 0 and clock() < effect.until:
-            chunk = some_of(raw, left)
-            if not chunk:
-                rest = None
-                break
-            chunks.append(chunk)
-            left -= len(chunk)
-    except Exception as broken:
-        raw.close()
-        raw.release_conn()
-        rest, error = None, as_requests(broken)
-    head = b"".join(chunks)
-    replayed(response, Tail(head, rest))
-    return Peeked(head, complete=rest is None and error is None, error=error)
+    stream = Stream(held.raw)
+    peeked, rest = peek_sync(stream, head)
+    replayed(response, SyncReplay(stream, head.chunks, rest))
+    if peeked.error is not None:
+        peeked.error = as_requests(peeked.error)
+    return peeked
 
 
-def replayed(response: requests.Response, tail: Tail) -> Tail:
-    """Make a response read from ``tail``, through a urllib3 response like the one it had."""
+def replayed(response: requests.Response, replay: SyncReplay) -> SyncReplay:
+    """Make a response read from ``replay``, through a urllib3 response like the one it had."""
     raw: Any = response.raw
     response.raw = HTTPResponse(
-        body=tail,
+        body=_File(replay),
         headers=raw.headers,
         status=raw.status,
         version=raw.version,
@@ -142,8 +117,14 @@ def replayed(response: requests.Response, tail: Tail) -> Tail:
         decode_content=raw.decode_content,
         original_response=raw._original_response,  # cookies are read off it
         retries=raw.retries,
-        enforce_content_length=False,  # the one below does, where it matters
+        enforce_content_length=False,  # the one below does
         request_method=response.request.method,
         request_url=response.url,
     )
-    return tail
+    return replay
+
+
+def replay_of(response: requests.Response) -> SyncReplay | None:
+    """Return the replay a response reads from, None if it still reads from the wire."""
+    file = getattr(response.raw, "_fp", None)
+    return file.replay if isinstance(file, _File) else None

@@ -12,19 +12,20 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 from requests.utils import rewind_body
-from urllib3 import Retry, Timeout
+from urllib3 import HTTPResponse, Retry, Timeout
 
 from anyint_resilience import Resilience
 from anyint_resilience.calls import Call
+from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
-from anyint_resilience.drive import Keyed
 from anyint_resilience.effects import Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
+from anyint_resilience.replay import Head, SyncReplay
 from anyint_resilience.reports import attach
-from anyint_resilience.router import MAX_CACHED, Plan
+from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
 
-from ._bodies import Tail, body_of, peek, replayed
+from ._bodies import Stream, body_of, peek, replay_of, replayed
 from ._faults import fault_of
 
 if TYPE_CHECKING:
@@ -66,51 +67,39 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         self.inner = inner
         self.owner = owner
         self.errors = errors
-        self._plans: dict[tuple[str, str], Plan | None] = {}
 
-    def ticket(self, parcel: Parcel) -> Plan | Keyed[Parcel] | Call | None:
-        """Look the request up; the fast lane is for requests with nothing special about them."""
-        request = parcel.request
+    def plan_of(self, parcel: Parcel) -> Plan | None:
+        """Return its plan, remembered under its method and URL; a call of ours has but one layer that retries."""
+        method, url = parcel.request.method, parcel.request.url
         try:
-            plan = self._plans[request.method, request.url]  # type: ignore[index]
-        except (KeyError, TypeError):
-            plan = self._look_up(parcel)
-        if plan is None:
-            return None
-        if second_layer(self.inner) is not None:
+            plan = self.plans[method, url]
+        except KeyError:
+            plan = self._found(parcel, method, url)
+        if plan is not None and second_layer(self.inner) is not None:
             parcel.adapter = alone(self.inner)
-        if not self.quick(parcel, plan):
-            return self.open_call(parcel, plan, self.monotonic())
-        return plan if self._in_order(request, plan) else self.keyed(parcel, plan)
+        return plan
 
-    def _in_order(self, request: requests.PreparedRequest, plan: Plan) -> bool:
-        held: Any = getattr(request.headers, "_store", None)  # by lower-case name: (name, value)
-        if not isinstance(held, dict):
-            return False
-        bearer, key = held.get("authorization"), held.get("x-api-key")
-        version, retries = held.get("anthropic-version"), held.get("x-stainless-retry-count")
-        return self.anyint.credentials.in_order_by_name(
-            plan.style,
-            bearer=None if bearer is None else bearer[1],
-            key=None if key is None else key[1],
-            others=(held.get("x-goog-api-key"), None if retries is None else retries[1]),
-            version=None if version is None else version[1],
-        )
-
-    def _look_up(self, parcel: Parcel) -> Plan | None:
-        """Look up by the URL's parts, and remember under the URL where it holds no query."""
-        url, method = parcel.request.url, parcel.request.method
+    def _found(self, parcel: Parcel, method: object, url: object) -> Plan | None:
         if not isinstance(url, str) or not isinstance(method, str):
             return None  # prepared by hand, and not wholly: requests will say so
         try:
-            plan = self.anyint.router.plan(*self.place_of(parcel)[:3], method, self.place_of(parcel)[3])
+            return self.look_up(parcel, None if "?" in url or "@" in url else (method, url))
         except ValueError:  # no URL that anybody could ask
             return None
-        if "?" not in url and "@" not in url:
-            if len(self._plans) >= MAX_CACHED:
-                self._plans.clear()
-            self._plans[method, url] = plan
-        return plan
+
+    def in_order(self, parcel: Parcel, style: AuthStyle) -> bool:
+        """Whether its headers can go out as they are."""
+        held: Any = getattr(parcel.request.headers, "_store", None)  # by lower-case name: (name, value)
+        if not isinstance(held, dict):
+            return False
+        find, none = held.get, (None, None)
+        return self.anyint.credentials.in_order_by_name(
+            style,
+            bearer=find("authorization", none)[1],
+            key=find("x-api-key", none)[1],
+            others=(find("x-goog-api-key"), find("x-stainless-retry-count", none)[1]),
+            version=find("anthropic-version", none)[1],
+        )
 
     def method_of(self, parcel: Parcel) -> str:
         """Return the method."""
@@ -193,12 +182,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         self._mark(response, result.report)
         if tells_off(result):
             response.headers["x-should-retry"] = "false"
-        tail = _tail(response)
-        if tail is not None and response.status_code >= 400:
-            tail.lenient = True
-        if call.deadline is not None and hasattr(response.raw, "release_conn"):
-            tail = replayed(response, Tail(b"", response.raw)) if tail is None else tail
-            tail.check = self.checker(call)
+        replay = replay_of(response)
+        if replay is not None and response.status_code >= 400:
+            replay.lenient = True
+        if call.deadline is not None and isinstance(response.raw, HTTPResponse):
+            if replay is None:
+                stream = Stream(response.raw)
+                replay = replayed(response, SyncReplay(stream, [], iter(stream)))
+            replay.check = self.checker(call)
         return response
 
     def _mark(self, response: requests.Response, what: Any) -> None:
@@ -207,7 +198,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def peek(self, response: requests.Response, effect: Peek[requests.Response]) -> Peeked:
         """Read the start of the body and put it back."""
-        return peek(response, effect, self.monotonic)
+        return peek(response, Head(effect, self.monotonic))
 
     def discard(self, response: requests.Response) -> None:
         """Close a response that nobody will see."""
@@ -254,8 +245,3 @@ def _bounded(timeout: Any, left: float) -> Any:
     if isinstance(timeout, tuple):
         return tuple(_bounded(part, left) for part in timeout)
     return min(left, timeout) if isinstance(timeout, (int, float)) else timeout
-
-
-def _tail(response: requests.Response) -> Tail | None:
-    held = getattr(response.raw, "_fp", None)
-    return held if isinstance(held, Tail) else None

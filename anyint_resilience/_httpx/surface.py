@@ -10,17 +10,17 @@ from typing import Any, ClassVar, cast
 
 from ..calls import Call
 from ..config import Resilience
+from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
-from ..drive import Keyed
 from ..effects import Result, Send
 from ..policy.model import Fault
+from ..replay import Replay
 from ..reports import REPORT_KEY
-from ..router import MAX_CACHED, Plan
+from ..router import Plan
 from ..surface import Body, Place, SurfaceBase, tells_off
 from .bodies import body_of
 from .faults import fault_of
 from .shapes import Kit, Q, R
-from .streams import Replay
 
 __all__ = ["Base"]
 
@@ -34,44 +34,27 @@ class Base(SurfaceBase[Q, R]):
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         super().__init__(anyint)
         self.inner = inner
-        self._plans: dict[tuple[str, Any], Plan | None] = {}
         self._in_order = self.anyint.credentials.in_order
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r})"
 
-    def ticket(self, request: Q) -> Plan | Keyed[Q] | Call | None:
-        """Look the request up; the fast lane is for requests with nothing special about them."""
+    def plan_of(self, request: Q) -> Plan | None:
+        """Return its plan. Both clients keep a parsed URL: a third of the cost of asking for its parts anew."""
         url: Any = request.url
-        headers: Any = request.headers
-        try:  # both clients keep a parsed URL and lower-case names: a third of the cost of asking for them anew
-            plan = self._plans[request.method, url._uri_reference]
-            lowered = headers._list
-        except (KeyError, AttributeError, TypeError):
-            plan = self._look_up(request)
-            lowered = [(name, name.lower(), value) for name, value in headers.raw]
-        if plan is None:
-            return None
-        if not self.quick(request, plan):
-            return self.open_call(request, plan, self.monotonic())
-        return plan if self._in_order(lowered, plan.style) else self.keyed(request, plan)
-
-    def _look_up(self, request: Q) -> Plan | None:
-        """Look up by the client's public properties, and remember under its parsed URL if that says the same."""
-        url: Any = request.url
-        scheme, host, port, target = self.place_of(request)
-        plan = self.anyint.router.plan(scheme, host, port, request.method, target)
-        parsed: Any = getattr(url, "_uri_reference", None)
         try:
-            same = (parsed.scheme, parsed.host, parsed.port, parsed.path) == (url.scheme, url.host, url.port, url.path)
-            bare = not parsed.query and not parsed.userinfo
-            if same and bare:
-                if len(self._plans) >= MAX_CACHED:
-                    self._plans.clear()
-                self._plans[request.method, parsed] = plan
-        except (AttributeError, TypeError):
-            return plan
-        return plan
+            return self.plans[request.method, url._uri_reference]
+        except (KeyError, AttributeError, TypeError):
+            return self.look_up(request, _key(request.method, url))
+
+    def in_order(self, request: Q, style: AuthStyle) -> bool:
+        """Whether its headers can go out as they are."""
+        headers: Any = request.headers
+        try:  # with lower-case names, as both clients keep them
+            lowered = headers._list
+        except AttributeError:
+            lowered = [(name, name.lower(), value) for name, value in headers.raw]
+        return self._in_order(lowered, style)
 
     def method_of(self, request: Q) -> str:
         """Return the method."""
@@ -151,3 +134,13 @@ def edited(request: Q, edit: HeaderEdit | None) -> Q:
         for name, value in edit.add:
             headers[name.decode("ascii")] = value.decode("latin-1")
     return cast("Q", made)
+
+
+def _key(method: str, url: Any) -> object:
+    """Return what a plan is remembered under: the parsed URL, if that says what the public properties say."""
+    try:
+        parsed = url._uri_reference
+        same = (parsed.scheme, parsed.host, parsed.port, parsed.path) == (url.scheme, url.host, url.port, url.path)
+        return (method, parsed) if same and not parsed.query and not parsed.userinfo else None
+    except AttributeError:
+        return None

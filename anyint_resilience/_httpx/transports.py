@@ -11,8 +11,8 @@ from typing import Any
 from ..config import Resilience
 from ..drive import drive_async, drive_sync
 from ..effects import Peek, Peeked
+from ..replay import Head, aiter_of, peek_async, peek_sync
 from .shapes import AsyncInner, Q, R, SyncInner
-from .streams import Head, aiter_of, peek_async, peek_sync
 from .surface import Base
 
 __all__ = ["AsyncTransport", "SyncTransport"]

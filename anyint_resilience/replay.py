@@ -1,6 +1,6 @@
 """Reading the start of a body without taking it away from the caller.
 
-Must not import either client, nor decide anything.
+Must not import any client, nor decide anything.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from ..effects import Peek, Peeked
-from ..exceptions import ResilienceError
+from .effects import Peek, Peeked
+from .exceptions import ResilienceError
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
