@@ -6,11 +6,12 @@ Must not decide anything.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
 from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError
 
 from anyint_resilience.effects import Peeked
 from anyint_resilience.replay import Head, SyncReplay, peek_sync
@@ -18,7 +19,7 @@ from anyint_resilience.surface import Body
 
 from ._faults import as_requests
 
-__all__ = ["Stream", "body_of", "peek", "replay_of", "replayed"]
+__all__ = ["body_of", "peek", "replay_of", "watched"]
 
 CHUNK = 65_536
 
@@ -98,13 +99,13 @@ def peek(response: requests.Response, head: Head) -> Peeked:
         return Peeked()  # not urllib3's: nothing is known of how to put anything back
     stream = Stream(held.raw)
     peeked, rest = peek_sync(stream, head)
-    replayed(response, SyncReplay(stream, head.chunks, rest))
+    _replayed(response, SyncReplay(stream, head.chunks, rest))
     if peeked.error is not None:
         peeked.error = as_requests(peeked.error)
     return peeked
 
 
-def replayed(response: requests.Response, replay: SyncReplay) -> SyncReplay:
+def _replayed(response: requests.Response, replay: SyncReplay) -> None:
     """Make a response read from ``replay``, through a urllib3 response like the one it had."""
     raw: Any = response.raw
     response.raw = HTTPResponse(
@@ -121,10 +122,44 @@ def replayed(response: requests.Response, replay: SyncReplay) -> SyncReplay:
         request_method=response.request.method,
         request_url=response.url,
     )
-    return replay
 
 
 def replay_of(response: requests.Response) -> SyncReplay | None:
     """Return the replay a response reads from, None if it still reads from the wire."""
     file = getattr(response.raw, "_fp", None)
     return file.replay if isinstance(file, _File) else None
+
+
+def watched(raw: HTTPResponse, check: Callable[[], None]) -> None:
+    """Make every way to read a urllib3 response end with the user's deadline, for which ``check`` raises.
+
+    Its class and the pieces it gives stay: it is done on the object, outside of what urllib3 turns into errors of its
+    own (a ``requests`` exception is an ``OSError``).
+    """
+    read, stream = raw.read, raw.stream
+
+    def checked() -> None:
+        try:
+            check()
+        except BaseException:
+            Stream(raw).close()
+            raise
+
+    def checked_read(*args: Any, **kwargs: Any) -> bytes:
+        checked()
+        try:
+            return read(*args, **kwargs)
+        except Exception:
+            checked()  # the deadline speaks first
+            raise
+
+    def checked_stream(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        try:
+            for chunk in stream(*args, **kwargs):
+                checked()
+                yield chunk
+        except (HTTPError, OSError):
+            checked()
+            raise
+
+    raw.read, raw.stream = checked_read, checked_stream  # type: ignore[method-assign, assignment]

@@ -20,12 +20,12 @@ from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
-from anyint_resilience.replay import Head, SyncReplay
+from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
 
-from ._bodies import Stream, body_of, peek, replay_of, replayed
+from ._bodies import body_of, peek, replay_of, watched
 from ._faults import fault_of
 
 if TYPE_CHECKING:
@@ -186,10 +186,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         if replay is not None and response.status_code >= 400:
             replay.lenient = True
         if call.deadline is not None and isinstance(response.raw, HTTPResponse):
-            if replay is None:
-                stream = Stream(response.raw)
-                replay = replayed(response, SyncReplay(stream, [], iter(stream)))
-            replay.check = self.checker(call)
+            watched(response.raw, self.checker(call))
         return response
 
     def _mark(self, response: requests.Response, what: Any) -> None:

@@ -16,7 +16,8 @@ openai = pytest.importorskip("openai", reason="openai 3 stands on httpx2, which 
 
 from anyint_resilience import Action, Cause, Policy, Resilience, report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.conformance.surfaces import Caller, Surface, Waits, calling, every_surface  # noqa: E402
+from tests.conformance.surfaces import Caller, Surface, Waits, calling  # noqa: E402
+from tests.conformance.surfaces import every_httpx as every_surface  # noqa: E402
 
 pytestmark = [
     # OpenAI ended its own Sora API; AnyInt's /openai/v1/videos is AnyInt's own and stays.
