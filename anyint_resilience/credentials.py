@@ -153,18 +153,17 @@ class Credentials:
     def in_order_by_name(
         self,
         style: AuthStyle,
-        *,
         bearer: str | bytes | None,
         key: str | bytes | None,
-        others: tuple[object, object],
+        google: object,
+        retries: object,
         version: object,
     ) -> bool:
-        """Do as :meth:`in_order` for clients whose headers are a mapping.
+        """Do as :meth:`in_order` for clients whose headers are a mapping; None: there is no such header.
 
-        ``bearer`` and ``key`` are ``Authorization`` and ``x-api-key``, ``others`` are ``x-goog-api-key`` and
-        ``x-stainless-retry-count``; None: there is no such header.
+        The values are those of ``Authorization``, ``x-api-key``, ``x-goog-api-key``, ``x-stainless-retry-count`` and
+        ``anthropic-version``. Positional, since this is most of what a good call costs.
         """
-        google, retries = others
         if google is not None or (retries is not None and retries != "0"):
             return False
         if style is _BEARER:

@@ -71,6 +71,8 @@ class SurfaceBase(Generic[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
     errors: Errors
+    own_policy: Callable[[Q], object] | None = None
+    """Returns the policy the caller put on a request, None without one; where a client has a place for it."""
 
     def __init__(self, anyint: Resilience | None) -> None:
         self.anyint = settled(anyint)
@@ -109,10 +111,6 @@ class SurfaceBase(Generic[Q, R]):
         """Whether its headers can go to AnyInt as they are. On the fast lane; False if that takes a closer look."""
         raise NotImplementedError
 
-    def own_policy(self, request: Q, /) -> object:
-        """Return the policy the caller put on this request, None without one."""
-        return None
-
     def span_of(self, request: Q, /) -> float | None:
         """Return the seconds that the client itself gives all attempts together, None without such a bound."""
         return None
@@ -142,19 +140,15 @@ class SurfaceBase(Generic[Q, R]):
         plan = self.plan_of(request)
         if plan is None:
             return None
-        if not self.quick(request, plan):
-            return self.open_call(request, plan, self.monotonic())
-        return plan if self.in_order(request, plan.style) else self.keyed(request, plan)
-
-    def quick(self, request: Q, plan: Plan, /) -> bool:
-        """Whether nothing about a request but its headers keeps it off the fast lane."""
-        return (
+        if (
             plan.fast
             and self.plain
             and OVERRIDES.get() is None
-            and self.own_policy(request) is None
+            and (self.own_policy is None or self.own_policy(request) is None)
             and (plan.watch is None or plan.watch not in (self.body_of(request).content or b""))
-        )
+        ):
+            return plan if self.in_order(request, plan.style) else self.keyed(request, plan)
+        return self.open_call(request, plan, self.monotonic())
 
     def keyed(self, request: Q, plan: Plan, /) -> Plan | Keyed[Q] | Call:
         """Put the key on a request that is quick but for its headers, if that can be done without asking anybody."""
@@ -197,7 +191,7 @@ class SurfaceBase(Generic[Q, R]):
         )
 
     def _policy(self, request: Q) -> Policy:
-        own = self.own_policy(request)
+        own = None if self.own_policy is None else self.own_policy(request)
         if own is None:
             overridden = self.anyint.overridden()
             return self.anyint.policy if overridden is None else overridden

@@ -61,6 +61,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     def __init__(self, anyint: Resilience | None, errors: Errors) -> None:
         super().__init__(anyint)
         self.errors = errors
+        self._in_order = self.anyint.credentials.in_order_by_name
 
     def plan_of(self, hop: Hop) -> Plan | None:
         """Return its plan, remembered under its method and URL."""
@@ -75,12 +76,13 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         headers = hop.request.headers
         find = headers.get
         bearer = headers.getall(hdrs.AUTHORIZATION, ())
-        return self.anyint.credentials.in_order_by_name(
+        return self._in_order(
             style,
-            bearer=bearer[0] if len(bearer) == 1 else "" if bearer else None,  # twice: a server may take either
-            key=find(_KEY),
-            others=(find(_GOOGLE), find(_RETRIES)),
-            version=find(_VERSION),
+            bearer[0] if len(bearer) == 1 else "" if bearer else None,  # twice: a server may take either
+            find(_KEY),
+            find(_GOOGLE),
+            find(_RETRIES),
+            find(_VERSION),
         )
 
     def method_of(self, hop: Hop) -> str:
@@ -136,7 +138,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Hand over a good first answer, with just enough on it to make a report of."""
         if response.status >= 400:
             return False
-        attach(response, plan)
+        response.anyint_report = plan  # type: ignore[attr-defined]
         return True
 
     def deliver(

@@ -40,6 +40,9 @@ _ERRORS = Errors(
 )
 
 
+_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
+
+
 class ResilientAdapter(HTTPAdapter):
     """An adapter that makes calls to AnyInt survive, around any other adapter; mount it like one.
 
@@ -90,18 +93,12 @@ class ResilientAdapter(HTTPAdapter):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r})"
 
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: Any = True,
-        cert: Any = None,
-        proxies: Any = None,
-    ) -> requests.Response:
-        """Send a prepared request; see ``requests.adapters.HTTPAdapter.send``."""
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Send a prepared request; see ``requests.adapters.HTTPAdapter.send`` for its options."""
+        if args:
+            options.update(zip(_OPTIONS, args, strict=False))
         surface = self.surface
-        return drive_sync(surface, Parcel(surface.inner, request, stream, timeout, verify, cert, proxies))
+        return drive_sync(surface, Parcel(surface.inner, request, options))
 
     def close(self) -> None:
         """Close the wrapped adapter."""

@@ -34,29 +34,19 @@ if TYPE_CHECKING:
 __all__ = ["Parcel", "Surface"]
 
 
+_NONE = (None, None)
+
+
 class Parcel:
     """A request with what its session wants done with it, and the adapter that shall send it."""
 
-    __slots__ = ("adapter", "cert", "original", "proxies", "request", "stream", "timeout", "verify")
+    __slots__ = ("adapter", "options", "original", "request")
 
-    def __init__(
-        self,
-        adapter: BaseAdapter,
-        request: requests.PreparedRequest,
-        stream: bool,
-        timeout: Any,
-        verify: Any,
-        cert: Any,
-        proxies: Any,
-    ) -> None:
+    def __init__(self, adapter: BaseAdapter, request: requests.PreparedRequest, options: dict[str, Any]) -> None:
         self.adapter = adapter
         self.request = request
         self.original = request  # what the caller gave: the response must not show our key
-        self.stream = stream
-        self.timeout = timeout
-        self.verify = verify
-        self.cert = cert
-        self.proxies = proxies
+        self.options = options
 
 
 class Surface(SurfaceBase[Parcel, requests.Response]):
@@ -67,6 +57,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         self.inner = inner
         self.owner = owner
         self.errors = errors
+        self._in_order = self.anyint.credentials.in_order_by_name
 
     def plan_of(self, parcel: Parcel) -> Plan | None:
         """Return its plan, remembered under its method and URL; a call of ours has but one layer that retries."""
@@ -75,8 +66,10 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             plan = self.plans[method, url]
         except KeyError:
             plan = self._found(parcel, method, url)
-        if plan is not None and second_layer(self.inner) is not None:
-            parcel.adapter = alone(self.inner)
+        if plan is not None:
+            retry = getattr(self.inner, "max_retries", None)
+            if retry is not None and retry.total != 0 and second_layer(self.inner) is not None:
+                parcel.adapter = alone(self.inner)
         return plan
 
     def _found(self, parcel: Parcel, method: object, url: object) -> Plan | None:
@@ -92,13 +85,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         held: Any = getattr(parcel.request.headers, "_store", None)  # by lower-case name: (name, value)
         if not isinstance(held, dict):
             return False
-        find, none = held.get, (None, None)
-        return self.anyint.credentials.in_order_by_name(
+        find, none = held.get, _NONE
+        return self._in_order(
             style,
-            bearer=find("authorization", none)[1],
-            key=find("x-api-key", none)[1],
-            others=(find("x-goog-api-key"), find("x-stainless-retry-count", none)[1]),
-            version=find("anthropic-version", none)[1],
+            find("authorization", none)[1],
+            find("x-api-key", none)[1],
+            find("x-goog-api-key"),
+            find("x-stainless-retry-count", none)[1],
+            find("anthropic-version", none)[1],
         )
 
     def method_of(self, parcel: Parcel) -> str:
@@ -130,14 +124,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def send(self, parcel: Parcel) -> requests.Response:
         """Put a request on the wire."""
-        response = parcel.adapter.send(
-            parcel.request,
-            stream=parcel.stream,
-            timeout=parcel.timeout,
-            verify=parcel.verify,
-            cert=parcel.cert,
-            proxies=parcel.proxies,
-        )
+        response = parcel.adapter.send(parcel.request, **parcel.options)
         if parcel.request is not parcel.original:
             response.request = parcel.original
         return response
@@ -160,13 +147,11 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             rewind_body(parcel.request)
         if effect.edit is None and effect.remaining is None:
             return parcel
-        request = parcel.request
-        if effect.edit is not None:
-            request = _edited(request, effect.edit)
-        timeout = parcel.timeout
+        request = parcel.request if effect.edit is None else _edited(parcel.request, effect.edit)
+        options = parcel.options
         if effect.remaining is not None:
-            timeout = _bounded(timeout, max(0.001, effect.remaining))
-        made = Parcel(parcel.adapter, request, parcel.stream, timeout, parcel.verify, parcel.cert, parcel.proxies)
+            options = {**options, "timeout": _bounded(options.get("timeout"), max(0.001, effect.remaining))}
+        made = Parcel(parcel.adapter, request, options)
         made.original = parcel.original
         return made
 
@@ -174,12 +159,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         """Hand over a good first answer, with just enough on it to make a report of."""
         if response.status_code >= 400:
             return False
-        self._mark(response, plan)
+        response.anyint_report = plan  # type: ignore[attr-defined]
+        response.connection = self.owner  # auth handlers send their second request by it
         return True
 
     def deliver(self, response: requests.Response, call: Call, result: Result[requests.Response]) -> requests.Response:
         """Hand over the last real response."""
-        self._mark(response, result.report)
+        attach(response, result.report)
+        response.connection = self.owner
         if tells_off(result):
             response.headers["x-should-retry"] = "false"
         replay = replay_of(response)
@@ -188,10 +175,6 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         if call.deadline is not None and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
-
-    def _mark(self, response: requests.Response, what: Any) -> None:
-        attach(response, what)
-        response.connection = self.owner  # auth handlers send their second request by it
 
     def peek(self, response: requests.Response, effect: Peek[requests.Response]) -> Peeked:
         """Read the start of the body and put it back."""
