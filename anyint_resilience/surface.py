@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from .calls import Call
 from .config import OVERRIDES, Resilience
@@ -71,8 +71,8 @@ class SurfaceBase(Generic[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
     errors: Errors
-    own_policy: Callable[[Q], object] | None = None
-    """Returns the policy the caller put on a request, None without one; where a client has a place for it."""
+    per_request: ClassVar[bool] = False
+    """Whether the client has a place on a request for a policy of its own."""
 
     def __init__(self, anyint: Resilience | None) -> None:
         self.anyint = settled(anyint)
@@ -102,6 +102,10 @@ class SurfaceBase(Generic[Q, R]):
     def rewrite(self, request: Q, effect: Send, /) -> Q:
         """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
         raise NotImplementedError
+
+    def own_policy(self, request: Q, /) -> object:
+        """Return the policy the caller put on this request, None without one."""
+        return None
 
     def plan_of(self, request: Q, /) -> Plan | None:
         """Return its plan, from ``self.plans`` where it is there; None for a foreign host. On the fast lane."""
@@ -144,7 +148,7 @@ class SurfaceBase(Generic[Q, R]):
             plan.fast
             and self.plain
             and OVERRIDES.get() is None
-            and (self.own_policy is None or self.own_policy(request) is None)
+            and (not self.per_request or self.own_policy(request) is None)
             and (plan.watch is None or plan.watch not in (self.body_of(request).content or b""))
         ):
             return plan if self.in_order(request, plan.style) else self.keyed(request, plan)
@@ -191,7 +195,7 @@ class SurfaceBase(Generic[Q, R]):
         )
 
     def _policy(self, request: Q) -> Policy:
-        own = None if self.own_policy is None else self.own_policy(request)
+        own = self.own_policy(request)
         if own is None:
             overridden = self.anyint.overridden()
             return self.anyint.policy if overridden is None else overridden

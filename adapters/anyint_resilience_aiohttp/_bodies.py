@@ -89,14 +89,33 @@ class _Pieces:
         """Do nothing."""
 
 
+class _Lenient(aiohttp.StreamReader):
+    """The body of an error: where it breaks, it ends, since its status says more than the break."""
+
+    __slots__ = ()
+
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        held: Any = self
+        wire = held._protocol.transport
+        if isinstance(exc, aiohttp.ClientPayloadError) and (wire is None or wire.is_closing()):
+            held._eof_callbacks.clear()  # they would give a connection back that is gone
+            self.feed_eof()
+        else:
+            super().set_exception(exc, *cause)
+
+
+def forgive(content: aiohttp.StreamReader) -> None:
+    """Let what is still to come of an error's body end quietly where it breaks."""
+    if type(content) is aiohttp.StreamReader:
+        content.__class__ = _Lenient
+
+
 async def peek(response: aiohttp.ClientResponse, head: Head) -> Peeked:
     """Read the start of a body and put it back. aiohttp has undone the content coding already."""
     content = response.content
+    if response.status >= 400:
+        forgive(content)
     peeked, _ = await peek_async(_Pieces(content), head)
-    if peeked.error is not None and response.status >= 400:
-        # Its status says more than the break: what came of the body is all there is.
-        content.set_exception(None)  # type: ignore[arg-type]
-        content.feed_eof()
     if peeked.body:
         _put_back(content, peeked.body)
     return peeked

@@ -29,6 +29,7 @@ class Base(SurfaceBase[Q, R]):
     """What does not wait, and so is the same sync and async."""
 
     kit: ClassVar[Kit]
+    per_request = True
     replayed: Callable[[Any], Any]  # a stream around a response's unread one, of the sync or async half
 
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
