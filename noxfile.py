@@ -1,6 +1,7 @@
 """Every check of the project, on any machine with Python and pip: ``python -m pip install nox && python -m nox``.
 
-Other sessions: ``nox -s demo`` (watch it work), ``nox -s bench -- overhead`` and ``nox -s bench -- import`` (speed).
+Other sessions: ``nox -s demo`` (watch it work), ``nox -s conformance`` (what holds on which client), ``nox -s bench --
+NAME`` (overhead, import, leaks) and ``nox -s upstream -- CLIENT`` (the clients' own test suites with our layer in them).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "types", "layers", "tests", "wheel", "docs"]
+nox.options.sessions = ["lint", "types", "layers", "tests", "sdk", "wheel", "docs"]
 nox.options.error_on_missing_interpreters = False  # even in CI: what is not installed is reported as skipped
 nox.options.download_python = "never"
 
@@ -97,6 +98,30 @@ def tests(session: nox.Session) -> None:
     _pytest(session, *session.posargs)
 
 
+SDKS = {name.removeprefix("sdk-"): name for name in PROJECT["dependency-groups"] if name.startswith("sdk-")}
+
+
+@nox.session(python=ONE)
+@nox.parametrize("name", list(SDKS), ids=list(SDKS))
+def sdk(session: nox.Session, name: str) -> None:
+    """One SDK or framework on our transports, in an environment of its own; ``nox -s "sdk(litellm)"``."""
+    session.install("-e", ".[all]", *_group(SDKS[name]), env=ENV)
+    session.run("python", "-m", "pytest", f"tests/sdks/test_{name.rstrip('0123456789').replace('-', '_')}.py", "-s", env=ENV)
+
+
+@nox.session(python=ONE)
+def conformance(session: nox.Session) -> None:
+    """Print the conformance matrix: every scenario on every client. ``-- --write README.md`` puts it there."""
+    session.install("-e", ".[all]", *_group("test"), env=ENV)
+    session.run("python", "-m", "tests.conformance.matrix", *session.posargs, env=ENV)
+
+
+@nox.session(python=ONE)
+def upstream(session: nox.Session) -> None:
+    """A client's own test suite, bare and with our layer in every client it builds: requests, httpx, aiohttp, ..."""
+    session.run("python", "tools/upstream/run.py", *session.posargs, env=ENV)
+
+
 @nox.session(python=ONE)
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it outside the tree, and run the tests against what was installed."""
@@ -131,7 +156,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def bench(session: nox.Session) -> None:
-    """``-- overhead`` (cost per good call beside others) or ``-- import`` (cost of importing)."""
+    """``-- overhead`` (cost per good call beside others), ``-- import`` (cost of importing), ``-- leaks``."""
     scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
     name, *args = session.posargs or ["overhead"]
     script = {**scripts, "import": HERE / "benchmarks" / "import_time.py"}.get(name)

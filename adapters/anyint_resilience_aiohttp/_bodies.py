@@ -94,14 +94,14 @@ class _Lenient(aiohttp.StreamReader):
 
     __slots__ = ()
 
-    def set_exception(self, exc: Any, *cause: Any) -> None:
+    def set_exception(self, exc: Any, *args: Any, **kwargs: Any) -> None:
         held: Any = self
         wire = held._protocol.transport
         if isinstance(exc, aiohttp.ClientPayloadError) and (wire is None or wire.is_closing()):
             held._eof_callbacks.clear()  # they would give a connection back that is gone
             self.feed_eof()
         else:
-            super().set_exception(exc, *cause)
+            super().set_exception(exc, *args, **kwargs)
 
 
 def forgive(content: aiohttp.StreamReader) -> None:
