@@ -115,7 +115,11 @@ async def peek(response: aiohttp.ClientResponse, head: Head) -> Peeked:
     content = response.content
     if response.status >= 400:
         forgive(content)
-    peeked, _ = await peek_async(_Pieces(content), head)
+    try:
+        peeked, _ = await peek_async(_Pieces(content), head)
+    except BaseException:  # cancelled: nobody will see the response
+        response.close()
+        raise
     if peeked.body:
         _put_back(content, peeked.body)
     return peeked

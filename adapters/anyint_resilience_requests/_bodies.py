@@ -64,7 +64,7 @@ class Stream:
 
 
 class _File(io.BufferedIOBase):
-    """A replayed body as the file that urllib3 reads."""
+    """A replayed body as the file that urllib3 reads. It closes itself at its end, as http.client's does."""
 
     def __init__(self, replay: SyncReplay) -> None:
         self.replay = replay
@@ -77,9 +77,13 @@ class _File(io.BufferedIOBase):
     def read(self, amt: int | None = -1, /) -> bytes:
         """Return up to so many bytes, or all for None; some is enough: an event must not wait for the next one."""
         if amt is None or amt < 0:
-            return self._left + b"".join(self._chunks)
-        if not self._left:
+            piece, self._left = self._left + b"".join(self._chunks), b""
+            self.close()
+            return piece
+        if not self._left and amt:
             self._left = next(self._chunks, b"")
+            if not self._left:
+                self.close()
         piece, self._left = self._left[:amt], self._left[amt:]
         return piece
 

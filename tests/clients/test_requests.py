@@ -150,7 +150,10 @@ def test_a_good_answer_is_urllib3s_own(session: requests.Session, emu: Emulator)
     bare.close()
 
 
-@pytest.mark.parametrize("reading", ["content", "iter_content", "iter_lines", "raw.read", "raw.stream"])
+@pytest.mark.parametrize(
+    "reading",
+    ["content", "iter_content", "iter_content as it comes", "iter_lines", "raw.read", "raw.read1", "raw.stream"],
+)
 @pytest.mark.parametrize("size", [100, 300_000])
 def test_a_judged_body_can_be_read_in_every_way(
     session: requests.Session, emu: Emulator, reading: str, size: int
@@ -162,6 +165,8 @@ def test_a_judged_body_can_be_read_in_every_way(
     ways: dict[str, Any] = {
         "content": lambda: answer.content,
         "iter_content": lambda: b"".join(answer.iter_content(1000)),
+        "iter_content as it comes": lambda: b"".join(answer.iter_content(None)),
+        "raw.read1": lambda: b"".join(iter(lambda: answer.raw.read1(1000), b"")),
         "iter_lines": lambda: b"".join(line + b"\n" for line in answer.iter_lines()),
         "raw.read": lambda: answer.raw.read(),
         "raw.stream": lambda: b"".join(answer.raw.stream(1000)),
