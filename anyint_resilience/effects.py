@@ -29,11 +29,15 @@ class Send:
 
 @dataclass(slots=True)
 class Peek(Generic[R]):
-    """Read the start of a body without taking it from the caller; told: a :class:`Peeked`."""
+    """Read the start of a body without taking it from the caller; told: a :class:`Peeked`.
+
+    No further piece is read once the clock says ``until``; ``remaining`` seconds are left of the user's deadline.
+    """
 
     response: R
     max_bytes: int
     until: float
+    remaining: float | None = None
 
 
 @dataclass(slots=True)

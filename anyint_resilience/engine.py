@@ -93,9 +93,8 @@ def _judge(
     wall, u, body, cut = call.runtime.wall(), call.runtime.random(), b"", False
     operation = call.operation
     if outcome.response is not None and needs_body(call.route, operation, outcome.status, outcome.headers):
-        peeked: Peeked = yield Peek(
-            outcome.response, PEEK_BYTES, call.runtime.monotonic() + call.patience(PEEK_SECONDS)
-        )
+        until = call.runtime.monotonic() + call.patience(PEEK_SECONDS)
+        peeked: Peeked = yield Peek(outcome.response, PEEK_BYTES, until, call.remaining())
         body, cut = peeked.body, not peeked.complete and peeked.error is None
         if peeked.error is not None and outcome.status < 400:
             outcome.error = peeked.error

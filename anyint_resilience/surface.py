@@ -17,6 +17,7 @@ from .credentials import HeaderEdit, RawHeaders, key_id, outer_retries
 from .drive import Keyed
 from .effects import Result, Send
 from .exceptions import REFUSED, DeadlineExceeded, OutcomeUnknown, ResilienceError
+from .policy.model import CallReport
 from .policy.request import operation_of, same_body
 from .policy.rules import Policy
 from .policy.verdicts import PAID
@@ -233,15 +234,15 @@ class SurfaceBase(Generic[Q, R]):
             attach(unknown, result.report)
             return unknown
         if result.late or error is None:
-            return self.late(call, error)
+            return self.late(call, error, result.report)
         attach(error, result.report)
         return error
 
-    def late(self, call: Call, cause: Exception | None) -> ResilienceError:
+    def late(self, call: Call, cause: Exception | None, report: CallReport | None = None) -> ResilienceError:
         """Return what is raised when the user's deadline has passed."""
         late = self.errors.late(f"the deadline of {call.deadline} s has passed")
         late.__cause__ = cause
-        attach(late, call.report())
+        attach(late, call.report() if report is None else report)
         return late
 
     def checker(self, call: Call) -> Callable[[], None]:

@@ -6,14 +6,15 @@ Must not decide anything.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import aiohttp
 from aiohttp import payload as payloads
 
-from anyint_resilience.effects import Peeked
+from anyint_resilience.effects import Peek, Peeked
 from anyint_resilience.replay import Head, peek_async
+from anyint_resilience.runtime import in_time
 from anyint_resilience.surface import Body
 
 __all__ = ["body_of", "peek"]
@@ -77,13 +78,20 @@ def _form(parts: list[Any]) -> Iterator[bytes]:
 
 
 class _Pieces:
-    """A response's body as it comes; closing is the response's own affair."""
+    """A response's body as it comes, for so many seconds; closing is the response's own affair."""
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
+    def __init__(self, content: aiohttp.StreamReader, seconds: float | None, clock: Callable[[], float]) -> None:
         self._content = content
+        self._clock = clock
+        self._end = None if seconds is None else clock() + seconds
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._content.iter_any()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._next():
+            yield chunk
+
+    def _next(self) -> Awaitable[bytes]:
+        coming = self._content.readany()
+        return coming if self._end is None else in_time(max(0.0, self._end - self._clock()), coming)
 
     async def aclose(self) -> None:
         """Do nothing."""
@@ -110,16 +118,20 @@ def forgive(content: aiohttp.StreamReader) -> None:
         content.__class__ = _Lenient
 
 
-async def peek(response: aiohttp.ClientResponse, head: Head) -> Peeked:
+async def peek(response: aiohttp.ClientResponse, effect: Peek[Any], clock: Callable[[], float]) -> Peeked:
     """Read the start of a body and put it back. aiohttp has undone the content coding already."""
     content = response.content
     if response.status >= 400:
         forgive(content)
     try:
-        peeked, _ = await peek_async(_Pieces(content), head)
+        peeked, _ = await peek_async(_Pieces(content, effect.remaining, clock), Head(effect, clock))
     except BaseException:  # cancelled: nobody will see the response
         response.close()
         raise
+    if peeked.error is not None and response.status >= 400:
+        response.close()
+        content.set_exception(None)  # type: ignore[arg-type]  # what came is all there is
+        content.feed_eof()
     if peeked.body:
         _put_back(content, peeked.body)
     return peeked

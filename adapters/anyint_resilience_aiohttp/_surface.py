@@ -20,7 +20,6 @@ from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
-from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
@@ -167,7 +166,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     async def peek(self, response: aiohttp.ClientResponse, effect: Peek[aiohttp.ClientResponse]) -> Peeked:
         """Read the start of the body and put it back."""
-        return await peek(response, Head(effect, self.monotonic))
+        return await peek(response, effect, self.monotonic)
 
     async def discard(self, response: aiohttp.ClientResponse) -> None:
         """Give back the connection of a response that nobody will see; one with an unread body is closed."""

@@ -172,7 +172,8 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         replay = replay_of(response)
         if replay is not None and response.status_code >= 400:
             replay.lenient = True
-        if call.deadline is not None and isinstance(response.raw, HTTPResponse):
+        unread = replay is None or replay.rest is not None
+        if call.deadline is not None and unread and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
 
