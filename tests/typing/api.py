@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
+import aiohttp
 import httpx
 import httpx2
+import requests
+from requests.adapters import HTTPAdapter
 
+import anyint_resilience_aiohttp as for_aiohttp
 import anyint_resilience_httpx as for_httpx
 import anyint_resilience_httpx2 as for_httpx2
+import anyint_resilience_requests as for_requests
 from anyint_resilience import (
     Action,
     CallReport,
@@ -63,6 +69,34 @@ def sync_clients(anyint: Resilience) -> None:
         found: CallReport | None = report(one.get("/"))
     answer: httpx2.Response = two.get("/", extensions={"anyint_resilience": Policy(enabled=False)})
     print(found, answer)
+
+
+def requests_sessions(anyint: Resilience) -> None:
+    session: requests.Session = for_requests.wrap(requests.Session(), anyint)
+    adapter: HTTPAdapter = for_requests.ResilientAdapter(anyint, pool_maxsize=9)
+    session.mount("https://", for_requests.ResilientAdapter(anyint, adapter=adapter))
+    try:
+        session.post("/")
+    except for_requests.OutcomeUnknown as error:
+        theirs: requests.ConnectionError = error
+        print(theirs, error.intent)
+    except for_requests.DeadlineExceeded as error:
+        timeout: requests.Timeout = error
+        print(timeout)
+
+
+async def aiohttp_sessions(anyint: Resilience) -> None:
+    middleware: aiohttp.ClientMiddlewareType = for_aiohttp.ResilientMiddleware(anyint)
+    async with aiohttp.ClientSession(middlewares=[middleware]) as session:
+        same: aiohttp.ClientSession = for_aiohttp.wrap(session, anyint)
+        try:
+            await same.post("/")
+        except for_aiohttp.OutcomeUnknown as error:
+            theirs: aiohttp.ClientConnectionError = error
+            print(theirs, error.intent)
+        except for_aiohttp.OutcomeUnknownTimeout as error:
+            timeout: asyncio.TimeoutError = error
+            print(timeout)
 
 
 async def async_clients(anyint: Resilience) -> None:
