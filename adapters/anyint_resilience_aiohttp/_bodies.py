@@ -43,7 +43,7 @@ def _again(held: Any) -> Callable[[], Iterable[bytes]] | None:
         return None
     if isinstance(held, payloads.BytesPayload):
         return lambda: (bytes(_value(held)),)
-    if isinstance(held, payloads.IOBasePayload):
+    if isinstance(held, payloads.IOBasePayload) and hasattr(held, "consumed"):  # the first 3.12s close what they sent
         file = _value(held)
         return (lambda: _read(file)) if _rewinds(file) else None
     if isinstance(held, aiohttp.MultipartWriter):

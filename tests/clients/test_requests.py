@@ -166,7 +166,7 @@ def test_a_judged_body_can_be_read_in_every_way(
         "content": lambda: answer.content,
         "iter_content": lambda: b"".join(answer.iter_content(1000)),
         "iter_content as it comes": lambda: b"".join(answer.iter_content(None)),
-        "raw.read1": lambda: b"".join(iter(lambda: answer.raw.read1(1000), b"")),
+        "raw.read1": lambda: b"".join(iter(lambda: getattr(answer.raw, "read1", answer.raw.read)(1000), b"")),
         "iter_lines": lambda: b"".join(line + b"\n" for line in answer.iter_lines()),
         "raw.read": lambda: answer.raw.read(),
         "raw.stream": lambda: b"".join(answer.raw.stream(1000)),
