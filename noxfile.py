@@ -1,7 +1,8 @@
 """Every check of the project, on any machine with Python and pip: ``python -m pip install nox && python -m nox``.
 
-Other sessions: ``nox -s demo`` (watch it work), ``nox -s conformance`` (what holds on which client), ``nox -s bench --
-NAME`` (overhead, import, leaks) and ``nox -s upstream -- CLIENT`` (the clients' own test suites with our layer in them).
+Other sessions: ``nox -s demo`` (watch it work), ``nox -s conformance`` (what holds on which client),
+``nox -s bench -- NAME`` (overhead, import, leaks) and ``nox -s upstream -- CLIENT`` (a client's own test suite with our
+layer in it).
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ SDKS = {name.removeprefix("sdk-"): name for name in PROJECT["dependency-groups"]
 def sdk(session: nox.Session, name: str) -> None:
     """One SDK or framework on our transports, in an environment of its own; ``nox -s "sdk(litellm)"``."""
     session.install("-e", ".[all]", *_group(SDKS[name]), env=ENV)
-    session.run("python", "-m", "pytest", f"tests/sdks/test_{name.rstrip('0123456789').replace('-', '_')}.py", "-s", env=ENV)
+    module = name.rstrip("0123456789").replace("-", "_")
+    session.run("python", "-m", "pytest", f"tests/sdks/test_{module}.py", "-s", env=ENV)
 
 
 @nox.session(python=ONE)

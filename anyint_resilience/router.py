@@ -13,11 +13,11 @@ from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
 from .contract.words import AuthStyle, Family, Operation
 from .policy.verdicts import PAID
 
-__all__ = ["MAX_CACHED", "Plan", "Router", "host_problem", "is_loopback"]
+__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "host_problem", "is_loopback"]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
 MAX_CACHED = 2048
-_PORTS = {"https": 443, "http": 80}
+PORTS = {"https": 443, "http": 80}
 
 
 @final
@@ -61,7 +61,7 @@ def host_problem(url: object) -> str | None:
     except ValueError as error:
         return f"is not a URL: {error}"
     del port
-    if parts.scheme not in _PORTS or not host:
+    if parts.scheme not in PORTS or not host:
         return "must begin with https:// (or http:// for a loopback address)"
     if parts.scheme == "http" and not is_loopback(host):
         return "must be https: a key never travels over plain http, except to a loopback address"
@@ -79,14 +79,14 @@ class Router:
     def __init__(self, *, urls: Iterable[str] = (), seedance: bool = False) -> None:
         self.table = RouteTable(seedance=seedance)
         self._origins: dict[tuple[str, str, int], str] = {
-            (scheme, host, port): "" for host in HOSTS for scheme, port in _PORTS.items()
+            (scheme, host, port): "" for host in HOSTS for scheme, port in PORTS.items()
         }
         for url in urls:
             from urllib.parse import urlsplit
 
             parts = urlsplit(url)
             host = (parts.hostname or "").lower()
-            port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+            port = parts.port if parts.port is not None else PORTS[parts.scheme]
             self._origins[parts.scheme, host, port] = _mount(parts.path)
         self._plans: dict[tuple[str, str, int | None, str, bytes], Plan | None] = {}
 
@@ -107,7 +107,7 @@ class Router:
 
     def _make(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
         host = host.lower().rstrip(".")
-        mount = self._origins.get((scheme, host, port if port is not None else _PORTS.get(scheme, 0)))
+        mount = self._origins.get((scheme, host, port if port is not None else PORTS.get(scheme, 0)))
         if mount is None:
             return None
         path = target.decode("latin-1")

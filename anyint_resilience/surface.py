@@ -22,7 +22,7 @@ from .policy.request import operation_of, same_body
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .reports import attach
-from .router import MAX_CACHED, Plan
+from .router import MAX_CACHED, PORTS, Plan
 from .tasks.ledger import intent_of
 
 __all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
@@ -207,9 +207,10 @@ class SurfaceBase(Generic[Q, R]):
     def _intent(self, request: Q, raw: RawHeaders, body: Body) -> str | None:
         """Name a paid create, so that it is known when a layer above sends it anew; None where it can't be."""
         values = {name.lower(): value for name, value in raw}
-        _, host, port, target = self.place_of(request)
-        # AnyInt's two hosts are one gateway; any other host is a gateway of its own.
-        gateway = b"" if host in HOSTS else f"{host}:{port}".encode()
+        scheme, host, port, target = self.place_of(request)
+        # AnyInt's two hosts are one gateway; any other host is a gateway of its own, whichever client writes its port.
+        number = PORTS.get(scheme, 0) if port is None else port
+        gateway = b"" if host in HOSTS else f"{host}:{number}".encode()
         used = key_id(self.anyint.credentials.used(raw, None))
         what = (self.method_of(request).encode(), gateway, target, used)
         given = values.get(b"idempotency-key")

@@ -13,15 +13,16 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 
-from anyint_resilience import Resilience, report
+from anyint_resilience import report
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.policy.model import FaultKind
-from tests.conformance.surfaces import Caller, Surface, Waits, calling, every_surface
+from tests.conformance.kit import client
+from tests.conformance.surfaces import Caller, Surface, every_surface
 
 CALLS = 1000
 SEED = 20_260_101
@@ -75,6 +76,7 @@ STALLS = [
 ]
 STALLED_READ = 0.03
 CANCELLED_AFTER = 0.01
+WAITED = {FaultKind.POOL_TIMEOUT, FaultKind.CONNECT_TIMEOUT}  # of which aiohttp makes no difference
 
 CHAT = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
 CLAUDE = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": CHAT["messages"]}
@@ -92,13 +94,6 @@ REQUESTS: list[tuple[str, str, dict[str, Any] | None]] = [
 ]
 
 
-@pytest.fixture
-def emu() -> Iterator[Emulator]:
-    with Emulator(keys=("test-key",)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
 def plan(seed: int) -> Iterator[tuple[list[Fault], str]]:
     """Draw 1,000 calls: which faults they meet, and how the caller treats the answer."""
     chance = random.Random(seed)
@@ -114,66 +109,23 @@ def plan(seed: int) -> Iterator[tuple[list[Fault], str]]:
         yield faults, chance.choice(("read", "read", "read", "close at once", "close after a chunk", "cancel"))
 
 
-class User:
-    """What an application does with an answer, on one client."""
+def used(caller: Caller, manner: str, *ask: Any, **options: Any) -> Any:
+    """Do with an answer what an application does; return it, its error, or None for a call that was cancelled."""
 
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
-
-    def use(self, manner: str, request: Any) -> Any:
-        """Make a request; return the response, its error, or None for a call that was cancelled."""
-        steps: dict[str, Callable[..., Any]]
-        if self.caller.surface.backend is None:
-            steps = {
-                "read": self._whole,
-                "close at once": partial(self._part, 0),
-                "close after a chunk": partial(self._part, 1),
-            }
-            manner = "read" if manner == "cancel" else manner
-        else:
-            steps = {
-                "read": self._awhole,
-                "close at once": partial(self._apart, 0),
-                "close after a chunk": partial(self._apart, 1),
-                "cancel": self._cancelled,
-            }
-        try:
-            return self.caller.call(steps[manner], request)
-        except self.caller.surface.module.HTTPError as error:
-            return error
-
-    def _whole(self, request: Any) -> Any:
-        return self.caller.client.send(request)
-
-    async def _awhole(self, request: Any) -> Any:
-        return await self.caller.client.send(request)
-
-    def _part(self, chunks: int, request: Any) -> Any:
-        answer = self.caller.client.send(request, stream=True)
-        try:
-            body = answer.iter_raw()
-            for _ in range(chunks):
-                next(body, b"")
-        finally:
-            answer.close()
-        return answer
-
-    async def _apart(self, chunks: int, request: Any) -> Any:
-        answer = await self.caller.client.send(request, stream=True)
-        try:
-            async with contextlib.aclosing(answer.aiter_raw()) as body:
-                for _ in range(chunks):
-                    await anext(body, b"")
-        finally:
-            await answer.aclose()
-        return answer
-
-    async def _cancelled(self, request: Any) -> Any:
-        import anyio
-
+    async def cancelled() -> Any:
         with anyio.move_on_after(CANCELLED_AFTER):
-            return await self.caller.client.send(request)
+            return await caller.direct(*ask, **options)
         return None
+
+    try:
+        if manner == "cancel" and caller.surface.is_async:
+            return caller.call(cancelled)
+        if manner in ("read", "cancel"):
+            return caller.request(*ask, **options)
+        answer, _, broken = caller.stream(*ask, chunks=1 if manner == "close after a chunk" else 0, **options)
+    except caller.surface.error as error:
+        return error
+    return answer if broken is None else broken
 
 
 def eventually(check: Callable[[], bool]) -> bool:
@@ -192,9 +144,9 @@ def only_our_warnings(surface: Surface) -> Iterator[None]:
 
     httpx (not httpx2) does so with any body that its caller does not read to the end, a body of ours included.
     """
-    theirs = ["httpcore"] if surface.library == "httpx2" else ["httpcore", r"httpx\._", "anyint_resilience"]
+    theirs = {"httpx": ["httpcore", r"httpx\._", "anyint_resilience"], "httpx2": ["httpcore"]}
     with warnings.catch_warnings():
-        for name in theirs:
+        for name in theirs.get(surface.library, ()):
             warnings.filterwarnings("ignore", f"Async generator '{name}", ResourceWarning)
         yield
         gc.collect()  # what nobody closed would warn now, and every other warning is an error
@@ -205,31 +157,25 @@ def test_a_thousand_faulty_calls_on_one_connection(
     surface: Surface, emu: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every call ends with a response or the client's exception, none waits for a connection that another one kept."""
-    anyint = Resilience(api_key="test-key", base_url=emu.url, runtime=Waits().runtime())
-    limits = surface.module.Limits(max_connections=1, max_keepalive_connections=1)
     ended: Counter[str] = Counter()
-    with (
-        only_our_warnings(surface),
-        calling(surface, anyint, base_url=emu.url, limits=limits, timeout=PATIENCE) as caller,
-    ):
-        user = User(caller)
+    with only_our_warnings(surface), client(surface, emu, pool=1, timeout=PATIENCE) as caller:
         for number, (faults, manner) in enumerate(plan(SEED)):
             emu.reset()
             emu.script(*faults)
             method, path, body = REQUESTS[number % len(REQUESTS)]
             stalls = any(fault.stall for fault in faults)
-            timeout = surface.module.Timeout(PATIENCE, read=STALLED_READ if stalls else PATIENCE)
+            timeout = (PATIENCE, STALLED_READ if stalls else PATIENCE)
             json = None if body is None else {**body, "prompt": str(number)}  # each create is another one
-            request = caller.client.build_request(method, path, json=json, timeout=timeout)
-            end = user.use(manner, request)
+            end = used(caller, manner, method, path, json=json, timeout=timeout)
             assert end is not None or manner == "cancel"
             ended[type(end).__name__] += 1
             told = report(end)
             kinds = set() if told is None else {it.fault.kind for it in told.attempts if it.fault is not None}
-            assert FaultKind.POOL_TIMEOUT not in kinds, f"call {number} kept the connection: {faults}, {manner}"
+            assert not kinds & WAITED, f"call {number} waited for a connection: {faults}, {manner}"
+            assert caller.in_use() == 0, f"call {number} kept the connection: {faults}, {manner}"
             assert emu.connections_open <= 1 or eventually(lambda: emu.connections_open <= 1)
-        del end, told, request
-    assert ended["Response"] > CALLS / 2
+        del end, told
+    assert ended["Answer"] > CALLS / 2
     assert len(ended) >= 4, f"the faults must have shown: {ended}"
     assert eventually(lambda: emu.connections_open == 0)
     assert [it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING] == []

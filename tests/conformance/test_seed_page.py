@@ -6,7 +6,6 @@ Must not know how a decision is reached: only what the page says, what went over
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -294,19 +293,6 @@ every_row = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=("test-key",)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
-
-
 def anyint(emu: Emulator, waits: Waits, **more: Any) -> Resilience:
     return Resilience(
         **{"api_key": "test-key", "base_url": emu.url, "runtime": waits.runtime(wall=lambda: NOW), **more}
@@ -432,7 +418,7 @@ def test_an_interrupted_stream_is_the_applications(surface: Surface, cut: Fault,
     ask = chat(stream=True)
     with calling(surface, anyint(emu, Waits()), base_url=emu.url) as caller:
         _, body, broken = caller.stream("POST", ask.path, json=ask.body)
-        assert isinstance(broken, surface.module.TransportError)
+        assert isinstance(broken, surface.body_error)
         assert b"data: " in body
         assert len(emu.seen) == 1
         _, body, broken = caller.stream("POST", ask.path, json=ask.body)
