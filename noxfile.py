@@ -99,7 +99,11 @@ def tests(session: nox.Session) -> None:
     _pytest(session, *session.posargs)
 
 
-SDKS = {name.removeprefix("sdk-"): name for name in PROJECT["dependency-groups"] if name.startswith("sdk-")}
+SDKS = {
+    name.removeprefix("sdk-"): name
+    for name in PROJECT["dependency-groups"]
+    if name.startswith("sdk-") and name != "sdk-kit"
+}
 
 
 @nox.session(python=ONE)
