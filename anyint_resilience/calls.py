@@ -29,6 +29,7 @@ class Call:
     ``sent``: the fast lane has made the first attempt already, when the call ``started``, with this ``edit``.
     ``span``: the seconds that the client itself gives all attempts together (aiohttp's total time-out); it cuts a
     running attempt by itself, so that here it only bounds the waits. ``notes``: what to begin the report's notes with.
+    ``name``: what makes the request the same one when it comes again; ``repeats``: how often it failed before.
     """
 
     __slots__ = (
@@ -41,11 +42,13 @@ class Call:
         "intent",
         "ledger",
         "method",
+        "name",
         "notes",
         "operation",
         "outer_retries",
         "plan",
         "policy",
+        "repeats",
         "replayable",
         "runtime",
         "sent",
@@ -71,6 +74,8 @@ class Call:
         edit: HeaderEdit | None = None,
         span: float | None = None,
         notes: Iterable[str] = (),
+        name: str | None = None,
+        repeats: int = 0,
     ) -> None:
         self.plan = plan
         self.method = method
@@ -84,6 +89,13 @@ class Call:
         self.intent = intent
         self.outer_retries = outer_retries
         self.notes: list[str] = list(notes)
+        self.name = name
+        self.repeats = 0 if outer_retries else repeats  # a layer that says so is no riddle
+        if self.repeats:
+            self.notes.append(
+                f"the same request has failed {repeats} time(s) within the last minute: a retry layer above may be "
+                "sending it again, and attempts multiply"
+            )
         self.deadline = policy.deadline
         if span is not None and (policy.deadline is None or span < policy.deadline):
             if policy.enabled and span < policy.retry_window:
@@ -163,7 +175,8 @@ class Call:
         return seconds if remaining is None else max(0.0, min(seconds, remaining))
 
     def report(self, decision: Decision | None = None) -> CallReport:
-        """Return what is known of the call so far, with the decision it ends by."""
+        """Return what is known of the call so far, with the decision it ends by (None: it was cut off)."""
+        fate = self.certainty if decision is None else decision.certainty
         return CallReport(
             decision=decision,
             route=self.route.name,
@@ -171,6 +184,7 @@ class Call:
             operation=self.operation,
             attempts=tuple(self.attempts),
             outer_retries=self.outer_retries,
-            intent=self.intent if decision is not None and decision.certainty is Certainty.UNKNOWN else None,
+            repeats=self.repeats,
+            intent=self.intent if fate is Certainty.UNKNOWN else None,
             notes=tuple(self.notes),
         )

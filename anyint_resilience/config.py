@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from .credentials import Credentials, KeySource, key_problem
 from .policy.rules import Policy
+from .repeats import Repeats
 from .router import Router, host_problem
 from .runtime import Runtime
 from .stores.memory import MemoryStore
@@ -61,6 +62,7 @@ class Resilience:
     credentials: Credentials = field(init=False, repr=False)
     router: Router = field(init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
+    repeats: Repeats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         hosts = (
@@ -76,6 +78,7 @@ class Resilience:
             ("store", store),
             ("credentials", Credentials(self.api_key)),
             ("router", Router(urls=urls, seedance=self.seedance)),
+            ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=1000))),
             ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
         ):
             object.__setattr__(self, name, value)

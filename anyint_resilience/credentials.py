@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .contract.routes import ANTHROPIC_VERSION
 from .contract.words import AuthStyle, Family
 from .exceptions import ResilienceError
+
+if TYPE_CHECKING:
+    from .router import Plan
 
 __all__ = ["Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeaders", "key_problem"]
 
@@ -77,6 +80,8 @@ class Credentials:
         self._seen: set[bytes] = set()
         self._bearers: set[bytes | str] = set()
         self._keys: set[bytes | str] = set()
+        self.lane: dict[Any, Plan] = {}
+        """Requests that were in order, by what makes them so (their key's header among it), with their plans."""
         if self._key is not None:
             self._remember(self._key)
 
@@ -236,6 +241,7 @@ class Credentials:
             self._seen.clear()
             self._bearers.clear()
             self._keys.clear()
+            self.lane.clear()
         self._seen.add(key)
 
 

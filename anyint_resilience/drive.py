@@ -1,8 +1,9 @@
 """The only two drivers, sync and async, side by side, with the fast lane.
 
 Must not know any client or any rule: a surface (an adapter's transport) sends, peeks and closes, the
-engine says in which order. Raising happens outside every ``except`` block, so that an error handed to
-the caller carries no context of ours and no reference cycle.
+engine says in which order. An adapter may send a request that it knows to be in order by itself, and come
+here by :func:`resume_sync` when the answer is not good. Raising happens outside every ``except`` block, so
+that an error handed to the caller carries no context of ours and no reference cycle.
 """
 
 from __future__ import annotations
@@ -22,7 +23,18 @@ from .reports import attach
 from .router import Plan
 from .runtime import in_time
 
-__all__ = ["AsyncSurface", "Keyed", "Surface", "SyncSurface", "drive_async", "drive_sync"]
+__all__ = [
+    "AsyncSurface",
+    "Keyed",
+    "Surface",
+    "SyncSurface",
+    "answered",
+    "drive_async",
+    "drive_sync",
+    "failed",
+    "resume_async",
+    "resume_sync",
+]
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -82,6 +94,10 @@ class Surface(Protocol[Q, R]):
         """Hand over the last real response: body readable, report attached, outer retries told off."""
         ...
 
+    def ended(self, call: Call, result: Result[R], /) -> None:
+        """Take note of how a call ended."""
+        ...
+
     def failure(self, call: Call, result: Result[R], /) -> Exception:
         """Return what to raise: the original exception, or one of ours that is also the client's."""
         ...
@@ -137,17 +153,32 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
     try:
         response = surface.send(wire)
     except Exception as error:
-        first = Outcome[R](error=error, fault=surface.fault(error))
+        first = failed(surface, error)
     else:
         if surface.clean(response, plan):
             return response
-        first = _answered(surface, response)
+        first = answered(surface, response)
         del response
+    try:
+        return resume_sync(surface, request, plan, started, first, edit)
+    finally:
+        del first  # it may hold the error, whose traceback holds this frame
+
+
+def resume_sync(
+    surface: SyncSurface[Q, R],
+    request: Q,
+    plan: Plan,
+    started: float,
+    first: Outcome[R],
+    edit: HeaderEdit | None = None,
+) -> R:
+    """Go on with a call whose first attempt went out on a fast lane, and was not good."""
     call = surface.open_call(request, plan, started, sent=True, edit=edit)
     try:
         return _end(surface, call, _flow_sync(surface, request, call, first))
     finally:
-        del first  # it may hold the error, whose traceback holds this frame
+        del first
 
 
 async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
@@ -166,17 +197,32 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
     try:
         response = await surface.send(wire)
     except Exception as error:
-        first = Outcome[R](error=error, fault=surface.fault(error))
+        first = failed(surface, error)
     else:
         if surface.clean(response, plan):
             return response
-        first = _answered(surface, response)
+        first = answered(surface, response)
         del response
+    try:
+        return await resume_async(surface, request, plan, started, first, edit)
+    finally:
+        del first  # it may hold the error, whose traceback holds this frame
+
+
+async def resume_async(
+    surface: AsyncSurface[Q, R],
+    request: Q,
+    plan: Plan,
+    started: float,
+    first: Outcome[R],
+    edit: HeaderEdit | None = None,
+) -> R:
+    """Go on with a call whose first attempt went out on a fast lane; the twin of :func:`resume_sync`."""
     call = surface.open_call(request, plan, started, sent=True, edit=edit)
     try:
         return _end(surface, call, await _flow_async(surface, request, call, first))
     finally:
-        del first  # it may hold the error, whose traceback holds this frame
+        del first
 
 
 def _flow_sync(surface: SyncSurface[Q, R], request: Q, call: Call, first: Outcome[R] | None) -> Result[R]:
@@ -226,9 +272,9 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
 def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
         try:
-            return _answered(surface, surface.send(surface.rewrite(request, effect)))
+            return answered(surface, surface.send(surface.rewrite(request, effect)))
         except Exception as error:
-            return Outcome[R](error=error, fault=surface.fault(error))
+            return failed(surface, error)
     if isinstance(effect, Sleep):
         return call.runtime.sleep(effect.seconds)
     if isinstance(effect, Peek):
@@ -251,9 +297,9 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
         try:
             sending = surface.send(surface.rewrite(request, effect))
             response = await (sending if effect.remaining is None else in_time(effect.remaining, sending))
-            return _answered(surface, response)
+            return answered(surface, response)
         except Exception as error:
-            return Outcome[R](error=error, fault=surface.fault(error))
+            return failed(surface, error)
     if isinstance(effect, Sleep):
         return await call.runtime.asleep(effect.seconds)
     if isinstance(effect, Peek):
@@ -277,11 +323,18 @@ def _change_state(call: Call, effect: StateCall) -> Any:
         return call.ledger.spare.update(effect.key, effect.step, effect.ttl)
 
 
-def _answered(surface: Surface[Q, R], response: R) -> Outcome[R]:
+def answered(surface: Surface[Q, R], response: R) -> Outcome[R]:
+    """Return what a response makes of an attempt."""
     return Outcome(response=response, status=surface.status(response), headers=surface.headers(response))
 
 
+def failed(surface: Surface[Q, R], error: Exception) -> Outcome[R]:
+    """Return what an exception of the client makes of an attempt."""
+    return Outcome(error=error, fault=surface.fault(error))
+
+
 def _end(surface: Surface[Q, R], call: Call, result: Result[R]) -> R:
+    surface.ended(call, result)
     if result.response is not None and result.error is None:
         return surface.deliver(result.response, call, result)
     try:

@@ -20,9 +20,10 @@ _DEPTH = 8
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what lies behind it: its causes, contexts, and the exceptions in its arguments.
+    """Yield an exception and what lies behind it: its causes, and the exceptions in its arguments.
 
-    urllib3 and requests keep the real one in ``args`` or ``reason``.
+    urllib3 and requests keep the real one in ``args`` or ``reason``. Never its context: that is whatever the
+    application was handling when it made the call.
     """
     seen: BaseException | None = error
     for _ in range(_DEPTH):
@@ -30,7 +31,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             return
         yield seen
         inner = [it for it in (getattr(seen, "reason", None), *seen.args) if isinstance(it, BaseException)]
-        seen = inner[0] if inner else seen.__cause__ if seen.__cause__ is not None else seen.__context__
+        seen = inner[0] if inner else seen.__cause__
 
 
 def tls_or(kind: FaultKind, error: BaseException) -> FaultKind:

@@ -6,7 +6,7 @@ Must not know any client: it looks for the attributes that clients' responses an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
 
 from .policy.model import Attempt, CallReport
 from .router import Plan
@@ -16,16 +16,19 @@ __all__ = ["REPORT_KEY", "attach", "report"]
 REPORT_KEY = "anyint_resilience"
 """Where the extensions of a response hold its report (a plan after a clean first attempt)."""
 
-_DEPTH = 8
+_MOST = 32  # objects looked at
 
 
 def report(x: object) -> CallReport | None:
     """Return the report of the call that ended with this response or exception, or None if there is none.
 
     Takes any client's response, an SDK's raw response, our exceptions and the client's, and an SDK's
-    exceptions (through ``.response``, ``.http_response``, aiohttp's ``.request_info`` and ``__cause__``).
+    exceptions (through ``.response``, ``.http_response``, aiohttp's ``.request_info``, and what lay behind them).
     """
-    for _ in range(_DEPTH):
+    waiting, seen = [x], 0
+    while waiting and seen < _MOST:
+        x = waiting.pop(0)
+        seen += 1
         held = getattr(x, "anyint_report", None)
         if held is None:
             extensions = getattr(x, "extensions", None)
@@ -34,9 +37,7 @@ def report(x: object) -> CallReport | None:
             return held
         if isinstance(held, Plan):
             return _clean(held, getattr(x, "status_code", getattr(x, "status", None)))
-        x = _next(x)
-        if x is None:
-            return None
+        waiting += _next(x)
     return None
 
 
@@ -48,15 +49,15 @@ def attach(x: object, found: CallReport | Plan) -> None:
         return
 
 
-def _next(x: object) -> Any:
+def _next(x: object) -> list[object]:
+    """Return what a response or an exception was made of, nearest first."""
+    found: list[object] = []
     for name in ("response", "http_response", "request_info", "__cause__"):
-        try:
-            found = getattr(x, name, None)
-        except RuntimeError:  # httpx: a property that was never set
-            continue
-        if found is not None:
-            return found
-    return None
+        with suppress(RuntimeError):  # httpx: a property that was never set
+            found.append(getattr(x, name, None))
+    if isinstance(x, BaseException) and not x.__suppress_context__:
+        found.append(x.__context__)  # a framework that raised its own while it handled ours
+    return [it for it in found if it is not None]
 
 
 def _clean(plan: Plan, status: int | None) -> CallReport:

@@ -25,11 +25,11 @@ class Plan:
     """What is known of a request from its method and URL alone. Shared by all calls to that URL; never changed.
 
     ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
-    piece of the body (``"background"``) whose presence takes the call off the fast lane.
+    piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
     ``secure``: a key may travel here.
     """
 
-    __slots__ = ("fast", "route", "secure", "style", "watch")
+    __slots__ = ("bare", "fast", "route", "secure", "style", "watch")
 
     def __init__(self, route: Route, *, secure: bool) -> None:
         self.route = route
@@ -40,6 +40,7 @@ class Plan:
         self.fast = secure and route.operation not in PAID and not in_body
         paid = [key for key, operation in route.body_switch if operation in PAID]
         self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
+        self.bare = self.fast and self.watch is None
 
 
 def is_loopback(host: str) -> bool:

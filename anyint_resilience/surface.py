@@ -27,6 +27,8 @@ from .tasks.ledger import intent_of
 
 __all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
 
+_READS = frozenset(("GET", "HEAD", "OPTIONS"))
+
 Q = TypeVar("Q")
 R = TypeVar("R")
 
@@ -81,6 +83,7 @@ class SurfaceBase(Generic[Q, R]):
         self.plain = policy.enabled and policy.deadline is None
         self.monotonic = self.anyint.runtime.monotonic
         self.plans: dict[Any, Plan | None] = {}
+        self.lane = self.anyint.credentials.lane
 
     # what an adapter says of its client's requests
 
@@ -152,8 +155,23 @@ class SurfaceBase(Generic[Q, R]):
             and (not self.per_request or self.own_policy(request) is None)
             and (plan.watch is None or plan.watch not in (self.body_of(request).content or b""))
         ):
-            return plan if self.in_order(request, plan.style) else self.keyed(request, plan)
+            if self.in_order(request, plan.style):
+                self.remember(request, plan)
+                return plan
+            return self.keyed(request, plan)
         return self.open_call(request, plan, self.monotonic())
+
+    def lane_key(self, request: Q, /) -> object:
+        """Return all that makes a request be in order, its key's header among it; None: it is looked at each time."""
+        return None
+
+    def remember(self, request: Q, plan: Plan, /) -> None:
+        """Let the next request that is like this one go out without a look, where an adapter has a lane for that."""
+        key = self.lane_key(request) if plan.bare else None
+        if key is not None:
+            if len(self.lane) >= MAX_CACHED:
+                self.lane.clear()
+            self.lane[key] = plan
 
     def keyed(self, request: Q, plan: Plan, /) -> Plan | Keyed[Q] | Call:
         """Put the key on a request that is quick but for its headers, if that can be done without asking anybody."""
@@ -176,6 +194,8 @@ class SurfaceBase(Generic[Q, R]):
         operation = operation_of(plan.route, body.content)
         policy = self._policy(request)
         paid = policy.enabled and operation in PAID
+        reads = self.method_of(request) in _READS  # asked again and again by nature: polls
+        name = None if reads else self._name(request, raw, body)
         return Call(
             plan=plan,
             method=self.method_of(request),
@@ -187,12 +207,14 @@ class SurfaceBase(Generic[Q, R]):
             headers=raw,
             started=started,
             replayable=body.replayable,
-            intent=self._intent(request, raw, body) if paid else None,
+            intent=name if paid else None,
             outer_retries=outer_retries(raw),
             sent=sent,
             edit=edit,
             span=self.span_of(request),
             notes=self.remarks(request) if policy.enabled else (),
+            name=name,
+            repeats=0 if name is None or not policy.enabled else anyint.repeats.before(name),
         )
 
     def _policy(self, request: Q) -> Policy:
@@ -204,8 +226,8 @@ class SurfaceBase(Generic[Q, R]):
             raise ResilienceError(f"the policy on a request must be a Policy, not {type(own).__name__}")
         return own
 
-    def _intent(self, request: Q, raw: RawHeaders, body: Body) -> str | None:
-        """Name a paid create, so that it is known when a layer above sends it anew; None where it can't be."""
+    def _name(self, request: Q, raw: RawHeaders, body: Body) -> str | None:
+        """Name a request, so that it is known when a layer above sends it anew; None where it can't be."""
         values = {name.lower(): value for name, value in raw}
         scheme, host, port, target = self.place_of(request)
         # AnyInt's two hosts are one gateway; any other host is a gateway of its own, whichever client writes its port.
@@ -222,6 +244,12 @@ class SurfaceBase(Generic[Q, R]):
         if body.chunks is not None:
             return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in body.chunks()))
         return None
+
+    def ended(self, call: Call, result: Result[R]) -> None:
+        """Remember a call that ended without success."""
+        failed = result.error is not None or result.late or tells_off(result)
+        if failed and call.attempts and call.name is not None and call.policy.enabled and not call.outer_retries:
+            self.anyint.repeats.ended(call.name, len(call.attempts), call.route.name)
 
     def failure(self, call: Call, result: Result[R]) -> Exception:
         """Return what to raise: the original exception unless ours says more, and then it is the cause."""

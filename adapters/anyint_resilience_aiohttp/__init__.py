@@ -6,8 +6,7 @@ Must not decide anything: all behaviour is in the core.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable
-from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -16,11 +15,13 @@ from aiohttp.client_middlewares import ClientHandlerType
 
 from anyint_resilience import Resilience, report
 from anyint_resilience import exceptions as ours
-from anyint_resilience.drive import drive_async
+from anyint_resilience.config import OVERRIDES
+from anyint_resilience.drive import answered, drive_async, failed, resume_async
+from anyint_resilience.runtime import later
 from anyint_resilience.surface import Errors
 
 from ._faults import AsyncTimeout
-from ._surface import Hop, Surface
+from ._surface import GOOGLE, IDEMPOTENT, KEY, RETRIES, Hop, Surface
 
 __all__ = ["DeadlineExceeded", "OutcomeUnknown", "OutcomeUnknownTimeout", "ResilientMiddleware", "wrap"]
 
@@ -43,11 +44,11 @@ _ERRORS = Errors(
     late=DeadlineExceeded,
     timeouts=(AsyncTimeout, TimeoutError),
 )
-_IDEMPOTENT = frozenset((hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_TRACE, hdrs.METH_PUT, "DELETE"))
-"""Methods that aiohttp sends once more by itself after a lost connection, through all middlewares."""
+_NEVER_AGAIN = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""Lost connections that aiohttp does not send a request again for."""
 
-_GAVE_UP: ContextVar[tuple[object, Exception] | None] = ContextVar("anyint_resilience_gave_up", default=None)
-"""The call we gave up in this task, told by its timer, and what it ended with."""
+_REMEMBERED = 1.0  # seconds: aiohttp comes again at once
+_MOST = 1000
 
 
 class ResilientMiddleware:
@@ -62,33 +63,60 @@ class ResilientMiddleware:
 
     def __init__(self, anyint: Resilience | None = None) -> None:
         self.surface = Surface(anyint, _ERRORS)
+        # The calls we gave up, by the timer aiohttp has for each: that, the request, and what it ended with.
+        self._gave_up: dict[int, tuple[object, object, Exception]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-    def __call__(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> Awaitable[aiohttp.ClientResponse]:
-        """Send a request; see ``aiohttp.ClientMiddlewareType``."""
+    async def __call__(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+        """Send a request; see ``aiohttp.ClientMiddlewareType``.
+
+        One that is in order goes out from here: each call more would be a good part of what that costs.
+        """
         request.anyint_seen = True  # type: ignore[attr-defined]
-        if request.method in _IDEMPOTENT:
-            return self._idempotent(request, handler)
-        return drive_async(self.surface, Hop(request, handler))
+        surface, headers = self.surface, request.headers
+        try:
+            plan = surface.lane[(request.method, request.url, *headers.getall(hdrs.AUTHORIZATION))]
+        except KeyError:
+            plan = None
+        if plan is None or KEY in headers or GOOGLE in headers or RETRIES in headers or OVERRIDES.get() is not None:
+            if request.method in IDEMPOTENT:
+                return await self._idempotent(request, handler)
+            return await drive_async(surface, Hop(request, handler))
+        started = surface.monotonic()
+        try:
+            response = await handler(request)
+        except Exception as error:
+            first = failed(surface, error)
+        else:
+            if response.status < 400:
+                response.anyint_report = plan  # type: ignore[attr-defined]
+                return response
+            first = answered(surface, response)
+            del response
+        try:
+            return await resume_async(surface, Hop(request, handler), plan, started, first)
+        finally:
+            del first  # it may hold the error, whose traceback holds this frame
 
     async def _idempotent(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
         """Send what aiohttp would send once more by itself after we gave it up; give it up once for all."""
         if hdrs.UPGRADE in request.headers and self.surface.plan_of(Hop(request, handler)) is not None:
             return await handler(request)  # a websocket: not ours to judge
         timer = getattr(request, "_timer", None)  # one for all that aiohttp does for one call
-        gave_up = _GAVE_UP.get()
-        if gave_up is not None:
-            _GAVE_UP.set(None)
-            if gave_up[0] is timer:
-                raise gave_up[1]
+        gave_up = self._gave_up.pop(id(timer), None)
+        if gave_up is not None and gave_up[0] is timer and gave_up[1] is not request:
+            raise gave_up[2]  # aiohttp makes a request of its own out of it; a middleware above sends the same one
         try:
             return await drive_async(self.surface, Hop(request, handler))
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             told = report(error)
-            if told is not None and told.decision is not None and timer is not None:
-                _GAVE_UP.set((timer, error))
+            if told is not None and told.decision is not None and not isinstance(error, _NEVER_AGAIN):
+                if len(self._gave_up) >= _MOST:
+                    self._gave_up.clear()
+                self._gave_up[id(timer)] = (timer, request, error)
+                later(_REMEMBERED, partial(self._gave_up.pop, id(timer), None))
             raise
 
 

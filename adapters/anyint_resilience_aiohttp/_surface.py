@@ -30,8 +30,10 @@ from ._faults import fault_of
 
 __all__ = ["Hop", "Surface"]
 
-_KEY, _GOOGLE, _VERSION = istr("x-api-key"), istr("x-goog-api-key"), istr("anthropic-version")
-_RETRIES, _TOLD = istr("x-stainless-retry-count"), "x-should-retry"
+KEY, GOOGLE, RETRIES = istr("x-api-key"), istr("x-goog-api-key"), istr("x-stainless-retry-count")
+_VERSION, _TOLD = istr("anthropic-version"), "x-should-retry"
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+"""Methods that aiohttp sends once more by itself after a lost connection, through all middlewares."""
 _INNER = ("handler", "next_h")  # what aiohttp's chain of middlewares calls the next one
 _LAYERS = 16
 
@@ -78,11 +80,18 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         return self._in_order(
             style,
             bearer[0] if len(bearer) == 1 else "" if bearer else None,  # twice: a server may take either
-            find(_KEY),
-            find(_GOOGLE),
-            find(_RETRIES),
+            find(KEY),
+            find(GOOGLE),
+            find(RETRIES),
             find(_VERSION),
         )
+
+    def lane_key(self, hop: Hop) -> object:
+        """Return its method, URL and every ``Authorization``, where no other header matters."""
+        request, headers = hop.request, hop.request.headers
+        if not self.plain or request.method in IDEMPOTENT or KEY in headers or GOOGLE in headers or RETRIES in headers:
+            return None
+        return (request.method, request.url, *headers.getall(hdrs.AUTHORIZATION, ()))
 
     def method_of(self, hop: Hop) -> str:
         """Return the method."""

@@ -12,10 +12,10 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from anyint_resilience import Resilience
 from anyint_resilience import exceptions as ours
-from anyint_resilience.drive import drive_sync
+from anyint_resilience.drive import answered, drive_sync, failed, resume_sync
 from anyint_resilience.surface import Errors
 
-from ._surface import Parcel, Surface
+from ._surface import OTHERS, Parcel, Surface
 
 __all__ = ["DeadlineExceeded", "OutcomeUnknown", "OutcomeUnknownTimeout", "ResilientAdapter", "wrap"]
 
@@ -94,11 +94,36 @@ class ResilientAdapter(HTTPAdapter):
         return f"{type(self).__name__}({self.inner!r})"
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """Send a prepared request; see ``requests.adapters.HTTPAdapter.send`` for its options."""
-        if args:
-            options.update(zip(_OPTIONS, args, strict=False))
+        """Send a prepared request; see ``requests.adapters.HTTPAdapter.send`` for its options.
+
+        One that is in order goes out from here: each call more would be a good part of what that costs.
+        """
         surface = self.surface
-        return drive_sync(surface, Parcel(surface.inner, request, options))
+        held: Any = getattr(request.headers, "_store", {})  # by lower-case name: (name, value)
+        try:
+            plan = surface.lane[request.method, request.url, held["authorization"][1]]
+        except (KeyError, TypeError):
+            plan = None
+        if plan is None or args or not OTHERS.isdisjoint(held) or not surface.free():
+            if args:
+                options.update(zip(_OPTIONS, args, strict=False))
+            return drive_sync(surface, Parcel(surface.inner, request, options))
+        started = surface.monotonic()
+        try:
+            response = surface.inner.send(request, **options)
+        except Exception as error:
+            first = failed(surface, error)
+        else:
+            if response.status_code < 400:
+                response.anyint_report = plan  # type: ignore[attr-defined]
+                response.connection = self
+                return response
+            first = answered(surface, response)
+            del response
+        try:
+            return resume_sync(surface, Parcel(surface.inner, request, options), plan, started, first)
+        finally:
+            del first  # it may hold the error, whose traceback holds this frame
 
     def close(self) -> None:
         """Close the wrapped adapter."""

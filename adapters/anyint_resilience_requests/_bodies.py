@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import ref
 
 import requests
 from urllib3 import HTTPResponse
@@ -138,32 +139,37 @@ def watched(raw: HTTPResponse, check: Callable[[], None]) -> None:
     """Make every way to read a urllib3 response end with the user's deadline, for which ``check`` raises.
 
     Its class and the pieces it gives stay: it is done on the object, outside of what urllib3 turns into errors of its
-    own (a ``requests`` exception is an ``OSError``).
+    own (a ``requests`` exception is an ``OSError``), and without a reference cycle, which would keep an unread response
+    and its connection from going.
     """
-    read, stream = raw.read, raw.stream
+    held, kind = ref(raw), type(raw)
 
-    def checked() -> None:
+    def checked(it: HTTPResponse) -> None:
         try:
             check()
         except BaseException:
-            Stream(raw).close()
+            Stream(it).close()
             raise
 
-    def checked_read(*args: Any, **kwargs: Any) -> bytes:
-        checked()
+    def read(*args: Any, **kwargs: Any) -> bytes:
+        it = held()
+        assert it is not None  # it is being called
+        checked(it)
         try:
-            return read(*args, **kwargs)
+            return kind.read(it, *args, **kwargs)
         except Exception:
-            checked()  # the deadline speaks first
+            checked(it)  # the deadline speaks first
             raise
 
-    def checked_stream(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+    def stream(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        it = held()
+        assert it is not None
         try:
-            for chunk in stream(*args, **kwargs):
-                checked()
+            for chunk in kind.stream(it, *args, **kwargs):
+                checked(it)
                 yield chunk
         except (HTTPError, OSError):
-            checked()
+            checked(it)
             raise
 
-    raw.read, raw.stream = checked_read, checked_stream  # type: ignore[method-assign, assignment]
+    raw.read, raw.stream = read, stream  # type: ignore[method-assign, assignment]

@@ -18,8 +18,12 @@ from anyint_resilience.policy.model import Fault, FaultKind
 __all__ = ["as_requests", "fault_of"]
 
 KINDS: Final[KindTable] = (
-    # Nothing went out: requests could not make a request of it. Most of these are ValueErrors.
-    ((above.UnrewindableBodyError, ValueError), FaultKind.LOCAL_ERROR),
+    (above.InvalidHeader, FaultKind.PROTOCOL_ERROR),  # the answer's: the request's were looked at before
+    # Nothing went out: requests could not make a request of it.
+    (
+        (above.UnrewindableBodyError, above.InvalidURL, above.InvalidSchema, above.MissingSchema),
+        FaultKind.LOCAL_ERROR,
+    ),
     (requests.ConnectTimeout, FaultKind.CONNECT_TIMEOUT),
     (requests.Timeout, FaultKind.READ_TIMEOUT),
     (above.ProxyError, FaultKind.PROXY_ERROR),
@@ -47,14 +51,30 @@ IN_BODY: Final = (
 def fault_of(error: Exception) -> Fault:
     """Return what kind of fault an exception is; one that is not the client's is unknown."""
     kind = first_fit(KINDS, error)
+    if kind is FaultKind.PROXY_ERROR and not _unconnected(error):
+        kind = FaultKind.READ_ERROR
     if isinstance(error, above.SSLError) and tls_or(FaultKind.UNKNOWN, error) is FaultKind.TLS_CERTIFICATE:
         kind = FaultKind.TLS_CERTIFICATE
     if kind is None and isinstance(error, (requests.ConnectionError, below.HTTPError)):
         kind = first_fit(BEHIND, *(it for it in causes(error) if not isinstance(it, requests.RequestException)))
     if kind is None:
-        # A CA bundle or a client certificate that is not there is a bare OSError, raised before anything is sent.
-        kind = FaultKind.LOCAL_ERROR if type(error) is OSError else FaultKind.UNKNOWN
+        # A CA bundle or certificate that is not there, or an impossible time-out: raised before anything is sent.
+        bare = type(error) is ValueError or (type(error) is OSError and error.errno is None)
+        kind = FaultKind.LOCAL_ERROR if bare else FaultKind.UNKNOWN
     return Fault(kind, type(error).__name__)
+
+
+def _unconnected(error: Exception) -> bool:
+    """Whether a proxy was never got through.
+
+    urllib3 also calls it a proxy's error when the connection is lost after the request went out: http.client closes it,
+    and a closed connection has forgotten that it was connected. An ``OSError`` without a number is a refused CONNECT.
+    """
+    return any(
+        isinstance(cause, (below.NewConnectionError, below.ConnectTimeoutError))
+        or (type(cause) is OSError and cause.errno is None)
+        for cause in causes(error)
+    )
 
 
 def as_requests(error: Exception) -> Exception:

@@ -16,6 +16,7 @@ from urllib3 import HTTPResponse, Retry, Timeout
 
 from anyint_resilience import Resilience
 from anyint_resilience.calls import Call
+from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Peek, Peeked, Result, Send
@@ -35,6 +36,9 @@ __all__ = ["Parcel", "Surface"]
 
 
 _NONE = (None, None)
+_NO_RETRY = frozenset((None, 0))  # False is 0
+OTHERS = frozenset(("x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
+"""Headers that take a request off the lane on which only ``Authorization`` is looked at."""
 
 
 class Parcel:
@@ -66,11 +70,20 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             plan = self.plans[method, url]
         except KeyError:
             plan = self._found(parcel, method, url)
-        if plan is not None:
-            retry = getattr(self.inner, "max_retries", None)
-            if retry is not None and retry.total != 0 and second_layer(self.inner) is not None:
-                parcel.adapter = alone(self.inner)
+        if plan is not None and second_layer(self.inner) is not None:
+            parcel.adapter = alone(self.inner)
         return plan
+
+    def free(self) -> bool:
+        """Whether nothing outside a request keeps it off the lane: no override, no retry layer below."""
+        retry = getattr(self.inner, "max_retries", None)
+        return self.plain and OVERRIDES.get() is None and getattr(retry, "total", retry) in _NO_RETRY
+
+    def lane_key(self, parcel: Parcel) -> object:
+        """Return its method, URL and ``Authorization``, where no other header matters."""
+        request, held = parcel.request, getattr(parcel.request.headers, "_store", {})
+        bearer = held.get("authorization")
+        return None if bearer is None or not OTHERS.isdisjoint(held) else (request.method, request.url, bearer[1])
 
     def _found(self, parcel: Parcel, method: object, url: object) -> Plan | None:
         if not isinstance(url, str) or not isinstance(method, str):
@@ -124,7 +137,12 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def send(self, parcel: Parcel) -> requests.Response:
         """Put a request on the wire."""
-        response = parcel.adapter.send(parcel.request, **parcel.options)
+        try:
+            response = parcel.adapter.send(parcel.request, **parcel.options)
+        except requests.RequestException as error:
+            if error.request is parcel.request:
+                error.request = parcel.original
+            raise
         if parcel.request is not parcel.original:
             response.request = parcel.original
         return response
@@ -189,13 +207,16 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 def second_layer(adapter: BaseAdapter) -> Retry | None:
     """Return the urllib3 ``Retry`` of an adapter that would send again by itself, None if it would not."""
     retry = getattr(adapter, "max_retries", None)
-    if not isinstance(retry, Retry) or retry.total is False or retry.total == 0:
-        return None
-    return retry
+    if isinstance(retry, int):  # urllib3 takes a number too
+        retry = Retry.from_int(retry)
+    return retry if isinstance(retry, Retry) and retry.total not in _NO_RETRY - {None} else None
 
 
 def alone(adapter: BaseAdapter) -> BaseAdapter:
-    """Return the same adapter, with the same pools, whose urllib3 sends once only."""
+    """Return the same adapter, with the same pools, whose urllib3 sends once only.
+
+    It is made for one call: what an adapter of the user's own writes on itself while it sends is lost.
+    """
     twin: BaseAdapter = object.__new__(type(adapter))
     twin.__dict__.update(adapter.__dict__)
     twin.max_retries = Retry(0, read=False)  # type: ignore[attr-defined]  # requests' own default

@@ -151,7 +151,9 @@ class CallReport:
 
     ``decision`` is the one the call ended by, None where the first answer was good and nothing had to be
     decided. ``attempts`` in order; ``route`` is ``METHOD /template``; ``outer_retries`` is how many times a retry
-    layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen. ``intent`` names a
+    layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen. ``repeats`` is how many
+    times the same request had failed through us within the minute before: a retry layer above that says nothing of
+    itself, or the same question asked anew. ``intent`` names a
     paid create of unknown outcome in the ledger (``ledger.forget(intent)`` lets it out again); None for any other call.
     """
 
@@ -161,6 +163,7 @@ class CallReport:
     decision: Decision | None = None
     attempts: tuple[Attempt, ...] = ()
     outer_retries: int = 0
+    repeats: int = 0
     intent: str | None = None
     notes: tuple[str, ...] = field(default=())
 

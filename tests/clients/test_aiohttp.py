@@ -244,6 +244,22 @@ async def test_a_create_cut_by_the_total_timeout_is_unknown(emu: Emulator) -> No
     assert len(emu.seen) == len(emu.tasks) == 1
 
 
+async def test_a_create_that_never_got_a_connection_names_its_intent(emu: Emulator) -> None:
+    """aiohttp cuts it while it waits for the pool: a TimeoutError of its own, whose report says what to forget."""
+    emu.script(Fault(stall="mid_body"))
+    anyint = configured(emu)
+    async with session(emu, anyint) as client:
+        async with client.post(CHAT, json={**ASK, "stream": True}):  # holds the only connection
+            with pytest.raises(asyncio.TimeoutError) as caught:
+                await client.post(VIDEOS, json=FILM, timeout=aiohttp.ClientTimeout(total=0.1))
+    found = report(caught.value)
+    assert found is not None
+    assert found.intent is not None
+    assert anyint.ledger.unknown() == (found.intent,)
+    anyint.ledger.forget(found.intent)
+    assert anyint.ledger.unknown() == ()
+
+
 async def test_a_deadline_ends_a_body_that_stalls(emu: Emulator) -> None:
     """Our own deadline holds for the rest of a body too, though the response is the application's by then."""
     emu.script(Fault(stall="mid_body"))
@@ -279,6 +295,43 @@ async def test_a_call_after_one_that_was_given_up_is_a_call_of_its_own(emu: Emul
             await client.get(MODELS)
         async with client.get(MODELS) as answer:
             assert answer.status == 200
+
+
+async def test_what_was_given_up_is_soon_forgotten(emu: Emulator) -> None:
+    """Neither an exception nor its session is kept for calls that aiohttp never sends again."""
+    ours = ResilientMiddleware(configured(emu, hosts=["http://127.0.0.1:9"]))
+    async with aiohttp.ClientSession(middlewares=[ours]) as client:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await client.get("http://127.0.0.1:9/openai/v1/models")
+    assert ours._gave_up == {}
+
+
+async def test_a_middleware_above_that_sends_again_is_let_through(emu: Emulator) -> None:
+    """It sends the same request; aiohttp makes a new one of it. Only the latter is held back, in any task."""
+    emu.script(*[LOST] * 3)
+
+    async def again(request: Any, handler: Any) -> Any:
+        with contextlib.suppress(aiohttp.ClientOSError):
+            return await asyncio.wait_for(handler(request), 10)
+        return await asyncio.wait_for(handler(request), 10)
+
+    async with aiohttp.ClientSession(emu.url, middlewares=[again, ResilientMiddleware(configured(emu))]) as client:
+        async with client.get(MODELS) as answer:
+            assert answer.status == 200
+    assert len(emu.seen) == 4
+
+
+async def test_a_call_given_up_in_a_task_of_its_own_is_given_up(emu: Emulator) -> None:
+    """A middleware above that runs us in another task does not bring aiohttp's own retry back."""
+    emu.script(*[LOST] * 9)
+
+    async def apart(request: Any, handler: Any) -> Any:
+        return await asyncio.ensure_future(handler(request))
+
+    async with aiohttp.ClientSession(emu.url, middlewares=[apart, ResilientMiddleware(configured(emu))]) as client:
+        with pytest.raises(aiohttp.ClientOSError):
+            await client.get(MODELS)
+    assert len(emu.seen) == 3
 
 
 async def test_a_foreign_host_keeps_aiohttps_retry(emu: Emulator) -> None:

