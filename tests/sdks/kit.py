@@ -39,6 +39,7 @@ __all__ = [
     "gateway",
     "layered",
     "listed",
+    "named",
     "native",
     "on",
     "resilience",
@@ -88,6 +89,11 @@ def retry_counts(emu: Emulator) -> list[str | None]:
 def sdk_retried(emu: Emulator) -> bool:
     """Tell whether any request on the wire is a retry of the SDK's own, as its header says."""
     return any(count not in (None, "0") for count in retry_counts(emu))
+
+
+def named(caplog: pytest.LogCaptureFixture) -> bool:
+    """Tell whether a warning of ours said, once, that a layer above multiplies our attempts."""
+    return [it.name for it in caplog.records if "attempts multiply" in it.getMessage()] == ["anyint_resilience"]
 
 
 # --- the SDKs that are made by one generator, openai and anthropic

@@ -166,23 +166,28 @@ def test_a_503_that_lasts_is_three_attempts(
 
 
 @every_surface
-def test_retries_that_it_was_asked_for_multiply(surface: Surface, emu: Emulator) -> None:
-    """``retry_options`` is a loop that nothing tells us of: each of its five turns gets our attempts anew."""
+def test_retries_that_it_was_asked_for_multiply(
+    surface: Surface, emu: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``retry_options`` is a loop that says nothing: each of its five turns gets our attempts anew, and we name it."""
     kit.unavailable(emu, family="gemini")
     with sdk(surface, emu, retry_options=its_own) as ai:
         raised = ai.error("models.generate_content", **ASK)
     assert len(emu.seen) == 5 * ATTEMPTS
-    assert report(raised).outer_retries == 0  # type: ignore[union-attr]
+    told = report(raised)
+    assert told is not None
+    assert (told.outer_retries, told.repeats, kit.named(caplog)) == (0, 4, True)
 
 
 @every_surface
-def test_a_connection_that_breaks(surface: Surface, emu: Emulator) -> None:
-    """The client's own exception comes through; the aiohttp path alone sends once more by itself, and tells nobody."""
+def test_a_connection_that_breaks(surface: Surface, emu: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """The client's own exception comes through; the aiohttp path alone sends once more by itself, and we name it."""
     emu.script(*[Fault(reset="before_headers")] * 20)
     with sdk(surface, emu) as ai:
         raised = ai.error("models.generate_content", **ASK)
     assert isinstance(raised, aiohttp.ClientOSError if surface is AIOHTTP else surface.module.ReadError)
     assert len(emu.seen) == (2 if surface is AIOHTTP else 1) * ATTEMPTS
+    assert kit.named(caplog) is (surface is AIOHTTP)
     assert len(report(raised).attempts) == ATTEMPTS  # type: ignore[union-attr]
 
 

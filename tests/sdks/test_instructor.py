@@ -163,13 +163,15 @@ def test_each_question_has_its_own_attempts(surface: Surface, emu: Emulator) -> 
 
 
 @every_surface
-def test_a_loop_of_the_users_multiplies(surface: Surface, emu: Emulator) -> None:
-    """``max_retries=Retrying(...)`` is a loop that nothing tells us of: each of its turns gets our attempts anew."""
+def test_a_loop_of_the_users_multiplies(surface: Surface, emu: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """``max_retries=Retrying(...)`` is a loop that says nothing: each turn gets our attempts anew; we name it."""
     kit.unavailable(emu)
     with patched(surface, emu) as ai:
         raised = ai.error("chat.completions.create", **ASK, max_retries=loop(surface, 3))
     assert kit.retry_counts(emu) == ["0"] * 3 * ATTEMPTS
-    assert report(raised).outer_retries == 0  # type: ignore[union-attr]
+    told = report(raised)
+    assert told is not None
+    assert (told.outer_retries, told.repeats, kit.named(caplog)) == (0, 2, True)
 
 
 # --- paid creates

@@ -163,14 +163,16 @@ def test_a_503_that_lasts_is_three_attempts(
 
 
 @every_surface
-def test_a_runnable_that_retries_multiplies(surface: Surface, emu: Emulator) -> None:
-    """``with_retry`` is a loop that nothing tells us of: each of its three turns gets our attempts anew."""
+def test_a_runnable_that_retries_multiplies(surface: Surface, emu: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """``with_retry`` is a loop that says nothing: each of its three turns gets our attempts anew, and we name it."""
     kit.unavailable(emu)
     with chat(surface, emu) as ai:
         retrying = ai.client.with_retry(wait_exponential_jitter=False, stop_after_attempt=3)
         raised = ai.refused(model=retrying)
     assert kit.retry_counts(emu) == ["0"] * 3 * ATTEMPTS
-    assert report(raised).outer_retries == 0  # type: ignore[union-attr]
+    told = report(raised)
+    assert told is not None
+    assert (told.outer_retries, told.repeats, kit.named(caplog)) == (0, 2, True)
 
 
 # --- paid creates
