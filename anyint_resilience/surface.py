@@ -194,8 +194,9 @@ class SurfaceBase(Generic[Q, R]):
         operation = operation_of(plan.route, body.content)
         policy = self._policy(request)
         paid = policy.enabled and operation in PAID
-        reads = self.method_of(request) in _READS  # asked again and again by nature: polls
-        name = None if reads else self._name(request, raw, body)
+        # Reads are asked again and again by nature (polls); a file is read for nothing less than a paid create.
+        known = self.method_of(request) not in _READS and body.content is not None
+        name = self._name(request, raw, body) if policy.enabled and (paid or known) else None
         return Call(
             plan=plan,
             method=self.method_of(request),

@@ -136,7 +136,9 @@ def check_command(block: Block, words: list[str]) -> Iterator[str]:
     if head == "nox":
         known = nox_sessions()
         wanted = [rest[at + 1] for at, word in enumerate(rest[:-1]) if word in {"-s", "--session"}]
-        yield from (f"{block.where}: nox has no session {name}" for name in wanted if re.split(r"[-(]", name)[0] not in known)
+        yield from (
+            f"{block.where}: nox has no session {name}" for name in wanted if re.split(r"[-(]", name)[0] not in known
+        )
     elif head == "anyint-resilience":
         done = run([head, *rest[:1], "--help"] if rest[:1] != ["--help"] else [head, "--help"])
         if done.returncode != 0:

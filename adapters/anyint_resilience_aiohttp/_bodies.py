@@ -5,6 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
@@ -61,8 +62,17 @@ def _rewinds(file: Any) -> bool:
 
 
 def _read(file: Any) -> Iterator[bytes]:
-    """Read a file from where it stands, and put it back there."""
+    """Yield what tells a file from another: which one it is on the disk, or (in memory) all that follows in it.
+
+    A file on the disk is not read: that would hold up the event loop.
+    """
     position = file.tell()
+    try:
+        it = os.fstat(file.fileno())
+        yield f"{it.st_dev} {it.st_ino} {it.st_size} {it.st_mtime_ns} {position}".encode()
+        return
+    except (AttributeError, OSError, ValueError):  # no file of the system's
+        pass
     try:
         while chunk := file.read(CHUNK):
             yield chunk if isinstance(chunk, bytes) else chunk.encode()

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,6 +119,27 @@ async def test_a_file_is_sent_again_from_where_it_stood(emu: Emulator, tmp_path:
             async with client.post(TRANSCRIBE, data=file):
                 pass
     assert [len(seen.body) for seen in emu.seen] == [500_000, 500_000]
+
+
+@closes_files
+async def test_a_lost_upload_of_a_file_is_known_again_without_reading_it(emu: Emulator, tmp_path: Path) -> None:
+    """Reading it all for the ledger would hold up the event loop: which file it is says enough."""
+    read: list[int] = []
+
+    class Watched(io.FileIO):
+        def readinto(self, buffer: Any) -> Any:
+            read.append(threading.get_ident())
+            return super().readinto(buffer)
+
+    path = tmp_path / "body"
+    path.write_bytes(b"x" * 100_000)
+    emu.script(Fault(reset="before_headers", process=True))
+    async with session(emu) as client:
+        for _ in range(2):
+            with io.BufferedReader(Watched(path)) as file, pytest.raises(OutcomeUnknown):
+                await client.post("/openai/v1/files", data=file)
+    assert len(emu.seen) == 1
+    assert threading.get_ident() not in read
 
 
 async def chunks() -> AsyncIterator[bytes]:
