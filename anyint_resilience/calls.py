@@ -45,6 +45,7 @@ class Call:
         "name",
         "notes",
         "operation",
+        "out",
         "outer_retries",
         "plan",
         "policy",
@@ -101,7 +102,7 @@ class Call:
             if policy.enabled and span < policy.retry_window:
                 self.notes.append(f"the client's own time-out spans all attempts: no wait goes past its {span:g} s")
             policy = replace(policy, deadline=span)
-        if outer_retries:
+        if outer_retries and policy.enabled:
             left = max(1, policy.attempts - outer_retries)
             self.notes.append(
                 f"a retry layer above has sent this call {outer_retries} time(s) before; "
@@ -111,6 +112,7 @@ class Call:
         self.policy = policy
         self.attempts: list[Attempt] = []
         self.certainty = Certainty.NOT_SENT
+        self.out = False
         self.edit = edit
         self.sent = sent
 
@@ -142,6 +144,7 @@ class Call:
     def begin(self) -> float:
         """Begin an attempt; return when, in seconds after the call did."""
         self.certainty = Certainty.UNKNOWN  # until we know better: it may be cancelled while it is out
+        self.out = True
         already, self.sent = self.sent, False
         return 0.0 if already else self.elapsed()
 
@@ -156,6 +159,7 @@ class Call:
         waited: float = 0.0,
     ) -> None:
         """Write an attempt down for the report."""
+        self.out = False
         self.attempts.append(
             Attempt(
                 number=number,
@@ -177,6 +181,7 @@ class Call:
     def report(self, decision: Decision | None = None) -> CallReport:
         """Return what is known of the call so far, with the decision it ends by (None: it was cut off)."""
         fate = self.certainty if decision is None else decision.certainty
+        cut = (f"cut off while attempt {len(self.attempts) + 1} was out: its outcome is unknown",) if self.out else ()
         return CallReport(
             decision=decision,
             route=self.route.name,
@@ -186,5 +191,5 @@ class Call:
             outer_retries=self.outer_retries,
             repeats=self.repeats,
             intent=self.intent if fate is Certainty.UNKNOWN else None,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *cut),
         )

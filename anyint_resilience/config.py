@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, TypeAlias
 
+from .contract.routes import HOSTS
 from .credentials import Credentials, KeySource, key_problem
 from .policy.rules import Policy
 from .repeats import Repeats
@@ -120,6 +121,11 @@ class Resilience:
             if env.get(name):
                 more.setdefault(keyword, env[name])
         return cls(**more)  # type: ignore[arg-type]
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is: ``base_url``, or the first of AnyInt's published hosts. For a client's base URL."""
+        return f"https://{next(iter(HOSTS))}" if self.base_url is None else self.base_url.rstrip("/")
 
     @contextmanager
     def override(self, policy: Policy) -> Generator[None]:

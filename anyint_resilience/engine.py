@@ -172,4 +172,5 @@ def _refused(call: Call, since: float) -> Result[Any]:
 
 
 def _final(decision: Decision, why: str) -> Decision:
-    return replace(decision, action=Action.NO_RETRY, delay=None, reason=f"{decision.reason}; not sent again: {why}")
+    seen = decision.reason.partition("; the next in")[0]  # there is none
+    return replace(decision, action=Action.NO_RETRY, delay=None, reason=f"{seen}; not sent again: {why}")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from .calls import Call
 from .config import OVERRIDES, Resilience
 from .contract.routes import HOSTS
-from .contract.words import AuthStyle
+from .contract.words import AuthStyle, Certainty
 from .credentials import HeaderEdit, RawHeaders, key_id, outer_retries
 from .drive import Keyed
 from .effects import Result, Send
@@ -249,7 +249,15 @@ class SurfaceBase(Generic[Q, R]):
     def ended(self, call: Call, result: Result[R]) -> None:
         """Remember a call that ended without success."""
         failed = result.error is not None or result.late or tells_off(result)
-        if failed and call.attempts and call.name is not None and call.policy.enabled and not call.outer_retries:
+        guarded = call.paid and call.certainty is Certainty.UNKNOWN  # the ledger holds that back
+        if (
+            failed
+            and not guarded
+            and call.attempts
+            and call.name is not None
+            and call.policy.enabled
+            and not call.outer_retries
+        ):
             self.anyint.repeats.ended(call.name, len(call.attempts), call.route.name)
 
     def failure(self, call: Call, result: Result[R]) -> Exception:
@@ -258,7 +266,8 @@ class SurfaceBase(Generic[Q, R]):
         if result.unknown:
             timed_out = isinstance(error, self.errors.timeouts)
             kind = self.errors.unknown_timeout if timed_out else self.errors.unknown
-            unknown = kind(REFUSED if result.refused or result.decision is None else result.decision.guidance)
+            said = REFUSED if result.refused or result.decision is None else result.decision.guidance
+            unknown = kind(f"{call.route.name}: {said}" + ("" if call.intent is None else f" (intent {call.intent})"))
             unknown.intent = call.intent
             unknown.__cause__ = error
             attach(unknown, result.report)

@@ -66,6 +66,11 @@ class ResilientMiddleware:
         # The calls we gave up, by the timer aiohttp has for each: that, the request, and what it ended with.
         self._gave_up: dict[int, tuple[object, object, Exception]] = {}
 
+    @property
+    def anyint(self) -> Resilience:
+        """The configuration; ``anyint.ledger`` is where an intent can be forgotten."""
+        return self.surface.anyint
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -161,7 +166,8 @@ def _watched(bare: Any, surface: Surface) -> Any:
             ):
                 warnings.warn(
                     f"{self.method} {self.url.path}: the middlewares= of this request replaced the session's, "
-                    "anyint-resilience among them: it is sent without retries and without the session's key",
+                    "anyint-resilience among them: it is sent without retries and without the session's key. "
+                    "Add a ResilientMiddleware(anyint) to them, as the last",
                     UserWarning,
                     stacklevel=2,
                 )

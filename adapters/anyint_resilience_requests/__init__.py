@@ -76,6 +76,11 @@ class ResilientAdapter(HTTPAdapter):
         """The wrapped adapter."""
         return self.surface.inner
 
+    @property
+    def anyint(self) -> Resilience:
+        """The configuration; ``anyint.ledger`` is where an intent can be forgotten."""
+        return self.surface.anyint
+
     def __getattr__(self, name: str) -> Any:
         if name == "surface":  # not there yet: being unpickled
             raise AttributeError(name)

@@ -195,6 +195,13 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             watched(response.raw, self.checker(call))
         return response
 
+    def failure(self, call: Call, result: Result[requests.Response]) -> Exception:
+        """Return what to raise, with the request on it as on every exception of requests."""
+        made, error = super().failure(call, result), result.error
+        if isinstance(made, requests.RequestException) and isinstance(error, requests.RequestException):
+            made.request = error.request
+        return made
+
     def peek(self, response: requests.Response, effect: Peek[requests.Response]) -> Peeked:
         """Read the start of the body and put it back."""
         return peek(response, Head(effect, self.monotonic))

@@ -7,7 +7,6 @@ known; while the fate of one is unknown, the same create is refused.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from ..contract.words import Certainty
 from ..stores.protocol import State, Step, Store
@@ -73,18 +72,19 @@ class Ledger:
         """Return the step that settles a create."""
         return partial(settle, certainty=certainty)
 
-    def forget(self, intent: str) -> None:
+    def forget(self, intent: str) -> bool:
         """Let a create of unknown outcome be sent again: the application has looked, and decided.
 
-        ``intent`` is ``OutcomeUnknown.intent``; one that is not known is no error.
+        ``intent`` is ``OutcomeUnknown.intent``. Returns whether it was known here; one that is not is no error, but
+        may be another configuration's, which goes on holding it back.
         """
-        for store in (self.store, self.spare):
-            store.update(self.key(intent), _nothing, self.window)
+        known = [store.update(self.key(intent), _nothing, self.window) for store in (self.store, self.spare)]
+        return any(known)
 
     def unknown(self) -> tuple[str, ...]:
         """Return the intents whose outcome is unknown now."""
         return tuple(k[len(_PREFIX) :] for k, s in self.store.scan(_PREFIX) if s["unknown_at"] is not None)
 
 
-def _nothing(state: State | None, now: float) -> tuple[None, Any]:
-    return None, None
+def _nothing(state: State | None, now: float) -> tuple[None, bool]:
+    return None, state is not None

@@ -282,6 +282,22 @@ async def test_a_create_that_never_got_a_connection_names_its_intent(emu: Emulat
     assert anyint.ledger.unknown() == ()
 
 
+async def test_a_create_cancelled_while_it_is_out_says_so(emu: Emulator) -> None:
+    """Nobody knows what became of it: the report has the intent, and a note instead of an attempt."""
+    emu.script(Fault(stall="before_headers", process=True))
+    async with session(emu) as client:
+        task = asyncio.ensure_future(client.post(VIDEOS, json=FILM))
+        while not emu.tasks:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    found = report(caught.value)
+    assert found is not None
+    assert found.intent is not None
+    assert found.notes == ("cut off while attempt 1 was out: its outcome is unknown",)
+
+
 async def test_a_deadline_ends_a_body_that_stalls(emu: Emulator) -> None:
     """Our own deadline holds for the rest of a body too, though the response is the application's by then."""
     emu.script(Fault(stall="mid_body"))

@@ -139,3 +139,20 @@ def test_keyboard_interrupt_passes_at_once_and_settles_the_ledger(surface: Surfa
     with client(surface, emu, anyint, inner=sends(surface, interrupted)) as caller, pytest.raises(KeyboardInterrupt):
         caller.request("POST", VIDEOS, json=FILM)
     assert len(anyint.ledger.unknown()) == 1
+
+
+@every_surface
+def test_a_lost_create_says_which_one_it_was(surface: Surface, emu: Emulator) -> None:
+    """The exception's text has the route and the intent, and requests' has the request, as each of its exceptions."""
+    emu.script(Fault(reset="before_headers", process=True))
+    with client(surface, emu) as caller:
+        first, second = (caller.error("POST", VIDEOS, json=FILM) for _ in range(2))
+        for error in (first, second):
+            assert isinstance(error, OutcomeUnknown)
+            assert str(error).startswith(f"POST {VIDEOS}: ")
+            assert str(error.intent) in str(error)
+            found = report(error)
+            assert found is not None
+            assert found.repeats == 0  # the ledger's, not a riddle
+    if surface.library == "requests":
+        assert first.request.method == "POST"  # type: ignore[attr-defined]

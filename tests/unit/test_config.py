@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 
-from anyint_resilience import Policy, Resilience
+from anyint_resilience import Certainty, Policy, Resilience
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.memory import MemoryStore
 
@@ -89,3 +90,32 @@ def test_the_default_runtime_is_the_real_world() -> None:
     assert runtime.monotonic() <= runtime.monotonic()
     assert 0 <= runtime.random() < 1
     assert runtime.wall() > 1_700_000_000
+
+
+def test_the_url_is_never_none() -> None:
+    """Where the gateway is: what was configured, or the first host that AnyInt publishes."""
+    assert Resilience().url == "https://gateway.api.anyint.ai"
+    assert Resilience(base_url="https://gw.example/").url == "https://gw.example"
+
+
+def test_forgetting_says_whether_there_was_something_to_forget() -> None:
+    """An intent of another configuration's is noticed, not silently held back for the hour."""
+    anyint = Resilience()
+    ledger = anyint.ledger
+    ledger.store.update(ledger.key("a"), ledger.leave(Certainty.UNKNOWN), ledger.window)
+    assert ledger.forget("a") is True
+    assert ledger.forget("a") is False
+    assert pickle.loads(pickle.dumps(anyint)).ledger.forget("a") is False
+
+
+def test_a_pickled_configuration_is_the_same_one() -> None:
+    """All that was given is, the key too; what was learnt stays behind, and no key is shown."""
+    given = Resilience(api_key="k" * 20, base_url="https://gw.example", policy=Policy(attempts=2), unknown_window=9)
+    twin = pickle.loads(pickle.dumps(given))
+    assert (twin.api_key, twin.base_url, twin.policy, twin.unknown_window) == (
+        given.api_key,
+        given.base_url,
+        given.policy,
+        given.unknown_window,
+    )
+    assert "k" * 20 not in repr(twin)
