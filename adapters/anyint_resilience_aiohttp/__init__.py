@@ -146,8 +146,9 @@ def wrap(session: _Session, anyint: Resilience | None = None) -> _Session:
     ours_now = ResilientMiddleware(anyint)
     others = [it for it in held._middlewares if not isinstance(it, ResilientMiddleware)]
     held._middlewares = (*others, ours_now)
-    bare = held._request_class
-    held._request_class = _watched(getattr(bare, "anyint_bare", bare), ours_now.surface)
+    bare = getattr(held._request_class, "anyint_bare", held._request_class)
+    if isinstance(bare, type):  # it need not be
+        held._request_class = _watched(bare, ours_now.surface)
     return session
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
 import json
 import ssl
@@ -435,6 +436,15 @@ async def test_what_cannot_be_wrapped_is_refused(make: Any, words: str) -> None:
     """A wrong object is a TypeError that names what is wanted."""
     with pytest.raises(TypeError, match=words):
         make()
+
+
+async def test_a_request_class_that_is_no_class_is_left_alone(emu: Emulator) -> None:
+    """aiohttp takes any callable there: what it makes is retried all the same, only the warning is not to be had."""
+    emu.script(BUSY)
+    made = aiohttp.ClientSession(emu.url, request_class=functools.partial(aiohttp.ClientRequest))  # type: ignore[arg-type]
+    async with wrap(made, configured(emu)) as client:
+        async with client.get(MODELS) as answer:
+            assert answer.status == 200
 
 
 async def test_a_session_without_middlewares_is_refused() -> None:
