@@ -192,7 +192,7 @@ class SurfaceBase(Generic[Q, R]):
         """Make the state of one call."""
         anyint, raw, body = self.anyint, self.raw_of(request), self.body_of(request)
         operation = operation_of(plan.route, body.content)
-        policy = self._policy(request)
+        policy = self.policy_of(request)
         paid = policy.enabled and operation in PAID
         # Reads are asked again and again by nature (polls); a file is read for nothing less than a paid create.
         known = self.method_of(request) not in _READS and body.content is not None
@@ -218,7 +218,8 @@ class SurfaceBase(Generic[Q, R]):
             repeats=0 if name is None or not policy.enabled else anyint.repeats.before(name),
         )
 
-    def _policy(self, request: Q) -> Policy:
+    def policy_of(self, request: Q) -> Policy:
+        """Return the policy in force for a request."""
         own = self.own_policy(request)
         if own is None:
             overridden = self.anyint.overridden()

@@ -70,7 +70,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             plan = self.plans[method, url]
         except KeyError:
             plan = self._found(parcel, method, url)
-        if plan is not None and second_layer(self.inner) is not None:
+        if plan is not None and second_layer(self.inner) is not None and self.policy_of(parcel).enabled:
             parcel.adapter = alone(self.inner)
         return plan
 
@@ -145,6 +145,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             raise
         if parcel.request is not parcel.original:
             response.request = parcel.original
+            response.connection = self.owner  # what an auth handler sends next must not go past us with a key
         return response
 
     def status(self, response: requests.Response) -> int:

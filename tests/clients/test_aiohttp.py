@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import pytest
@@ -445,6 +446,17 @@ async def test_a_request_class_that_is_no_class_is_left_alone(emu: Emulator) -> 
     async with wrap(made, configured(emu)) as client:
         async with client.get(MODELS) as answer:
             assert answer.status == 200
+
+
+@pytest.mark.parametrize("request_like", [mock.Mock(), mock.Mock(spec_set=["headers", "method", "url"])])
+async def test_what_is_no_request_passes(request_like: Any) -> None:
+    """Tests of other people's put mocks where requests should be: none of our business."""
+
+    async def handler(request: Any) -> str:
+        return "answered"
+
+    middleware: Any = ResilientMiddleware(Resilience())
+    assert await middleware(request_like, handler) == "answered"
 
 
 async def test_a_session_without_middlewares_is_refused() -> None:

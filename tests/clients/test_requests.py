@@ -216,6 +216,17 @@ def test_an_auth_handler_sends_its_second_request_through_us(session: requests.S
     assert answer.connection.send(answer.request).status_code == 200  # type: ignore[attr-defined]
 
 
+def test_no_key_reaches_a_foreign_host_through_an_auth_handler(emu: Emulator) -> None:
+    """What digest authentication sends after a foreign host's 401 goes through us, and loses the key like the first."""
+    emu.script(Fault(status=401, headers={"www-authenticate": 'Digest realm="r", nonce="n", qop="auth"'}))
+    with wrap(requests.Session(), Resilience(api_key="test-key")) as session:
+        session.headers["x-api-key"] = "test-key"
+        session.get(emu.url + MODELS, auth=requests.auth.HTTPDigestAuth("user", "word"))
+    assert len(emu.seen) == 2
+    assert "authorization" in emu.seen[1].headers
+    assert [seen.headers.get("x-api-key") for seen in emu.seen] == [None, None]
+
+
 def test_a_proxy_is_gone_through(emu: Emulator) -> None:
     """A call by way of a proxy is retried like any other."""
     anyint = Resilience(api_key="test-key", base_url="http://127.0.0.1:9", runtime=Waits().runtime())
@@ -338,6 +349,17 @@ def test_a_retry_layer_below_is_told_of_and_left_out(emu: Emulator) -> None:
     with pytest.raises(OutcomeUnknown):
         session.post(emu.url + VIDEOS, json=FILM)
     assert len(emu.tasks) == 1
+    session.close()
+
+
+def test_a_retry_layer_below_is_back_when_we_are_off(emu: Emulator) -> None:
+    """``Policy(enabled=False)`` leaves the session as it was without us."""
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(4, backoff_factor=0, status_forcelist=[503])))
+    wrap(session, configured(emu, policy=Policy(enabled=False)))
+    emu.script(BUSY, BUSY)
+    assert session.get(emu.url + MODELS).status_code == 200
+    assert len(emu.seen) == 3
     session.close()
 
 
