@@ -79,7 +79,8 @@ class ResilientMiddleware:
 
         One that is in order goes out from here: each call more would be a good part of what that costs.
         """
-        surface, headers = self.surface, request.headers
+        surface = self.surface
+        headers: Any = getattr(request, "headers", None)
         try:
             request.anyint_seen = True  # type: ignore[attr-defined]
             plan = surface.lane[(request.method, request.url, *headers.getall(hdrs.AUTHORIZATION))]

@@ -448,7 +448,9 @@ async def test_a_request_class_that_is_no_class_is_left_alone(emu: Emulator) -> 
             assert answer.status == 200
 
 
-@pytest.mark.parametrize("request_like", [mock.Mock(), mock.Mock(spec_set=["headers", "method", "url"])])
+@pytest.mark.parametrize(
+    "request_like", [mock.Mock(), mock.Mock(spec_set=["headers", "method", "url"]), mock.Mock(spec_set=["url"])]
+)
 async def test_what_is_no_request_passes(request_like: Any) -> None:
     """Tests of other people's put mocks where requests should be: none of our business."""
 
