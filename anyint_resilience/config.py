@@ -79,7 +79,7 @@ class Resilience:
             ("store", store),
             ("credentials", Credentials(self.api_key)),
             ("router", Router(urls=urls, seedance=self.seedance)),
-            ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=1000))),
+            ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=256))),
             ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
         ):
             object.__setattr__(self, name, value)
