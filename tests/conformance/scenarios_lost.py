@@ -290,7 +290,7 @@ QUERIES = [
 ]
 
 TOPICS = {
-    "a generation that is lost: once more, then the client's own exception": GENERATION,
+    "a generation that is lost: sent again within the policy, then the client's own exception": GENERATION,
     "a paid create that is lost: never sent twice": CREATE,
     "tasks and reads: asked again, nothing created again": QUERIES,
 }
