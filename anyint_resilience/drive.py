@@ -8,26 +8,21 @@ that an error handed to the caller carries no context of ours and no reference c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from inspect import isawaitable
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from .calls import Call
 from .credentials import HeaderEdit
-from .effects import Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall
+from .driven import AsyncSurface, Keyed, Surface, SyncSurface
+from .effects import Discard, Outcome, Peek, Result, Send, Sleep, StateCall
 from .engine import run
 from .exceptions import ResilienceError
-from .policy.model import Fault, HeaderPairs
 from .reports import attach
 from .router import Plan
 from .runtime import in_time
 
 __all__ = [
-    "AsyncSurface",
-    "Keyed",
-    "Surface",
-    "SyncSurface",
     "answered",
     "drive_async",
     "drive_sync",
@@ -38,103 +33,6 @@ __all__ = [
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-
-
-class Keyed(Generic[Q]):
-    """A request that takes the fast lane once its header is right: its plan, the edit, and what goes on the wire."""
-
-    __slots__ = ("edit", "plan", "request")
-
-    def __init__(self, plan: Plan, edit: HeaderEdit, request: Q) -> None:
-        self.plan = plan
-        self.edit = edit
-        self.request = request
-
-
-class Surface(Protocol[Q, R]):
-    """What an adapter supplies whether it is sync or async. No decision stands in it."""
-
-    monotonic: Callable[[], float]
-
-    def ticket(self, request: Q, /) -> Plan | Keyed[Q] | Call | None:
-        """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
-        ...
-
-    def open_call(
-        self, request: Q, plan: Plan, started: float, /, *, sent: bool = False, edit: HeaderEdit | None = None
-    ) -> Call:
-        """Make the state of a call; ``sent``: it leaves the fast lane after a first attempt that had this edit."""
-        ...
-
-    def stranger(self, request: Q, /) -> Q:
-        """Return the request for a foreign host: as it is, less any key of AnyInt's."""
-        ...
-
-    def status(self, response: R, /) -> int:
-        """Return the HTTP status."""
-        ...
-
-    def headers(self, response: R, /) -> HeaderPairs:
-        """Return the response's headers."""
-        ...
-
-    def fault(self, error: Exception, /) -> Fault:
-        """Tell an exception of the client apart."""
-        ...
-
-    def rewrite(self, request: Q, effect: Send, /) -> Q:
-        """Return the request for one attempt: edited headers, time-outs within what remains."""
-        ...
-
-    def clean(self, response: R, plan: Plan, /) -> bool:
-        """Whether a first answer is good (below 400); if so, note the plan on it for a report."""
-        ...
-
-    def deliver(self, response: R, call: Call, result: Result[R], /) -> R:
-        """Hand over the last real response: body readable, report attached, outer retries told off."""
-        ...
-
-    def ended(self, call: Call, result: Result[R], /) -> None:
-        """Take note of how a call ended."""
-        ...
-
-    def failure(self, call: Call, result: Result[R], /) -> Exception:
-        """Return what to raise: the original exception, or one of ours that is also the client's."""
-        ...
-
-
-class SyncSurface(Surface[Q, R], Protocol[Q, R]):
-    """A surface that blocks."""
-
-    @property
-    def send(self) -> Callable[[Q], R]:
-        """Put a request on the wire."""
-        ...
-
-    def peek(self, response: R, effect: Peek[R], /) -> Peeked:
-        """Read the start of the body; the caller will still get all of it."""
-        ...
-
-    def discard(self, response: R, /) -> None:
-        """Close a response."""
-        ...
-
-
-class AsyncSurface(Surface[Q, R], Protocol[Q, R]):
-    """A surface that awaits."""
-
-    @property
-    def send(self) -> Callable[[Q], Awaitable[R]]:
-        """Put a request on the wire."""
-        ...
-
-    def peek(self, response: R, effect: Peek[R], /) -> Awaitable[Peeked]:
-        """Read the start of the body; the caller will still get all of it."""
-        ...
-
-    def discard(self, response: R, /) -> Awaitable[None]:
-        """Close a response."""
-        ...
 
 
 def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:

@@ -14,7 +14,7 @@ from .config import OVERRIDES, Resilience
 from .contract.routes import HOSTS
 from .contract.words import AuthStyle, Certainty
 from .credentials import HeaderEdit, RawHeaders, key_id, outer_retries
-from .drive import Keyed
+from .driven import Keyed
 from .effects import Result, Send
 from .exceptions import REFUSED, DeadlineExceeded, OutcomeUnknown, ResilienceError
 from .policy.model import CallReport
