@@ -19,6 +19,7 @@ from .policy.verdicts import PAID
 from .router import Plan
 from .runtime import Runtime
 from .tasks.ledger import Ledger
+from .telemetry.watch import Watch
 
 __all__ = ["Call"]
 
@@ -30,6 +31,7 @@ class Call:
     ``span``: the seconds that the client itself gives all attempts together (aiohttp's total time-out); it cuts a
     running attempt by itself, so that here it only bounds the waits. ``notes``: what to begin the report's notes with.
     ``name``: what makes the request the same one when it comes again; ``repeats``: how often it failed before.
+    ``watch``: what is told of it to those who look on.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Call:
         "runtime",
         "sent",
         "started",
+        "watch",
     )
 
     def __init__(
@@ -64,6 +67,7 @@ class Call:
         operation: Operation,
         policy: Policy,
         runtime: Runtime,
+        watch: Watch,
         credentials: Credentials,
         ledger: Ledger,
         headers: RawHeaders,
@@ -82,6 +86,7 @@ class Call:
         self.method = method
         self.operation = operation
         self.runtime = runtime
+        self.watch = watch
         self.credentials = credentials
         self.ledger = ledger
         self.headers = headers
@@ -157,21 +162,26 @@ class Call:
         decision: Decision | None = None,
         seen: Observation | None = None,
         waited: float = 0.0,
+        again: bool = False,
     ) -> None:
-        """Write an attempt down for the report."""
+        """Write an attempt down for the report, and tell of it; ``again``: another follows."""
         self.out = False
-        self.attempts.append(
-            Attempt(
-                number=number,
-                started=began,
-                duration=self.elapsed() - began,
-                status=outcome.status if outcome.response is not None else None,
-                fault=outcome.fault,
-                decision=decision,
-                waited=waited,
-                request_id=None if seen is None else seen.request_id,
-            )
+        made = Attempt(
+            number=number,
+            started=began,
+            duration=self.elapsed() - began,
+            status=outcome.status if outcome.response is not None else None,
+            fault=outcome.fault,
+            decision=decision,
+            waited=waited,
+            request_id=None if seen is None else seen.request_id,
         )
+        self.attempts.append(made)
+        lost = self.paid and not again and decision is not None and decision.certainty is Certainty.UNKNOWN
+        self.watch.attempted(made, seen, outcome.headers, self._key, again=again, lost=lost)
+
+    def _key(self) -> bytes | None:
+        return self.credentials.used(self.headers, self.edit)
 
     def patience(self, seconds: float) -> float:
         """Return how long something may take: so many seconds, or what is left of the deadline if that is less."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .contract.routes import HOSTS
 from .credentials import Credentials, KeySource, key_problem
@@ -22,6 +22,12 @@ from .runtime import Runtime
 from .stores.memory import MemoryStore
 from .stores.protocol import Store
 from .tasks.ledger import Ledger
+from .telemetry.events import Listener
+from .telemetry.hub import Telemetry, telemetry_problems
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
 __all__ = ["OVERRIDES", "Resilience"]
 
@@ -45,6 +51,12 @@ class Resilience:
         seedance: also know the ``/doubao`` routes, which no AnyInt page names.
         store: where state shared between calls lives; memory of this process by default.
         unknown_window: seconds for which a paid create of unknown outcome is not sent again.
+        spans: ``auto`` (a span for the call and one for each attempt; HTTP instrumentations of OpenTelemetry keep
+            quiet meanwhile, so that no attempt has two), ``always`` (ours, whatever else there is), ``call-only``
+            (none for attempts: leave those to an instrumentation), ``off``.
+        tracer_provider: where spans go; None: OpenTelemetry's global one, if the application has set one.
+        meter_provider: where metrics go; None: the global one. ``NoOpMeterProvider()`` turns metrics off.
+        listeners: callables that are told of each :class:`Event`: retries, refusals, creates held back, and so on.
         runtime: clocks, random numbers and sleeping, for tests.
 
     Raises:
@@ -58,18 +70,25 @@ class Resilience:
     seedance: bool = False
     store: Store | None = None
     unknown_window: float = 3600.0
+    spans: str = "auto"
+    tracer_provider: TracerProvider | None = field(default=None, repr=False)
+    meter_provider: MeterProvider | None = field(default=None, repr=False)
+    listeners: Iterable[Listener] = field(default=(), repr=False)
     runtime: Runtime = field(default_factory=Runtime, repr=False)
 
     credentials: Credentials = field(init=False, repr=False)
     router: Router = field(init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
     repeats: Repeats = field(init=False, repr=False)
+    telemetry: Telemetry = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         hosts = (
             tuple(self.hosts) if isinstance(self.hosts, Iterable) and not isinstance(self.hosts, str) else (self.hosts,)
         )
         urls = hosts if self.base_url is None else (self.base_url, *hosts)
+        if isinstance(self.listeners, Iterable) and not isinstance(self.listeners, (str, bytes)):
+            object.__setattr__(self, "listeners", tuple(self.listeners))
         problems = self._problems(hosts)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
@@ -81,12 +100,26 @@ class Resilience:
             ("router", Router(urls=urls, seedance=self.seedance)),
             ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=256))),
             ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
+            ("telemetry", self._telemetry()),
         ):
             object.__setattr__(self, name, value)
 
+    def _telemetry(self) -> Telemetry:
+        return Telemetry(
+            spans=self.spans,
+            tracer_provider=self.tracer_provider,
+            meter_provider=self.meter_provider,
+            listeners=self.listeners,
+            clock=self.runtime.monotonic,
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what was configured, the key included; what was learnt (the ledger in memory) stays behind."""
-        given = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        """Pickle what was configured, the key included.
+
+        What was learnt (the ledger in memory) stays behind, and so do providers, which can't be pickled.
+        """
+        here = ("tracer_provider", "meter_provider")
+        given = {it.name: getattr(self, it.name) for it in fields(self) if it.init and it.name not in here}
         return partial(type(self), **given), ()
 
     def _problems(self, hosts: tuple[object, ...]) -> list[str]:
@@ -111,7 +144,7 @@ class Resilience:
         window = self.unknown_window
         if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
             problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")
-        return problems
+        return problems + telemetry_problems(self.spans, self.tracer_provider, self.meter_provider, self.listeners)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **more: object) -> Resilience:

@@ -21,6 +21,7 @@ from .exceptions import ResilienceError
 from .reports import attach
 from .router import Plan
 from .runtime import in_time
+from .telemetry.watch import Watch
 
 __all__ = [
     "answered",
@@ -47,18 +48,30 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
         plan, wire, edit = ticket.plan, ticket.request, ticket.edit
     else:
         return _end(surface, ticket, _flow_sync(surface, request, ticket, None))
+    watch = surface.watch(request, plan)
     started = surface.monotonic()
     try:
+        if watch is not None:
+            wire = surface.rewrite(request, Send(1, watch.sending(1, edit)))
         response = surface.send(wire)
     except Exception as error:
         first = failed(surface, error)
+    except BaseException as error:
+        if watch is not None:
+            watch.cut(error)
+        raise
     else:
         if surface.clean(response, plan):
+            if watch is not None:
+                surface.watched(response, watch)
             return response
         first = answered(surface, response)
         del response
+    finally:
+        if watch is not None:
+            watch.back()
     try:
-        return resume_sync(surface, request, plan, started, first, edit)
+        return resume_sync(surface, request, plan, started, first, edit, watch)
     finally:
         del first  # it may hold the error, whose traceback holds this frame
 
@@ -70,9 +83,10 @@ def resume_sync(
     started: float,
     first: Outcome[R],
     edit: HeaderEdit | None = None,
+    watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane, and was not good."""
-    call = surface.open_call(request, plan, started, sent=True, edit=edit)
+    call = surface.open_call(request, plan, started, sent=True, edit=edit, watch=watch)
     try:
         return _end(surface, call, _flow_sync(surface, request, call, first))
     finally:
@@ -91,18 +105,30 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
         plan, wire, edit = ticket.plan, ticket.request, ticket.edit
     else:
         return _end(surface, ticket, await _flow_async(surface, request, ticket, None))
+    watch = surface.watch(request, plan)
     started = surface.monotonic()
     try:
+        if watch is not None:
+            wire = surface.rewrite(request, Send(1, watch.sending(1, edit)))
         response = await surface.send(wire)
     except Exception as error:
         first = failed(surface, error)
+    except BaseException as error:
+        if watch is not None:
+            watch.cut(error)
+        raise
     else:
         if surface.clean(response, plan):
+            if watch is not None:
+                surface.watched(response, watch)
             return response
         first = answered(surface, response)
         del response
+    finally:
+        if watch is not None:
+            watch.back()
     try:
-        return await resume_async(surface, request, plan, started, first, edit)
+        return await resume_async(surface, request, plan, started, first, edit, watch)
     finally:
         del first  # it may hold the error, whose traceback holds this frame
 
@@ -114,9 +140,10 @@ async def resume_async(
     started: float,
     first: Outcome[R],
     edit: HeaderEdit | None = None,
+    watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane; the twin of :func:`resume_sync`."""
-    call = surface.open_call(request, plan, started, sent=True, edit=edit)
+    call = surface.open_call(request, plan, started, sent=True, edit=edit, watch=watch)
     try:
         return _end(surface, call, await _flow_async(surface, request, call, first))
     finally:
@@ -141,6 +168,9 @@ def _flow_sync(surface: SyncSurface[Q, R], request: Q, call: Call, first: Outcom
             effect = flow.send(reply) if thrown is None else flow.throw(thrown)
     except StopIteration as stop:
         return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
+    except BaseException as error:
+        call.watch.cut(error)
+        raise
     finally:
         del effect, reply, thrown, first
 
@@ -163,16 +193,22 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
             effect = flow.send(reply) if thrown is None else flow.throw(thrown)
     except StopIteration as stop:
         return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
+    except BaseException as error:
+        call.watch.cut(error)
+        raise
     finally:
         del effect, reply, thrown, first
 
 
 def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
+        effect.edit = call.watch.sending(effect.number, effect.edit)
         try:
             return answered(surface, surface.send(surface.rewrite(request, effect)))
         except Exception as error:
             return failed(surface, error)
+        finally:
+            call.watch.back()
     if isinstance(effect, Sleep):
         return call.runtime.sleep(effect.seconds)
     if isinstance(effect, Peek):
@@ -192,12 +228,15 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
 
 async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
+        effect.edit = call.watch.sending(effect.number, effect.edit)
         try:
             sending = surface.send(surface.rewrite(request, effect))
             response = await (sending if effect.remaining is None else in_time(effect.remaining, sending))
             return answered(surface, response)
         except Exception as error:
             return failed(surface, error)
+        finally:
+            call.watch.back()
     if isinstance(effect, Sleep):
         return await call.runtime.asleep(effect.seconds)
     if isinstance(effect, Peek):
@@ -218,6 +257,7 @@ def _change_state(call: Call, effect: StateCall) -> Any:
         return call.ledger.store.update(effect.key, effect.step, effect.ttl)
     except Exception as error:
         call.notes.append(f"the store failed, this process's memory served instead: {type(error).__name__}")
+        call.watch.store_failed(call.ledger.store, error)
         return call.ledger.spare.update(effect.key, effect.step, effect.ttl)
 
 
@@ -234,7 +274,10 @@ def failed(surface: Surface[Q, R], error: Exception) -> Outcome[R]:
 def _end(surface: Surface[Q, R], call: Call, result: Result[R]) -> R:
     surface.ended(call, result)
     if result.response is not None and result.error is None:
-        return surface.deliver(result.response, call, result)
+        response = surface.deliver(result.response, call, result)
+        surface.closed(call, result, response)
+        return response
+    surface.closed(call, result, None)
     try:
         raise surface.failure(call, result)
     finally:

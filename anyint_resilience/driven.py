@@ -13,6 +13,7 @@ from .credentials import HeaderEdit
 from .effects import Peek, Peeked, Result, Send
 from .policy.model import Fault, HeaderPairs
 from .router import Plan
+from .telemetry.watch import Watch
 
 __all__ = ["AsyncSurface", "Keyed", "Surface", "SyncSurface"]
 
@@ -40,8 +41,20 @@ class Surface(Protocol[Q, R]):
         """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
         ...
 
+    def watch(self, request: Q, plan: Plan, /) -> Watch | None:
+        """Begin to watch a call on the fast lane, None if nobody looks."""
+        ...
+
     def open_call(
-        self, request: Q, plan: Plan, started: float, /, *, sent: bool = False, edit: HeaderEdit | None = None
+        self,
+        request: Q,
+        plan: Plan,
+        started: float,
+        /,
+        *,
+        sent: bool = False,
+        edit: HeaderEdit | None = None,
+        watch: Watch | None = None,
     ) -> Call:
         """Make the state of a call; ``sent``: it leaves the fast lane after a first attempt that had this edit."""
         ...
@@ -68,6 +81,14 @@ class Surface(Protocol[Q, R]):
 
     def clean(self, response: R, plan: Plan, /) -> bool:
         """Whether a first answer is good (below 400); if so, note the plan on it for a report."""
+        ...
+
+    def watched(self, response: R, watch: Watch, /) -> None:
+        """Say that a first answer was good, and follow it to its end if it is a stream."""
+        ...
+
+    def closed(self, call: Call, result: Result[R], response: R | None, /) -> None:
+        """Say to who looks on how a call ended, and follow what is delivered to its end if it is a stream."""
         ...
 
     def deliver(self, response: R, call: Call, result: Result[R], /) -> R:

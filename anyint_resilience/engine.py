@@ -76,7 +76,7 @@ def _attempts(call: Call) -> Flow[R]:
             changed = yield from _new_key(call, outcome)
         again = changed or decision.action is Action.BACKOFF
         delay = decision.delay if again and not changed and decision.delay is not None else 0.0
-        call.record(number, began, outcome, decision=decision, seen=seen, waited=delay)
+        call.record(number, began, outcome, decision=decision, seen=seen, waited=delay, again=again)
         if outcome.response is not None and (again or outcome.error is not None):
             yield Discard(outcome.response)
         if not again:

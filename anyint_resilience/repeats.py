@@ -5,17 +5,19 @@ Must not know any client or clock, nor hold anything of a request but a hash. It
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from .stores.protocol import State, Store
 
-__all__ = ["WINDOW", "Repeats"]
+__all__ = ["MULTIPLY", "WINDOW", "Repeats"]
 
 WINDOW = 60.0
 """Seconds after its end in which the same request counts as sent again."""
 
-_LOG = logging.getLogger("anyint_resilience")
+MULTIPLY = (
+    "the same request came again after it had failed, and failed again: if a retry layer above sends it, attempts "
+    "multiply; let one layer retry (report(x).repeats counts)"
+)
 _PREFIX = "ended:"
 
 
@@ -44,13 +46,7 @@ class Repeats:
         found: int = self._store.update(_PREFIX + name, look, WINDOW)
         return found
 
-    def ended(self, name: str, attempts: int, route: str) -> None:
-        """Note that it has ended without success, after so many attempts; warn once if that is not the first time."""
+    def ended(self, name: str) -> bool:
+        """Note that it has ended without success; True if it has now done so for the second time."""
         before: Any = self._store.update(_PREFIX + name, end, WINDOW)
-        if before == 1:
-            _LOG.warning(
-                "%s: the same request came again after it had failed, and failed again with %d attempt(s): if a retry "
-                "layer above sends it, attempts multiply; let one layer retry (report(x).repeats counts)",
-                route,
-                attempts,
-            )
+        return bool(before == 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from .effects import Peek, Peeked
 from .exceptions import ResilienceError
+from .telemetry.following import Following
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
@@ -41,7 +42,8 @@ class Replay:
     """A body whose start was read: gives that again, then the rest.
 
     ``check`` is called before each further chunk and raises when the user's deadline has passed. ``lenient``
-    bodies are those of errors: where one breaks, it ends, since its status says more than the break.
+    bodies are those of errors: where one breaks, it ends, since its status says more than the break. ``following``
+    is told of each piece and of the end.
     """
 
     def __init__(self, inner: Any, chunks: list[bytes], rest: Any, check: Callable[[], None] | None = None) -> None:
@@ -50,6 +52,7 @@ class Replay:
         self.rest: Any = rest
         self.check = check
         self.lenient = False
+        self.following: Following | None = None
 
     def forgives(self, error: Exception) -> bool:
         """Whether a break ends the body quietly; the user's deadline never does, and it speaks first."""
@@ -62,24 +65,42 @@ class Replay:
         if self.check is not None:
             self.check()
 
+    def over(self, error: BaseException | None) -> None:
+        """Tell who follows that the body came to its end, or broke."""
+        if self.following is not None:
+            self.following.over(error)
+
+    def let_go(self) -> None:
+        """Tell who follows that nobody reads on."""
+        if self.following is not None:
+            self.following.closed()
+
 
 class SyncReplay(Replay):
     """See :class:`Replay`; each adapter adds its client's stream class."""
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self.chunks
-        if self.rest is None:
-            return
+        following = self.following
+        for chunk in self.chunks:
+            if following is not None:
+                following.piece(chunk)
+            yield chunk
         try:
-            for chunk in self.rest:
+            for chunk in () if self.rest is None else self.rest:
                 self.checked()
+                if following is not None:
+                    following.piece(chunk)
                 yield chunk
         except Exception as error:
+            self.over(error)
             if not self.forgives(error):
                 raise
+        else:
+            self.over(None)
 
     def close(self) -> None:
         """Close the body on the wire."""
+        self.let_go()
         self.inner.close()
 
 
@@ -92,17 +113,26 @@ class AsyncReplay(Replay):
     drains = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        following = self.following
         for chunk in self.chunks:
+            if following is not None:
+                following.piece(chunk)
             yield chunk
         if self.rest is None:
+            self.over(None)
             return
         try:
             async for chunk in self.rest:
                 self.checked()
+                if following is not None:
+                    following.piece(chunk)
                 yield chunk
         except Exception as error:
+            self.over(error)
             if not self.forgives(error):
                 raise
+        else:
+            self.over(None)
 
     async def aclose(self) -> None:
         """Close the body on the wire, then end the client's own generators, which httpx nests.
@@ -110,6 +140,7 @@ class AsyncReplay(Replay):
         One that is dropped in the middle is a ResourceWarning on trio. Over HTTP/1 the closed connection ends
         both; an HTTP/2 connection lives on, and waiting for its next frame could take until the time-out.
         """
+        self.let_go()
         rest: Any = self.rest
         self.rest = None
         await self.inner.aclose()

@@ -26,10 +26,10 @@ class Plan:
 
     ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
     piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
-    ``secure``: a key may travel here.
+    ``secure``: a key may travel here. ``memo`` is telemetry's own.
     """
 
-    __slots__ = ("bare", "fast", "route", "secure", "style", "watch")
+    __slots__ = ("bare", "fast", "memo", "route", "secure", "style", "watch")
 
     def __init__(self, route: Route, *, secure: bool) -> None:
         self.route = route
@@ -41,6 +41,7 @@ class Plan:
         paid = [key for key, operation in route.body_switch if operation in PAID]
         self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
         self.bare = self.fast and self.watch is None
+        self.memo: object = None
 
 
 def is_loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from .calls import Call
 from .config import OVERRIDES, Resilience
@@ -21,9 +21,12 @@ from .policy.model import CallReport
 from .policy.request import operation_of, same_body
 from .policy.rules import Policy
 from .policy.verdicts import PAID
+from .repeats import MULTIPLY
 from .reports import attach
 from .router import MAX_CACHED, PORTS, Plan
 from .tasks.ledger import intent_of
+from .telemetry.watch import Watch
+from .watched import Body, Place, WatchedSurface, tells_off
 
 __all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
 
@@ -31,9 +34,6 @@ _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-
-Place = tuple[str, str, "int | None", bytes]
-"""Where a request goes: scheme, host, port (None: the scheme's own), path with query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +44,6 @@ class Errors:
     unknown_timeout: type[OutcomeUnknown]
     late: type[DeadlineExceeded]
     timeouts: tuple[type[BaseException], ...]
-
-
-@dataclass(slots=True)
-class Body:
-    """A request's body: ``content`` where it is bytes in memory, ``chunks`` where it can be read more than once."""
-
-    content: bytes | None = None
-    chunks: Callable[[], Iterable[bytes]] | None = None
-
-    @property
-    def replayable(self) -> bool:
-        """Whether it can be sent again."""
-        return self.content is not None or self.chunks is not None
 
 
 def settled(anyint: Resilience | None) -> Resilience:
@@ -70,7 +57,7 @@ def settled(anyint: Resilience | None) -> Resilience:
     return Resilience.from_env() if anyint is None else anyint
 
 
-class SurfaceBase(Generic[Q, R]):
+class SurfaceBase(WatchedSurface[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
     errors: Errors
@@ -78,7 +65,7 @@ class SurfaceBase(Generic[Q, R]):
     """Whether the client has a place on a request for a policy of its own."""
 
     def __init__(self, anyint: Resilience | None) -> None:
-        self.anyint = settled(anyint)
+        super().__init__(settled(anyint))
         policy = self.anyint.policy
         self.plain = policy.enabled and policy.deadline is None
         self.monotonic = self.anyint.runtime.monotonic
@@ -187,7 +174,15 @@ class SurfaceBase(Generic[Q, R]):
         return request if edit is None else self.rewrite(request, Send(1, edit))
 
     def open_call(
-        self, request: Q, plan: Plan, started: float, /, *, sent: bool = False, edit: HeaderEdit | None = None
+        self,
+        request: Q,
+        plan: Plan,
+        started: float,
+        /,
+        *,
+        sent: bool = False,
+        edit: HeaderEdit | None = None,
+        watch: Watch | None = None,
     ) -> Call:
         """Make the state of one call."""
         anyint, raw, body = self.anyint, self.raw_of(request), self.body_of(request)
@@ -197,7 +192,15 @@ class SurfaceBase(Generic[Q, R]):
         # Reads are asked again and again by nature (polls); a file is read for nothing less than a paid create.
         known = self.method_of(request) not in _READS and body.content is not None
         name = self._name(request, raw, body) if policy.enabled and (paid or known) else None
+        before = 0 if name is None or not policy.enabled else anyint.repeats.before(name)
+        outer = outer_retries(raw)
+        watch = self._watch(request, plan, operation, body.content) if watch is None else watch
+        if outer:
+            watch.nested(outer + 1, "header")
+        elif before:
+            watch.nested(before + 1, "repeat")
         return Call(
+            watch=watch,
             plan=plan,
             method=self.method_of(request),
             operation=operation,
@@ -209,13 +212,13 @@ class SurfaceBase(Generic[Q, R]):
             started=started,
             replayable=body.replayable,
             intent=name if paid else None,
-            outer_retries=outer_retries(raw),
+            outer_retries=outer,
             sent=sent,
             edit=edit,
             span=self.span_of(request),
             notes=self.remarks(request) if policy.enabled else (),
             name=name,
-            repeats=0 if name is None or not policy.enabled else anyint.repeats.before(name),
+            repeats=before,
         )
 
     def policy_of(self, request: Q) -> Policy:
@@ -251,15 +254,17 @@ class SurfaceBase(Generic[Q, R]):
         """Remember a call that ended without success."""
         failed = result.error is not None or result.late or tells_off(result)
         guarded = call.paid and call.certainty is Certainty.UNKNOWN  # the ledger holds that back
-        if (
+        again = (
             failed
             and not guarded
             and call.attempts
             and call.name is not None
             and call.policy.enabled
             and not call.outer_retries
-        ):
-            self.anyint.repeats.ended(call.name, len(call.attempts), call.route.name)
+            and self.anyint.repeats.ended(call.name)
+        )
+        if again:
+            call.watch.told("attempts multiply", attempts=len(call.attempts), reason=MULTIPLY)
 
     def failure(self, call: Call, result: Result[R]) -> Exception:
         """Return what to raise: the original exception unless ours says more, and then it is the cause."""
@@ -294,8 +299,3 @@ class SurfaceBase(Generic[Q, R]):
                 raise self.late(call, None)
 
         return check
-
-
-def tells_off(result: Result[Any]) -> bool:
-    """Whether layers above are to be told not to retry (``x-should-retry``, the SDKs' own word)."""
-    return result.decision is not None and result.decision.cause is not None

@@ -88,7 +88,14 @@ class ResilientMiddleware:
             plan = None
         except (AttributeError, TypeError):
             return await handler(request)  # made by a request_class that makes no requests, as tests do
-        if plan is None or KEY in headers or GOOGLE in headers or RETRIES in headers or OVERRIDES.get() is not None:
+        if (
+            plan is None
+            or KEY in headers
+            or GOOGLE in headers
+            or RETRIES in headers
+            or OVERRIDES.get() is not None
+            or surface.looked_at()
+        ):
             if request.method in IDEMPOTENT:
                 return await self._idempotent(request, handler)
             return await drive_async(surface, Hop(request, handler))

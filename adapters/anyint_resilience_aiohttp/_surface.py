@@ -24,6 +24,7 @@ from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
+from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek
 from ._faults import fault_of
@@ -172,6 +173,22 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
                 response.close()
 
         content.on_eof(later(max(0.0, remaining), expire))  # type: ignore[arg-type]
+
+    def follow(self, response: aiohttp.ClientResponse, following: Following) -> bool:
+        """Have its connection tell, when it is given back, how the body ended."""
+        content, connection = response.content, response.connection
+        if connection is None or content.is_eof():
+            return False
+
+        def released() -> None:
+            error = content.exception()
+            if error is not None or content.is_eof():
+                following.over(error)
+            else:
+                following.closed()
+
+        connection.add_callback(released)
+        return True
 
     async def peek(self, response: aiohttp.ClientResponse, effect: Peek[aiohttp.ClientResponse]) -> Peeked:
         """Read the start of the body and put it back."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from inspect import ismethod
 from typing import Any
 from weakref import ref
 
@@ -17,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from anyint_resilience.effects import Peeked
 from anyint_resilience.replay import Head, SyncReplay, peek_sync
 from anyint_resilience.surface import Body
+from anyint_resilience.telemetry.following import Following
 
 from ._faults import as_requests
 
@@ -135,41 +137,97 @@ def replay_of(response: requests.Response) -> SyncReplay | None:
     return file.replay if isinstance(file, _File) else None
 
 
-def watched(raw: HTTPResponse, check: Callable[[], None]) -> None:
+def watched(raw: HTTPResponse, check: Callable[[], None] | None = None, following: Following | None = None) -> None:
     """Make every way to read a urllib3 response end with the user's deadline, for which ``check`` raises.
 
-    Its class and the pieces it gives stay: it is done on the object, outside of what urllib3 turns into errors of its
-    own (a ``requests`` exception is an ``OSError``), and without a reference cycle, which would keep an unread response
-    and its connection from going.
+    ``following`` is told of the pieces and of the end. Its class and the pieces it gives stay: it is done on the
+    object, outside of what urllib3 turns into errors of its own (a ``requests`` exception is an ``OSError``), and
+    without a reference cycle, which would keep an unread response and its connection from going.
     """
-    held, kind = ref(raw), type(raw)
+    reader = _Reader(raw, check, following)
+    raw.read, raw.stream = reader.read, reader.stream  # type: ignore[method-assign, assignment]
+    if following is not None:
+        raw.close = reader.close  # type: ignore[method-assign]
 
-    def checked(it: HTTPResponse) -> None:
+
+class _Reader:
+    """What stands before the ways to read a response; it holds the response weakly."""
+
+    def __init__(self, raw: HTTPResponse, check: Callable[[], None] | None, following: Following | None) -> None:
+        self._held, kind = ref(raw), type(raw)
+        self._check = check
+        self._following = following
+        self._busy = False  # urllib3 also closes a response by itself, on its way to raising
+        # The class's own, or what stood before it already.
+        self._before = {name: raw.__dict__.get(name, getattr(kind, name)) for name in ("read", "stream", "close")}
+
+    def read(self, *args: Any, **kwargs: Any) -> bytes:
+        """Read as urllib3 does."""
+        self._checked()
+        busy, self._busy = self._busy, True
         try:
-            check()
-        except BaseException:
-            Stream(it).close()
+            piece: bytes = self._inner("read", *args, **kwargs)
+        except Exception as error:
+            self._failed(error)
             raise
+        finally:
+            self._busy = busy
+        amt = args[0] if args else kwargs.get("amt")
+        self._seen(piece, last=amt is None or bool(amt and not piece))
+        return piece
 
-    def read(*args: Any, **kwargs: Any) -> bytes:
-        it = held()
-        assert it is not None  # it is being called
-        checked(it)
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        """Stream as urllib3 does."""
         try:
-            return kind.read(it, *args, **kwargs)
-        except Exception:
-            checked(it)  # the deadline speaks first
-            raise
-
-    def stream(*args: Any, **kwargs: Any) -> Iterator[bytes]:
-        it = held()
-        assert it is not None
-        try:
-            for chunk in kind.stream(it, *args, **kwargs):
-                checked(it)
+            for chunk in self._steps(self._inner("stream", *args, **kwargs)):
+                self._checked()
+                self._seen(chunk)
                 yield chunk
-        except (HTTPError, OSError):
-            checked(it)
+        except (HTTPError, OSError) as error:
+            self._failed(error)
+            raise
+        self._seen(b"", last=True)
+
+    def close(self) -> None:
+        """Close it, before its end or after."""
+        if self._following is not None and not self._busy:
+            self._following.closed()
+        self._inner("close")
+
+    def _steps(self, inner: Iterator[bytes]) -> Iterator[bytes]:
+        while True:
+            self._busy = True
+            try:
+                chunk = next(inner, None)
+            finally:
+                self._busy = False
+            if chunk is None:
+                return
+            yield chunk
+
+    def _inner(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        before = self._before[name]
+        return before(*args, **kwargs) if ismethod(before) else before(self._held(), *args, **kwargs)
+
+    def _checked(self) -> None:
+        if self._check is None:
+            return
+        try:
+            self._check()
+        except BaseException:
+            raw = self._held()
+            assert raw is not None  # it is being read
+            Stream(raw).close()
             raise
 
-    raw.read, raw.stream = read, stream  # type: ignore[method-assign, assignment]
+    def _failed(self, error: Exception) -> None:
+        self._checked()  # the deadline speaks first
+        if self._following is not None:
+            self._following.over(error)
+
+    def _seen(self, piece: bytes, *, last: bool = False) -> None:
+        if self._following is not None:
+            if piece:
+                self._following.piece(piece)
+            if last:
+                self._following.over(None)

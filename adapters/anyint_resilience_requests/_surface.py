@@ -25,6 +25,7 @@ from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
+from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek, replay_of, watched
 from ._faults import fault_of
@@ -77,7 +78,8 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
     def free(self) -> bool:
         """Whether nothing outside a request keeps it off the lane: no override, no retry layer below."""
         retry = getattr(self.inner, "max_retries", None)
-        return self.plain and OVERRIDES.get() is None and getattr(retry, "total", retry) in _NO_RETRY
+        quiet = self.plain and not self.looked_at() and OVERRIDES.get() is None
+        return quiet and getattr(retry, "total", retry) in _NO_RETRY
 
     def lane_key(self, parcel: Parcel) -> object:
         """Return its method, URL and ``Authorization``, where no other header matters."""
@@ -195,6 +197,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         if call.deadline is not None and unread and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
+
+    def follow(self, response: requests.Response, following: Following) -> bool:
+        """Have its body tell how it ends."""
+        raw = response.raw
+        if not isinstance(raw, HTTPResponse):
+            return False
+        watched(raw, following=following)
+        return True
 
     def failure(self, call: Call, result: Result[requests.Response]) -> Exception:
         """Return what to raise, with the request on it as on every exception of requests."""

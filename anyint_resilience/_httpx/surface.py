@@ -18,6 +18,7 @@ from ..replay import Replay
 from ..reports import REPORT_KEY
 from ..router import Plan
 from ..surface import Body, Place, SurfaceBase, tells_off
+from ..telemetry.following import Following
 from .bodies import body_of
 from .faults import fault_of
 from .shapes import Kit, Q, R
@@ -53,6 +54,7 @@ class Base(SurfaceBase[Q, R]):
                 plan is not None
                 and plan.bare
                 and self.plain
+                and not self.looked_at()
                 and REPORT_KEY not in request.extensions
                 and OVERRIDES.get() is None
                 and self._in_order(headers._list, plan.style)
@@ -140,10 +142,18 @@ class Base(SurfaceBase[Q, R]):
         if response.status_code >= 400 and isinstance(response.stream, Replay):
             response.stream.lenient = True
         if call.deadline is not None:
-            if not isinstance(response.stream, Replay):
-                response.stream = self.replayed(response)
-            response.stream.check = self.checker(call)
+            self._replay(response).check = self.checker(call)
         return response
+
+    def follow(self, response: R, following: Following) -> bool:
+        """Have its body tell how it ends."""
+        self._replay(response).following = following
+        return True
+
+    def _replay(self, response: R) -> Any:
+        if not isinstance(response.stream, Replay):
+            response.stream = self.replayed(response)
+        return response.stream
 
 
 def edited(request: Q, edit: HeaderEdit | None) -> Q:

@@ -96,7 +96,7 @@ class AsyncTransport(Base[Q, R]):
         inner: Any = inner_of(transport, self.kit.module.AsyncHTTPTransport, more)
         super().__init__(anyint, inner)
         self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
-        self.replayed = lambda response: self._replay(response, [], aiter_of(response.stream))
+        self.replayed = lambda response: self._replayed(response, [], aiter_of(response.stream))
 
     async def __aenter__(self) -> Any:
         await self.inner.__aenter__()
@@ -134,10 +134,10 @@ class AsyncTransport(Base[Q, R]):
         """Read the start of the body and put it back."""
         head = Head(effect, self.monotonic)
         peeked, rest = await peek_async(response.stream, head)
-        response.stream = self._replay(response, head.chunks, rest)
+        response.stream = self._replayed(response, head.chunks, rest)
         return peeked
 
-    def _replay(self, response: R, chunks: list[bytes], rest: Any) -> Any:
+    def _replayed(self, response: R, chunks: list[bytes], rest: Any) -> Any:
         replay = self.kit.replay_async(response.stream, chunks, rest)
         replay.drains = response.extensions.get("http_version") in HTTP_1
         return replay

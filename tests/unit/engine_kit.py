@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from anyint_resilience import Policy
+from anyint_resilience import Policy, Resilience
 from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.credentials import Credentials
@@ -16,6 +16,8 @@ from anyint_resilience.router import Router
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.tasks.ledger import Ledger
+from anyint_resilience.telemetry.watch import Watch
+from anyint_resilience.watched import Body
 
 HOST = "gateway.api.anyint.ai"
 
@@ -107,6 +109,19 @@ class Script:
         return Outcome(response=step, status=step.status, headers=step.headers)
 
 
+class Unseen:
+    """A request of which nothing is known."""
+
+    def method_of(self, request: Any) -> str:
+        return "POST"
+
+    def place_of(self, request: Any) -> Any:
+        return "https", HOST, None, b"/"
+
+    def body_of(self, request: Any) -> Body:
+        return Body()
+
+
 def make_call(
     world: World,
     *,
@@ -123,10 +138,13 @@ def make_call(
     """Make the state of a call as an adapter would."""
     plan = Router().plan("https", HOST, None, method, path.encode())
     assert plan is not None
+    operation = plan.route.operation if operation is None else operation
+    hub = Resilience(runtime=world.runtime).telemetry
     return Call(
+        watch=Watch(hub, Unseen(), None, plan, operation),
         plan=plan,
         method=method,
-        operation=plan.route.operation if operation is None else operation,
+        operation=operation,
         policy=Policy() if policy is None else policy,
         runtime=world.runtime,
         credentials=Credentials(key),

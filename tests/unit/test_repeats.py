@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
-import pytest
-
 from anyint_resilience import Resilience, report
 from anyint_resilience.policy.model import CallReport
 from anyint_resilience.repeats import WINDOW, Repeats, end, look
@@ -22,16 +18,11 @@ def test_the_steps_count_and_look() -> None:
     assert look(None, 1.0) == (None, 0)
 
 
-def test_a_request_that_fails_again_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The second failure is a warning, the third and the hundredth are not; another request is another one."""
+def test_a_request_that_fails_again_is_told_once() -> None:
+    """The second failure is worth telling, the third and the hundredth are not; another request is another one."""
     repeats = Repeats(MemoryStore(lambda: 0.0))
-    with caplog.at_level(logging.WARNING, "anyint_resilience"):
-        for _ in range(5):
-            repeats.ended("a", 3, "POST /x")
-        repeats.ended("b", 3, "POST /x")
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "POST /x" in caplog.text
-    assert "attempts multiply" in caplog.text
+    assert [repeats.ended("a") for _ in range(5)] == [False, True, False, False, False]
+    assert repeats.ended("b") is False
     assert (repeats.before("a"), repeats.before("b"), repeats.before("c")) == (5, 1, 0)
 
 
@@ -39,7 +30,7 @@ def test_a_minute_later_it_is_forgotten() -> None:
     """The same question asked anew is no retry."""
     now = [0.0]
     repeats = Repeats(MemoryStore(lambda: now[0]))
-    repeats.ended("a", 3, "POST /x")
+    repeats.ended("a")
     now[0] = WINDOW - 1
     assert repeats.before("a") == 1
     now[0] = WINDOW + 1
@@ -49,7 +40,7 @@ def test_a_minute_later_it_is_forgotten() -> None:
 def test_each_configuration_has_its_own() -> None:
     """Two accounts do not count each other's failures."""
     one, other = Resilience(), Resilience()
-    one.repeats.ended("a", 3, "POST /x")
+    one.repeats.ended("a")
     assert other.repeats.before("a") == 0
 
 

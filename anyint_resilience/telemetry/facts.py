@@ -1,0 +1,61 @@
+"""What telemetry says of a request from its method and URL alone, made once for each plan. Must not know any client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..router import PORTS
+from .safety import full_url
+from .words import GEN_AI_OPERATIONS, METHODS, PROVIDERS
+
+if TYPE_CHECKING:
+    from ..router import Plan
+
+__all__ = ["Facts", "facts_of"]
+
+
+class Facts(NamedTuple):
+    """``name``: of an attempt's span. ``call``, ``attempt``: their first attributes. ``labels``: of a metric."""
+
+    name: str
+    target: bytes
+    call: dict[str, Any]
+    attempt: dict[str, Any]
+    labels: dict[str, Any]
+
+
+def facts_of(plan: Plan, source: Any, request: Any) -> Facts:
+    """Return the facts of a request; those of a URL without a query are remembered on its plan."""
+    place = source.place_of(request)
+    memo: Any = plan.memo
+    if memo is not None and memo[0] == place:
+        held: Facts = memo[1]
+        return held
+    made = _made(plan, source.method_of(request).upper(), *place)
+    if b"?" not in place[3]:
+        plan.memo = (place, made)
+    return made
+
+
+def _made(plan: Plan, method: str, scheme: str, host: str, port: int | None, target: bytes) -> Facts:
+    route = plan.route
+    known = method if method in METHODS else "_OTHER"
+    labels: dict[str, Any] = {
+        "http.request.method": known,
+        "server.address": host,
+        "server.port": PORTS.get(scheme, 0) if port is None else port,
+        "url.template": route.template,
+    }
+    attempt = {**labels, "url.full": full_url(scheme, host, port, target)}
+    if known != method:
+        attempt["http.request.method_original"] = method[:32]
+    call: dict[str, Any] = {"url.template": route.template}
+    if route.family is not None:
+        call["anyint.family"] = route.family.value
+        attempt["gen_ai.provider.name"] = PROVIDERS[route.family]
+        for ending, operation in GEN_AI_OPERATIONS:
+            if route.template.endswith(ending):
+                attempt["gen_ai.operation.name"] = operation
+                break
+    name = f"{'HTTP' if known == '_OTHER' else known} {route.template}"
+    return Facts(name, target, call, attempt, labels)

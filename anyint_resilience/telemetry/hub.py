@@ -1,0 +1,146 @@
+"""``Telemetry``: who looks at the calls of one configuration, and how they are told.
+
+Must not know any client, nor let anybody who looks change what becomes of a call: what they raise is reported once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, final
+
+from . import logs
+from .events import Event, Listener
+from .words import MODES
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from .meters import Meters
+    from .spans import Tracing
+
+__all__ = ["Telemetry", "telemetry_problems"]
+
+
+def telemetry_problems(spans: object, tracer_provider: object, meter_provider: object, listeners: object) -> list[str]:
+    """Say what is wrong with the settings; nothing, if they can be used."""
+    problems = []
+    if spans not in MODES:
+        problems.append(f"spans must be one of {', '.join(MODES)}, not {spans!r}")
+    for name, given, method in (
+        ("tracer_provider", tracer_provider, "get_tracer"),
+        ("meter_provider", meter_provider, "get_meter"),
+    ):
+        if given is not None and not callable(getattr(given, method, None)):
+            problems.append(f"{name} must have a {method} method, as OpenTelemetry's have: {type(given).__name__}")
+    if isinstance(listeners, (str, bytes)) or not isinstance(listeners, Iterable):
+        problems.append(f"listeners must be an iterable of callables, not {type(listeners).__name__}")
+    else:
+        problems += [
+            f"each of the listeners must be callable, not {type(it).__name__}" for it in listeners if not callable(it)
+        ]
+    return problems
+
+
+@final
+class Telemetry:
+    """What one configuration tells, and to whom. Shared between calls and threads.
+
+    Providers of None are OpenTelemetry's global ones, once the application has set them; until then a call pays one
+    look for each of the two.
+    """
+
+    def __init__(
+        self,
+        *,
+        spans: str,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+        listeners: Iterable[Listener],
+        clock: Callable[[], float],
+    ) -> None:
+        from . import meters as meters_module  # late: OpenTelemetry's API is loaded by a configuration, not an import
+        from . import spans as spans_module
+
+        self._spans, self._meters = spans_module, meters_module
+        self.mode = spans
+        self.clock = clock
+        self.listeners = tuple(listeners)
+        self.tracing: Tracing | None = None
+        self.meters: Meters | None = None
+        self._broken: set[str] = set()
+        self._settled = False
+        self._settle(tracer_provider, meter_provider, look=True)
+
+    def active(self) -> bool:
+        """Whether a call is to be watched: somebody records spans or metrics, or there is a trace to hand on."""
+        if self._settled:
+            return True
+        self._settle()
+        return self.tracing is not None or self.meters is not None or (self.mode != "off" and self._spans.traced())
+
+    def headers(self) -> Any:
+        """Return the headers that hand on a trace that is not ours."""
+        return self._spans.current_headers() if self.mode != "off" else ()
+
+    def call_spans(self, name: str, attributes: Any) -> Any:
+        """Begin the spans of a call, None if nobody wants any."""
+        return None if self.tracing is None else self._spans.CallSpans(self.tracing, name, attributes)
+
+    def tell(self, event: Event) -> None:
+        """Log an event and tell each listener."""
+        try:
+            logs.write(event)
+        except Exception as error:
+            self.broke("a log handler", error)
+        for listener in self.listeners:
+            self._tell_one(listener, event)
+
+    def _tell_one(self, listener: Listener, event: Event) -> None:
+        try:
+            listener(event)
+        except Exception as error:
+            self.broke(f"the listener {getattr(listener, '__qualname__', type(listener).__name__)}", error)
+
+    def broke(self, who: str, error: Exception) -> None:
+        """Report that somebody who looks on has failed: once for each, since it may be so for every call."""
+        if who in self._broken or len(self._broken) > 100:
+            return
+        self._broken.add(who)
+        said = f"{who} failed ({type(error).__name__}); calls go on without it, and this is said once"
+        try:
+            logs.LOG.warning("%s", said)
+        except Exception:  # the log itself is what is broken
+            with suppress(Exception):
+                sys.stderr.write(f"anyint_resilience: {said}\n")
+
+    def _settle(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        *,
+        look: bool = False,
+    ) -> None:
+        try:
+            if self.tracing is None and self.mode != "off":
+                tracers = self._spans.given_tracer(look=look) if tracer_provider is None else tracer_provider
+                if tracers is not None:
+                    self.tracing = self._spans.Tracing(tracers, _version(), self.mode)
+            if self.meters is None:
+                meters = self._meters.given_meter(look=look) if meter_provider is None else meter_provider
+                if meters is not None:
+                    self.meters = self._meters.Meters(meters, _version())
+        except Exception as error:
+            self.broke("a telemetry provider", error)
+        self._settled = self.meters is not None and (self.tracing is not None or self.mode == "off")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("anyint-resilience")
+    except PackageNotFoundError:  # run from a tree that was never installed
+        return ""

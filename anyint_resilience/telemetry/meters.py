@@ -1,0 +1,85 @@
+"""The instruments of the table in ``words``, on OpenTelemetry's metrics API, and what is counted when.
+
+Must not know a call or a client. Every label takes only so many values: models, keys and stores are bounded here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics
+
+from .safety import Bounded
+from .words import METRICS, SCHEMA_URL, SCOPE
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+__all__ = ["Meters", "given_meter"]
+
+
+class Meters:
+    """One meter with all instruments."""
+
+    def __init__(self, provider: MeterProvider, version: str) -> None:
+        meter = provider.get_meter(SCOPE, version, schema_url=SCHEMA_URL)
+        self.models, self.keys, self.stores = Bounded(100), Bounded(50), Bounded(10)
+        self._record: dict[str, Any] = {}
+        for name, row in METRICS.items():
+            if row.kind == "counter":
+                self._record[name] = meter.create_counter(name, row.unit, row.meaning).add
+            else:
+                self._record[name] = meter.create_histogram(
+                    name, row.unit, row.meaning, explicit_bucket_boundaries_advisory=list(row.buckets)
+                ).record
+
+    def attempt(self, labels: dict[str, Any], seconds: float, status: int | None, error: str | None) -> None:
+        """Record how long an attempt took; ``labels`` are those of its request."""
+        labels = {**labels}
+        if status is not None:
+            labels["http.response.status_code"] = status
+        if error is not None:
+            labels["error.type"] = error
+        self._record["http.client.request.duration"](seconds, labels)
+
+    def failure(self, family: str, cause: str, model: str | None, key: str | None) -> None:
+        """Count an attempt that failed."""
+        named = {"gen_ai.request.model": self.models(model), "anyint.key": self.keys(key)}
+        labels = {name: it for name, it in named.items() if it is not None}
+        self._record["anyint.failures"](1, {"anyint.family": family, "anyint.cause": cause, **labels})
+
+    def retry(self, family: str, cause: str, waited: float, *, hint: bool) -> None:
+        """Count that another attempt follows, after so many seconds that a server's hint or the schedule asked for."""
+        labels = {"anyint.family": family, "anyint.cause": cause}
+        self._record["anyint.retries"](1, labels)
+        if waited:
+            self._record["anyint.wait.time"](waited, {**labels, "anyint.reason": "hint" if hint else "backoff"})
+
+    def nested(self, family: str, sends: int, how: str) -> None:
+        """Record how often a layer above has sent a request, this time included."""
+        self._record["anyint.nested_retry.factor"](sends, {"anyint.family": family, "anyint.reason": how})
+
+    def store_failure(self, store: str) -> None:
+        """Count a step that a store failed at."""
+        self._record["anyint.store.failures"](1, {"anyint.store": self.stores(store)})
+
+    def stream(self, family: str, outcome: str) -> None:
+        """Count a streamed answer that ended."""
+        self._record["anyint.streams"](1, {"anyint.family": family, "anyint.outcome": outcome})
+
+    def call(self, family: str, operation: str, outcome: str, cause: str | None, seconds: float, attempts: int) -> None:
+        """Count a call that ended."""
+        labels = {"anyint.family": family, "anyint.operation": operation, "anyint.outcome": outcome}
+        self._record["anyint.call.duration"](seconds, labels)
+        self._record["anyint.call.attempts"](attempts, labels)
+        self._record["anyint.calls"](1, labels if cause is None else {**labels, "anyint.cause": cause})
+        if outcome == "held_back":
+            self._record["anyint.duplicates_prevented"](1, {"anyint.family": family})
+
+
+def given_meter(*, look: bool) -> MeterProvider | None:
+    """Return the global meter provider, None as long as none was set; ``look``: ask for it the slow, public way."""
+    if not look and getattr(getattr(metrics, "_internal", None), "_METER_PROVIDER", metrics) is None:
+        return None
+    found = metrics.get_meter_provider()
+    return None if type(found).__module__.startswith("opentelemetry.metrics") else found

@@ -1,0 +1,154 @@
+"""How a surface has its calls watched: from the first attempt to the end, that of a stream included.
+
+Must not import any client, nor decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from .calls import Call
+from .config import Resilience
+from .contract.words import Certainty, Operation
+from .effects import Result
+from .exceptions import REFUSED
+from .policy.model import HeaderPairs
+from .policy.request import operation_of
+from .router import Plan
+from .telemetry.following import Following
+from .telemetry.watch import Watch
+
+__all__ = ["Body", "Place", "WatchedSurface", "outcome_of", "tells_off"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+Place = tuple[str, str, "int | None", bytes]
+"""Where a request goes: scheme, host, port (None: the scheme's own), path with query."""
+
+
+@dataclass(slots=True)
+class Body:
+    """A request's body: ``content`` where it is bytes in memory, ``chunks`` where it can be read more than once."""
+
+    content: bytes | None = None
+    chunks: Callable[[], Iterable[bytes]] | None = None
+
+    @property
+    def replayable(self) -> bool:
+        """Whether it can be sent again."""
+        return self.content is not None or self.chunks is not None
+
+
+class WatchedSurface(Generic[Q, R]):
+    """The part of every surface that tells of its calls to those who look on."""
+
+    def __init__(self, anyint: Resilience) -> None:
+        self.anyint = anyint
+        self.looked_at = anyint.telemetry.active
+
+    # what an adapter says of its client's requests and responses
+
+    def method_of(self, request: Q, /) -> str:
+        """Return the method."""
+        raise NotImplementedError
+
+    def place_of(self, request: Q, /) -> Place:
+        """Return where it goes."""
+        raise NotImplementedError
+
+    def body_of(self, request: Q, /) -> Body:
+        """Return its body."""
+        raise NotImplementedError
+
+    def status(self, response: R, /) -> int:
+        """Return the HTTP status."""
+        raise NotImplementedError
+
+    def headers(self, response: R, /) -> HeaderPairs:
+        """Return the response's headers."""
+        raise NotImplementedError
+
+    def follow(self, response: R, following: Following, /) -> bool:
+        """Have a response tell how its body ends; False if it has no body, or none that could."""
+        return False
+
+    # what follows from it
+
+    def watch(self, request: Q, plan: Plan, /) -> Watch | None:
+        """Begin to watch a call on the fast lane, None if nobody looks."""
+        if not self.anyint.telemetry.active():
+            return None
+        body = self.body_of(request).content
+        return self._watch(request, plan, operation_of(plan.route, body), body)
+
+    def _watch(self, request: Q, plan: Plan, operation: Operation, body: bytes | None) -> Watch:
+        hub = self.anyint.telemetry
+        watch = Watch(hub, self, request, plan, operation)
+        if hub.active():
+            watch.begin(body)
+        return watch
+
+    def watched(self, response: R, watch: Watch, /) -> None:
+        """Say that a first answer was good, and follow it to its end if it is a stream."""
+        watch.good(self.status(response), partial(self.headers, response))
+        if watch.follows:
+            self._follow(response, watch)
+        else:
+            watch.ended("success")
+
+    def _follow(self, response: R, watch: Watch) -> None:
+        following = Following(watch)
+        try:
+            followed = self.follow(response, following)
+        except Exception as error:
+            watch.hub.broke("following a stream", error)
+            followed = False
+        if not followed:
+            following.over(None)
+
+    def closed(self, call: Call, result: Result[R], response: R | None, /) -> None:
+        """Say to who looks on how a call ended, and follow what is delivered to its end if it is a stream."""
+        watch, decision = call.watch, result.decision
+        lost = call.paid and call.certainty is Certainty.UNKNOWN
+        outcome = outcome_of(result, lost=lost)
+        if outcome == "success" and response is not None and watch.follows:
+            self._follow(response, watch)
+            return
+        if outcome == "held_back":
+            watch.told("held back", reason=REFUSED)
+        elif outcome == "late":
+            watch.told("deadline exceeded", reason=f"the deadline of {call.deadline} s has passed")
+        more: dict[str, str | int] = {"outer_retries": call.outer_retries} if call.outer_retries else {}
+        if call.repeats:
+            more["repeats"] = call.repeats
+        if call.intent is not None and (lost or result.refused):
+            more["intent"] = call.intent
+        watch.ended(
+            outcome,
+            None if decision is None else decision.cause,
+            None if decision is None else decision.certainty.value,
+            **more,
+        )
+
+
+def outcome_of(result: Result[Any], *, lost: bool) -> str:
+    """Return how a call ended: a row of ``telemetry.words.OUTCOMES``; ``lost``: paid work of unknown outcome."""
+    if result.refused:
+        return "held_back"
+    if lost and result.decision is not None and result.decision.cause is not None:
+        return "unknown"
+    if result.late:
+        return "late"
+    if result.error is not None:
+        return "error"
+    return "failed" if tells_off(result) else "success"
+
+
+def tells_off(result: Result[Any]) -> bool:
+    """Whether layers above are to be told not to retry (``x-should-retry``, the SDKs' own word)."""
+    return result.decision is not None and result.decision.cause is not None
