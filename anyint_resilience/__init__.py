@@ -8,6 +8,7 @@ from .exceptions import DeadlineExceeded, OutcomeUnknown, ResilienceError
 from .policy.model import Action, CallReport, Decision
 from .policy.rules import Policy
 from .reports import report
+from .telemetry.events import Event
 
 __all__ = [
     "Action",
@@ -16,6 +17,7 @@ __all__ = [
     "Certainty",
     "DeadlineExceeded",
     "Decision",
+    "Event",
     "OutcomeUnknown",
     "Policy",
     "Resilience",
