@@ -1,6 +1,7 @@
 """Every check of the project, on any machine with Python and pip: ``python -m pip install nox && python -m nox``.
 
-Other sessions: ``nox -s demo`` (watch it work), ``nox -s conformance`` (what holds on which client),
+Other sessions: ``nox -s demo`` (watch it work), ``nox -s observe`` (watch it as an on-call does, with a real
+Prometheus), ``nox -s conformance`` (what holds on which client),
 ``nox -s bench -- NAME`` (overhead, import, leaks) and ``nox -s upstream -- CLIENT`` (a client's own test suite with our
 layer in it).
 """
@@ -141,6 +142,7 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
     session.run("python", str(HERE / "tools" / "check_wheel.py"), str(built))
     session.install(f"anyint-resilience[all] @ {built.as_uri()}", *_group("test"), env=ENV)
     shutil.copytree(HERE / "tests", outside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(HERE / "observability", outside / "observability")
     shutil.copy(HERE / "pyproject.toml", outside)  # for pytest's settings only
     with session.chdir(outside):
         _pytest(session)
@@ -158,6 +160,16 @@ def demo(session: nox.Session) -> None:
     """The openai SDK, the anthropic SDK and a plain httpx2 client against a faulty gateway."""
     session.install("-q", "-e", ".[all]", *_group("sdks"), env=ENV)
     session.run("anyint-resilience", "demo", *session.posargs)
+
+
+@nox.session(python=ONE)
+def observe(session: nox.Session) -> None:
+    """What an on-call sees: faults, a real Prometheus, every panel, rule and alert, traces; draws ``docs/pictures``.
+
+    Needs the programs ``prometheus`` and ``promtool``; root on Debian gets them. ``-- --pictures DIR`` draws elsewhere.
+    """
+    session.install("-e", ".[all]", *_group("observe"), env=ENV)
+    session.run("python", "tools/observe/run.py", *session.posargs, env=ENV)
 
 
 @nox.session(python=ONE)
