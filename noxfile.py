@@ -151,8 +151,9 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
 @nox.session(python=ONE)
 def docs(session: nox.Session) -> None:
     """Every code block, command and link of the documents holds."""
-    session.install("-e", ".[all]", *_group("sdks"), env=ENV)
+    session.install("-e", ".[all]", *_group("docs"), env=ENV)
     session.run("python", "tools/check_docs.py", env=ENV)
+    session.run("python", "tools/telemetry_tables.py", env=ENV)
 
 
 @nox.session(python=ONE)

@@ -28,6 +28,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,15 @@ async def run_async(post: Callable[[], Awaitable[Any]], calls: int) -> float:
     return (time.process_time_ns() - begun) / calls
 
 
-async def measure(client: str, mode: str, sides: list[str], wish: argparse.Namespace) -> dict[str, list[float]]:
+Build = Callable[[str, AsyncExitStack], Any]
+"""Returns one call of a side, by the side's name; what it needs is closed with the stack."""
+
+
+async def measure(build: Build, mode: str, sides: list[str], wish: argparse.Namespace) -> dict[str, list[float]]:
     """CPU nanoseconds per call of each side in each round; the first two rounds only warm up."""
     shuffle, calls = random.Random(wish.seed), wish.calls
     async with AsyncExitStack() as closing:
-        posts: dict[str, Any] = {
-            side: post_of(client, mode, side, closing) for side in shuffle.sample(sides, len(sides))
-        }
+        posts: dict[str, Any] = {side: build(side, closing) for side in shuffle.sample(sides, len(sides))}
         taken: dict[str, list[float]] = {side: [] for side in sides}
         for number in range(-2, wish.rounds):
             if number == 0:
@@ -89,7 +92,8 @@ def work(client: str, sides: list[str], wish: argparse.Namespace) -> None:
     if client == "httpx2":
         importlib.import_module(client).alias_httpx()  # httpx-retries says `import httpx`
     wanted = [side for side in CLIENTS[client].sides if side in sides]
-    taken = {mode: asyncio.run(measure(client, mode, wanted, wish)) for mode in CLIENTS[client].modes}
+    modes = CLIENTS[client].modes
+    taken = {mode: asyncio.run(measure(partial(post_of, client, mode), mode, wanted, wish)) for mode in modes}
     json.dump(taken, sys.stdout)
 
 

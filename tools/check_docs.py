@@ -20,7 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-NAMES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
+NAMES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "observability/README.md",
+)
 OWN = "anyint_resilience"
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w+-]*)[^\n]*$")
 MARK = re.compile(r"<!--\s*check:\s*(?P<word>run|skip)(?:,\s*(?P<reason>.+?))?\s*-->")
