@@ -175,7 +175,7 @@ def observe(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def bench(session: nox.Session) -> None:
-    """``-- overhead`` (cost per good call beside others), ``-- import`` (cost of importing), ``-- leaks``."""
+    """``-- overhead`` (cost of a good call beside others), ``-- telemetry``, ``-- import`` (of importing), ``-- leaks``."""
     scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
     name, *args = session.posargs or ["overhead"]
     script = {**scripts, "import": HERE / "benchmarks" / "import_time.py"}.get(name)
