@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .contract.routes import Route
@@ -22,6 +23,8 @@ from .tasks.ledger import Ledger
 from .telemetry.watch import Watch
 
 __all__ = ["Call"]
+
+_SERVERS_WORDS = ("code", "type", "request_id", "task_id", "task_state", "note")
 
 
 class Call:
@@ -158,13 +161,14 @@ class Call:
         number: int,
         began: float,
         outcome: Outcome[Any],
+        edit: HeaderEdit | None,
         *,
         decision: Decision | None = None,
         seen: Observation | None = None,
         waited: float = 0.0,
         again: bool = False,
     ) -> None:
-        """Write an attempt down for the report, and tell of it; ``again``: another follows."""
+        """Write an attempt that went out with ``edit`` down for the report, and tell of it; ``again``: one follows."""
         self.out = False
         made = Attempt(
             number=number,
@@ -178,10 +182,16 @@ class Call:
         )
         self.attempts.append(made)
         lost = self.paid and not again and decision is not None and decision.certainty is Certainty.UNKNOWN
-        self.watch.attempted(made, seen, outcome.headers, self._key, again=again, lost=lost)
+        used = partial(self.credentials.used, self.headers, edit)
+        self.watch.attempted(made, seen, outcome.headers, used, again=again, lost=lost)
 
-    def _key(self) -> bytes | None:
-        return self.credentials.used(self.headers, self.edit)
+    def without_keys(self, seen: Observation) -> Observation:
+        """Return what was seen without any word of the server's in which a key stands: the others are shown."""
+        words = ((name, getattr(seen, name)) for name in _SERVERS_WORDS)
+        bare: dict[str, Any] = {
+            name: "" if name == "note" else None for name, word in words if word and self.credentials.holds(word)
+        }
+        return replace(seen, **bare) if bare else seen
 
     def patience(self, seconds: float) -> float:
         """Return how long something may take: so many seconds, or what is left of the deadline if that is less."""

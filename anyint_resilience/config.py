@@ -24,6 +24,7 @@ from .stores.protocol import Store
 from .tasks.ledger import Ledger
 from .telemetry.events import Listener
 from .telemetry.hub import Telemetry, telemetry_problems
+from .telemetry.words import SpanMode
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -68,9 +69,9 @@ class Resilience:
     hosts: Iterable[str] = ()
     policy: Policy = field(default_factory=Policy)
     seedance: bool = False
-    store: Store | None = None
+    store: Store | None = field(default=None, repr=False)  # it may say where it is, and by which password
     unknown_window: float = 3600.0
-    spans: str = "auto"
+    spans: SpanMode = "auto"
     tracer_provider: TracerProvider | None = field(default=None, repr=False)
     meter_provider: MeterProvider | None = field(default=None, repr=False)
     listeners: Iterable[Listener] = field(default=(), repr=False)
@@ -100,9 +101,9 @@ class Resilience:
             ("router", Router(urls=urls, seedance=self.seedance)),
             ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=256))),
             ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
-            ("telemetry", self._telemetry()),
         ):
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "telemetry", self._telemetry())
 
     def _telemetry(self) -> Telemetry:
         return Telemetry(
@@ -111,6 +112,8 @@ class Resilience:
             meter_provider=self.meter_provider,
             listeners=self.listeners,
             clock=self.runtime.monotonic,
+            wall=self.runtime.wall,
+            hides=self.credentials.holds,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

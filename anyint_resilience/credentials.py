@@ -33,6 +33,7 @@ _RETRIES = b"x-stainless-retry-count"
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
 _NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES))
 _MAX_SEEN = 1024
+_SHORT = 8  # characters: a shorter key is no secret, and stands in many a word by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,12 @@ class Credentials:
             if name.lower() in _AUTH_NAMES and not known.isdisjoint((value.strip(), _token(value)))
         }
         return HeaderEdit(frozenset(leaking)) if leaking else None
+
+    def holds(self, text: str) -> bool:
+        """Whether a key that went out stands in a text: a server may write back what it was sent."""
+        raw = text.encode("utf-8", "replace")
+        known = tuple(self._seen) if self._key is None else (self._key, *self._seen)  # a copy: other threads add to it
+        return any(key in raw if len(key) >= _SHORT else key == raw for key in known)
 
     def used(self, headers: RawHeaders, edit: HeaderEdit | None) -> bytes | None:
         """Return the key a request goes out with."""

@@ -36,9 +36,9 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
-def drive_sync(surface: SyncSurface[Q, R], request: Q) -> R:
-    """Make one call and return the last real response, or raise."""
-    ticket = surface.ticket(request)
+def drive_sync(surface: SyncSurface[Q, R], request: Q, known: Plan | None = None) -> R:
+    """Make one call and return the last real response, or raise; ``known``: its plan, where it is in order."""
+    ticket = surface.ticket(request) if known is None else known
     wire, edit = request, None
     if type(ticket) is Plan:
         plan = ticket
@@ -93,9 +93,9 @@ def resume_sync(
         del first
 
 
-async def drive_async(surface: AsyncSurface[Q, R], request: Q) -> R:
+async def drive_async(surface: AsyncSurface[Q, R], request: Q, known: Plan | None = None) -> R:
     """Make one call and return the last real response, or raise; the twin of :func:`drive_sync`."""
-    ticket = surface.ticket(request)
+    ticket = surface.ticket(request) if known is None else known
     wire, edit = request, None
     if type(ticket) is Plan:
         plan = ticket

@@ -1,6 +1,6 @@
 """What the engine asks for and is told: the effects, their replies, and the result of a call.
 
-Must not know who carries them out.
+Must not know who carries them out. None of them shows a response, an error or a body: a client's own texts hold URLs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Peek(Generic[R]):
     No further piece is read once the clock says ``until``; ``remaining`` seconds are left of the user's deadline.
     """
 
-    response: R
+    response: R = field(repr=False)
     max_bytes: int
     until: float
     remaining: float | None = None
@@ -44,7 +44,7 @@ class Peek(Generic[R]):
 class Discard(Generic[R]):
     """Close a response that nobody will see."""
 
-    response: R
+    response: R = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -74,10 +74,10 @@ class AskKey:
 class Outcome(Generic[R]):
     """What a Send came back with: a response with its status and headers, or an error and its kind."""
 
-    response: R | None = None
+    response: R | None = field(default=None, repr=False)
     status: int = 0
-    headers: HeaderPairs = ()
-    error: Exception | None = None
+    headers: HeaderPairs = field(default=(), repr=False)
+    error: Exception | None = field(default=None, repr=False)
     fault: Fault | None = None
 
 
@@ -85,9 +85,9 @@ class Outcome(Generic[R]):
 class Peeked:
     """What a Peek saw. ``complete``: this is the whole body. ``error``: it broke after these bytes."""
 
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     complete: bool = False
-    error: Exception | None = None
+    error: Exception | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -96,8 +96,8 @@ class Result(Generic[R]):
 
     report: CallReport
     decision: Decision | None = None
-    response: R | None = None
-    error: Exception | None = None
+    response: R | None = field(default=None, repr=False)
+    error: Exception | None = field(default=None, repr=False)
     refused: bool = False  # the ledger did not let it out
     unknown: bool = False  # a paid create or upload of unknown fate
     late: bool = False  # the user's deadline has passed

@@ -52,7 +52,7 @@ def _once(call: Call) -> Flow[R]:
     """Send once and decide nothing: the user has switched us off for this call."""
     began = call.begin()
     outcome: Outcome[R] = yield Send(1, call.edit, call.remaining())
-    call.record(1, began, outcome)
+    call.record(1, began, outcome, call.edit)
     return Result(report=call.report(), response=outcome.response, error=outcome.error)
 
 
@@ -65,7 +65,8 @@ def _attempts(call: Call) -> Flow[R]:
         if remaining is not None and remaining <= 0:
             return Result(report=call.report(), late=True)  # a wait or the key source took all the time there was
         began = call.begin()
-        outcome: Outcome[R] = yield Send(number, call.edit, remaining)
+        edit = call.edit
+        outcome: Outcome[R] = yield Send(number, edit, remaining)
         decision, seen = yield from _judge(call, outcome, number)
         call.certainty = decision.certainty
         if decision.action is Action.BACKOFF and not call.replayable:
@@ -76,7 +77,7 @@ def _attempts(call: Call) -> Flow[R]:
             changed = yield from _new_key(call, outcome)
         again = changed or decision.action is Action.BACKOFF
         delay = decision.delay if again and not changed and decision.delay is not None else 0.0
-        call.record(number, began, outcome, decision=decision, seen=seen, waited=delay, again=again)
+        call.record(number, began, outcome, edit, decision=decision, seen=seen, waited=delay, again=again)
         if outcome.response is not None and (again or outcome.error is not None):
             yield Discard(outcome.response)
         if not again:
@@ -110,6 +111,7 @@ def _judge(
     if cut and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN:
         # Not broken, only longer than what we look at: the caller gets all of it.
         seen = read_response(call.route, Operation.STREAM, outcome.status, outcome.headers, now=wall)
+    seen = call.without_keys(seen)
     decision = call.policy.on_response(
         call.route, call.operation, seen, method=call.method, attempt=number, elapsed=call.elapsed(), now=wall, u=u
     )

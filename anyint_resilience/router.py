@@ -60,8 +60,8 @@ def host_problem(url: object) -> str | None:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        return f"is not a URL: {error}"
+    except ValueError:  # whose text may hold what was taken for a port
+        return "is not a URL that can be read"
     del port
     if parts.scheme not in PORTS or not host:
         return "must begin with https:// (or http:// for a loopback address)"
@@ -69,6 +69,8 @@ def host_problem(url: object) -> str | None:
         return "must be https: a key never travels over plain http, except to a loopback address"
     if parts.username or parts.password:
         return "must not hold a user name or password"
+    if parts.query or parts.fragment:
+        return "must not hold a query or a fragment"
     return None
 
 

@@ -194,7 +194,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
         name = self._name(request, raw, body) if policy.enabled and (paid or known) else None
         before = 0 if name is None or not policy.enabled else anyint.repeats.before(name)
         outer = outer_retries(raw)
-        watch = self._watch(request, plan, operation, body.content) if watch is None else watch
+        watch = self.unwatched(request, plan, operation, body.content) if watch is None else watch
         if outer:
             watch.nested(outer + 1, "header")
         elif before:

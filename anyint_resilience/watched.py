@@ -6,8 +6,7 @@ Must not import any client, nor decide anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .calls import Call
@@ -35,7 +34,7 @@ Place = tuple[str, str, "int | None", bytes]
 class Body:
     """A request's body: ``content`` where it is bytes in memory, ``chunks`` where it can be read more than once."""
 
-    content: bytes | None = None
+    content: bytes | None = field(default=None, repr=False)
     chunks: Callable[[], Iterable[bytes]] | None = None
 
     @property
@@ -81,21 +80,24 @@ class WatchedSurface(Generic[Q, R]):
 
     def watch(self, request: Q, plan: Plan, /) -> Watch | None:
         """Begin to watch a call on the fast lane, None if nobody looks."""
-        if not self.anyint.telemetry.active():
+        if not self.looked_at():
             return None
         body = self.body_of(request).content
-        return self._watch(request, plan, operation_of(plan.route, body), body)
+        return self.unwatched(request, plan, operation_of(plan.route, body), body)
 
-    def _watch(self, request: Q, plan: Plan, operation: Operation, body: bytes | None) -> Watch:
+    def unwatched(self, request: Q, plan: Plan, operation: Operation, body: bytes | None) -> Watch:
+        """Begin to watch a call that is opened: its spans, if anybody looks, and in any case its log."""
         hub = self.anyint.telemetry
         watch = Watch(hub, self, request, plan, operation)
-        if hub.active():
+        if self.looked_at():
+            if hub.dropped:
+                hub.flush()
             watch.begin(body)
         return watch
 
     def watched(self, response: R, watch: Watch, /) -> None:
         """Say that a first answer was good, and follow it to its end if it is a stream."""
-        watch.good(self.status(response), partial(self.headers, response))
+        watch.good(self.status(response), self.headers(response) if watch.spans is not None else ())
         if watch.follows:
             self._follow(response, watch)
         else:
@@ -115,7 +117,14 @@ class WatchedSurface(Generic[Q, R]):
         """Say to who looks on how a call ended, and follow what is delivered to its end if it is a stream."""
         watch, decision = call.watch, result.decision
         lost = call.paid and call.certainty is Certainty.UNKNOWN
-        outcome = outcome_of(result, lost=lost)
+        outcome = outcome_of(result, 0 if response is None else self.status(response), lost=lost)
+        watch.settled(
+            None if decision is None else decision.cause,
+            certainty=None if decision is None else decision.certainty.value,
+            outer_retries=call.outer_retries,
+            repeats=call.repeats,
+            intent=call.intent if lost or result.refused else None,
+        )
         if outcome == "success" and response is not None and watch.follows:
             self._follow(response, watch)
             return
@@ -123,21 +132,14 @@ class WatchedSurface(Generic[Q, R]):
             watch.told("held back", reason=REFUSED)
         elif outcome == "late":
             watch.told("deadline exceeded", reason=f"the deadline of {call.deadline} s has passed")
-        more: dict[str, str | int] = {"outer_retries": call.outer_retries} if call.outer_retries else {}
-        if call.repeats:
-            more["repeats"] = call.repeats
-        if call.intent is not None and (lost or result.refused):
-            more["intent"] = call.intent
-        watch.ended(
-            outcome,
-            None if decision is None else decision.cause,
-            None if decision is None else decision.certainty.value,
-            **more,
-        )
+        watch.ended(outcome)
 
 
-def outcome_of(result: Result[Any], *, lost: bool) -> str:
-    """Return how a call ended: a row of ``telemetry.words.OUTCOMES``; ``lost``: paid work of unknown outcome."""
+def outcome_of(result: Result[Any], status: int, *, lost: bool) -> str:
+    """Return how a call ended: a row of ``telemetry.words.OUTCOMES``.
+
+    ``status`` is the answer's, 0 without one; ``lost``: paid work of unknown outcome.
+    """
     if result.refused:
         return "held_back"
     if lost and result.decision is not None and result.decision.cause is not None:
@@ -146,7 +148,11 @@ def outcome_of(result: Result[Any], *, lost: bool) -> str:
         return "late"
     if result.error is not None:
         return "error"
-    return "failed" if tells_off(result) else "success"
+    if result.decision is None:  # switched off: nothing was looked at but the status
+        return "failed" if status >= 400 else "success"
+    if result.decision.cause is None:
+        return "success"
+    return "task_failed" if result.decision.certainty is Certainty.COMMITTED and status < 400 else "failed"
 
 
 def tells_off(result: Result[Any]) -> bool:

@@ -182,10 +182,12 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
         def released() -> None:
             error = content.exception()
-            if error is not None or content.is_eof():
+            if type(error) is aiohttp.ClientConnectionError:
+                following.closed()  # what aiohttp says to whoever reads on after a response was closed
+            elif error is not None or content.is_eof():
                 following.over(error)
             else:
-                following.closed()
+                following.dropped()  # the response is garbage: aiohttp gives its connection back then
 
         connection.add_callback(released)
         return True

@@ -96,7 +96,7 @@ class ResilientAdapter(HTTPAdapter):
         self.__dict__["surface"] = Surface(state["anyint"], state["inner"], self, _ERRORS)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.inner!r})"
+        return f"{type(self).__name__}({type(self.inner).__name__})"  # not what that says: it may know a proxy's login
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send a prepared request; see ``requests.adapters.HTTPAdapter.send`` for its options.

@@ -13,6 +13,7 @@ from ..contract.routes import Route
 from ..contract.tasks import TASKS, TaskStates
 from ..contract.words import Cause, Certainty, Family, Operation, Origin
 from .bodies import Body, Legibility, first, has_leaf, is_object, values_at
+from .echoes import word_of
 from .envelopes import Said, message_of
 from .hints import poll_hint, read_hint
 from .model import Observation
@@ -157,11 +158,11 @@ def _end_note(task: _Task, document: object) -> str:
     if first(document, task.states.part_codes) is not None:
         return f"some sub-tasks failed: see {'.'.join(task.states.part_codes[0])}"
     lost = first(document, (("request_counts", "failed"),))
-    if lost is not None and lost != "0":
+    if lost is not None and lost.isascii() and lost.isdigit() and lost != "0":
         return f"{lost} request(s) of the batch failed: see error_file_id"
     if task.word == "incomplete":
         why = first(document, (("incomplete_details", "reason"),))
-        return f"the answer is incomplete: {message_of(why) or 'no reason given'}"
+        return f"the answer is incomplete: {word_of(why) or 'no reason given'}"
     if task.state is None and task.id is None:
         return "the answer names no task"
     return ""

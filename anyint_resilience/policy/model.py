@@ -89,7 +89,7 @@ class Observation:
     status: int | None = None
     code: str | None = None
     type: str | None = None
-    message: str = ""
+    message: str = field(default="", repr=False)  # it may hold anything that the server was sent
     envelope: str | None = None
     hint: Hint | None = None
     request_id: str | None = None

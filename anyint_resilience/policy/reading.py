@@ -26,7 +26,8 @@ from ..contract.routes import Route
 from ..contract.words import Cause, Certainty, Family, Operation, Origin
 from .answers import read_good
 from .bodies import Body, Legibility, first, parse
-from .envelopes import Said, loose_message, message_of, read_envelope
+from .echoes import id_of
+from .envelopes import Said, loose_message, read_envelope
 from .given import status_of
 from .hints import normal_headers, read_hint, should_retry
 from .model import Fault, FaultKind, HeaderPairs, Observation
@@ -200,13 +201,12 @@ def _may_repeat(row: CodeRow, cause: Cause, headers: dict[str, list[str]]) -> bo
 
 def _gateway_notes(headers: dict[str, list[str]], message: str) -> list[str]:
     notes = [
-        f"the gateway reports {name[len('x-litellm-') :]}: {message_of(value)[:16]}"
+        f"the gateway reports {name[len('x-litellm-') :]}: {value[:6]}"
         for name in ("x-litellm-attempted-retries", "x-litellm-attempted-fallbacks")
         for value in headers.get(name, [])[:1]
-        if value != "0"
+        if value.isascii() and value.isdigit() and value != "0"
     ]
-    provider = _PROVIDER.search(message)
-    return [*notes, f"the provider failed, not the gateway ({provider.group()})"] if provider else notes
+    return [*notes, "the provider failed, not the gateway"] if _PROVIDER.search(message) else notes
 
 
 def _named_task(route: Route, status: int, document: object) -> str | None:
@@ -218,14 +218,13 @@ def _named_task(route: Route, status: int, document: object) -> str | None:
 
 def _request_id(headers: dict[str, list[str]], document: object) -> str | None:
     before, after = REQUEST_ID_HEADERS
-    for name in before:
-        for value in headers.get(name, ()):
-            if value:
-                return message_of(value)[:200] or None
     told = first(document, (("request_id",),))
-    if told is not None:
-        return message_of(told) or None
-    return next((message_of(value)[:200] for name in after for value in headers.get(name, ()) if value), None)
+    named = (
+        *(value for name in before for value in headers.get(name, ())),
+        *(() if told is None else (told,)),
+        *(value for name in after for value in headers.get(name, ())),
+    )
+    return next((value for value in named if id_of(value) is not None), None)
 
 
 # --- a fault

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 from ..contract.routes import Route
 from ..contract.words import Operation
@@ -21,7 +22,12 @@ def operation_of(route: Route, body: bytes | None) -> Operation:
 
     A body of None (a stream, not known) leaves the route's operation.
     """
-    if not route.body_switch or not body or not any(f'"{key}"'.encode() in body for key, _ in route.body_switch):
+    if not route.body_switch or not body:
+        return route.operation
+    for needle in _switches(route):
+        if needle in body:
+            break
+    else:
         return route.operation
     try:
         document = json.loads(body)
@@ -32,6 +38,12 @@ def operation_of(route: Route, body: bytes | None) -> Operation:
             if document.get(key) is True:
                 return operation
     return route.operation
+
+
+@lru_cache(maxsize=128)
+def _switches(route: Route) -> tuple[bytes, ...]:
+    """Return what a body has in it that may switch a route to another operation."""
+    return tuple(f'"{key}"'.encode() for key, _ in route.body_switch)
 
 
 def same_body(chunk: bytes, content_type: bytes) -> bytes:

@@ -14,12 +14,12 @@ from ..contract.routes import Route
 from ..contract.tasks import POLL_GROWTH, TASKS
 from ..contract.words import Cause, Certainty, Operation
 from .backoff import above_hint, broken_limit, scheduled
+from .echoes import word_of
 from .given import (
     bytes_of,
     clock_of,
     count_of,
     kind_of,
-    one_line,
     operation_of,
     path_of,
     problems_of,
@@ -225,7 +225,7 @@ def _decide(policy: Policy, call: _Call, seen: Observation, fault: Fault | None)
 
 def _poll(call: _Call, seen: Observation) -> _Plan:
     """A first look after a create, one step further apart after a query; the server's word wins over both."""
-    state = f"the task is {one_line(seen.task_state) or 'not finished'}"
+    state = f"the task is {word_of(seen.task_state) or 'not finished'}"
     if seen.hint is not None:
         return _Plan(Action.POLL, min(seen.hint.seconds, _LONGEST_POLL), f"{state}; poll as {seen.hint.source} says")
     row = TASKS.get(call.route.tasks or "")

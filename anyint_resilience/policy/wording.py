@@ -11,6 +11,7 @@ from typing import Final
 
 from ..contract.routes import ANTHROPIC_VERSION, AUTH_STYLE, Route
 from ..contract.words import AuthStyle, Cause, Certainty, Family, Operation
+from .echoes import id_of, word_of
 from .given import one_line
 from .model import Action, Fault, FaultKind, Observation
 from .user_words import PASSING, exists, is_result, task_failed
@@ -140,17 +141,21 @@ def log_line(seen: Observation, fault: Fault | None, why: str) -> str:
         words = [fault.kind.value, f"({one_line(fault.name)})" if fault.name else ""]
         words.append("" if fault.status is None else f"in the body of an HTTP {fault.status}")
     else:
-        code = one_line(seen.code or seen.type)
-        words = [
-            f"HTTP {seen.status}" if seen.status else "no usable status",
-            f"code {code}" if code.isdigit() else code,
-        ]
+        words = [f"HTTP {seen.status}" if seen.status else "no usable status", _code(seen.code or seen.type)]
     meaning = "no error" if seen.cause is None else f"{seen.cause.value}, {_CERTAINTY[seen.certainty]}"
     if seen.hint is not None:
         meaning += f", {one_line(seen.hint.source)} says {seen.hint.seconds:g} s"
-    if seen.request_id:
-        meaning += f", request id {one_line(seen.request_id)}"
+    request_id = id_of(seen.request_id)
+    if request_id is not None:
+        meaning += f", request id {request_id}"
     return f"{' '.join(word for word in words if word)}: {meaning}; {why}"
+
+
+def _code(said: str | None) -> str:
+    code = word_of(said)
+    if said and not code:
+        return "(a code not shaped like one)"
+    return f"code {code}" if code.isdigit() else code
 
 
 def guidance(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..contract.words import Cause
+from ..contract.words import Cause, Certainty
 from ..credentials import HeaderEdit
 from ..policy.model import Action, Attempt, Decision
 from .words import EVENTS, QUIET_CAUSES
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FINE", "NESTED", "details_of", "error_type", "event_of", "with_headers"]
 
-FINE = frozenset(("success", "abandoned", "cancelled"))
+FINE = frozenset(("success", "abandoned", "cancelled", "task_failed"))
+_DONE = Certainty.COMMITTED  # with a cause: what was asked was done, and found a task that failed
 NESTED = {
     "header": "a retry layer above says it has sent this before",
     "repeat": "the same request failed a moment ago and came again",
@@ -28,7 +30,8 @@ def error_type(attempt: Attempt, cause: Cause | None) -> str | None:
         return attempt.fault.kind.value
     if attempt.status is not None and attempt.status >= 400:
         return str(attempt.status)
-    return None if cause is None else cause.value
+    failed = cause is not None and attempt.decision is not None and attempt.decision.certainty is not _DONE
+    return cause.value if failed and cause is not None else None
 
 
 def event_of(decision: Decision, attempt: Attempt, *, again: bool) -> tuple[str | None, int | None]:
@@ -37,6 +40,13 @@ def event_of(decision: Decision, attempt: Attempt, *, again: bool) -> tuple[str 
         return "backoff" if decision.action is Action.BACKOFF else "key rotated", None
     if decision.action is Action.POLL:
         return "poll", None
+    if (
+        decision.cause is not None
+        and decision.certainty is _DONE
+        and attempt.status is not None
+        and attempt.status < 400
+    ):
+        return "task failed", None
     if decision.cause is not None:
         quiet = decision.cause in QUIET_CAUSES and attempt.number == 1
         return "given up", EVENTS["backoff"].level if quiet else None
@@ -48,10 +58,15 @@ def with_headers(edit: HeaderEdit | None, extra: Iterable[tuple[bytes, bytes]]) 
     pairs = tuple(extra)
     if not pairs:
         return edit
-    names = frozenset(name for name, _ in pairs)
+    names = _names(tuple([name for name, _ in pairs]))
     if edit is None:
         return HeaderEdit(names, pairs)
     return HeaderEdit(edit.remove | names, edit.add + pairs)
+
+
+@lru_cache(maxsize=64)
+def _names(names: tuple[bytes, ...]) -> frozenset[bytes]:
+    return frozenset(names)
 
 
 def details_of(attempt: Attempt, decision: Decision, model: str | None) -> dict[str, Value]:

@@ -9,9 +9,21 @@ from .safety import full_url
 from .words import GEN_AI_OPERATIONS, METHODS, PROVIDERS
 
 if TYPE_CHECKING:
+    from ..contract.routes import Route
+    from ..contract.words import Operation
     from ..router import Plan
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["Facts", "Shape", "facts_of"]
+
+_MOST = 64
+
+
+class Shape(NamedTuple):
+    """A call's span's name and first attributes, and an attempt's first attributes. Never changed."""
+
+    name: str
+    call: dict[str, Any]
+    attempt: dict[str, Any]
 
 
 class Facts(NamedTuple):
@@ -22,6 +34,21 @@ class Facts(NamedTuple):
     call: dict[str, Any]
     attempt: dict[str, Any]
     labels: dict[str, Any]
+    shapes: dict[tuple[Operation, str | None], Shape]
+
+    def shape(self, route: Route, operation: Operation, model: str | None) -> Shape:
+        """Return how the spans of a call begin that does this, with this model; remembered, as they are mostly few."""
+        key = (operation, model)
+        try:
+            return self.shapes[key]
+        except KeyError:
+            named = {} if model is None else {"gen_ai.request.model": model}
+            call = {**self.call, "anyint.operation": operation.value, **named}
+            made = Shape(f"{operation.value} {route.template}", call, {**self.attempt, **named})
+            if len(self.shapes) >= _MOST:
+                self.shapes.clear()
+            self.shapes[key] = made
+            return made
 
 
 def facts_of(plan: Plan, source: Any, request: Any) -> Facts:
@@ -58,4 +85,4 @@ def _made(plan: Plan, method: str, scheme: str, host: str, port: int | None, tar
                 attempt["gen_ai.operation.name"] = operation
                 break
     name = f"{'HTTP' if known == '_OTHER' else known} {route.template}"
-    return Facts(name, target, call, attempt, labels)
+    return Facts(name, target, call, attempt, labels, {})

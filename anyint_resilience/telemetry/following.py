@@ -36,8 +36,17 @@ class Following:
 
     def closed(self) -> None:
         """Say that nobody reads on: the end, if the last event was seen."""
+        self._close(self._sofar(), None)
+
+    def dropped(self) -> None:
+        """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.dropped(self._sofar())
+
+    def _sofar(self) -> str:
         tail = (self._before + self._last)[-_TAIL:]
-        self._close("success" if any(it in tail for it in self._ends) else "abandoned", None)
+        return "success" if any(it in tail for it in self._ends) else "abandoned"
 
     def _close(self, outcome: str, error: BaseException | None) -> None:
         watch, self._watch = self._watch, None
@@ -45,8 +54,8 @@ class Following:
             watch.stream_over(outcome, None if error is None else type(error).__name__)
 
     def __del__(self) -> None:
-        if self._watch is not None:
-            self.closed()  # dropped without being closed
+        if self._watch is not None:  # dropped without being closed
+            self.dropped()
 
 
 def _last_words(route: Route) -> tuple[bytes, ...]:

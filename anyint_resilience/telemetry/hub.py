@@ -6,6 +6,7 @@ Must not know any client, nor let anybody who looks change what becomes of a cal
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .spans import Tracing
 
 __all__ = ["Telemetry", "telemetry_problems"]
+
+_MOST_DROPPED = 1000
 
 
 def telemetry_problems(spans: object, tracer_provider: object, meter_provider: object, listeners: object) -> list[str]:
@@ -60,6 +63,8 @@ class Telemetry:
         meter_provider: MeterProvider | None,
         listeners: Iterable[Listener],
         clock: Callable[[], float],
+        wall: Callable[[], float],
+        hides: Callable[[str], bool],
     ) -> None:
         from . import meters as meters_module  # late: OpenTelemetry's API is loaded by a configuration, not an import
         from . import spans as spans_module
@@ -67,11 +72,17 @@ class Telemetry:
         self._spans, self._meters = spans_module, meters_module
         self.mode = spans
         self.clock = clock
+        self.wall = wall
+        self.dropped: deque[Callable[[], None]] = deque(maxlen=_MOST_DROPPED)
+        self.hides = hides
         self.listeners = tuple(listeners)
         self.tracing: Tracing | None = None
         self.meters: Meters | None = None
         self._broken: set[str] = set()
         self._settled = False
+        self._left: set[str] = set()  # given up: what was given is broken, and the global one is not what was wanted
+        if spans_module.unpropagated is not None and spans != "off":
+            self.broke("a propagator that the environment names", spans_module.unpropagated)
         self._settle(tracer_provider, meter_provider, look=True)
 
     def active(self) -> bool:
@@ -79,7 +90,20 @@ class Telemetry:
         if self._settled:
             return True
         self._settle()
-        return self.tracing is not None or self.meters is not None or (self.mode != "off" and self._spans.traced())
+        return self.tracing is not None or self.meters is not None or (self.mode != "off" and self._traced())
+
+    def flush(self) -> None:
+        """Tell of what ended while nothing could be told: within the garbage collector, which runs anywhere."""
+        with suppress(IndexError):
+            while True:
+                self.dropped.popleft()()
+
+    def _traced(self) -> bool:
+        try:
+            return self._spans.traced()
+        except Exception as error:  # some other implementation's span
+            self.broke("the current span", error)
+            return False
 
     def headers(self) -> Any:
         """Return the headers that hand on a trace that is not ours."""
@@ -123,18 +147,27 @@ class Telemetry:
         *,
         look: bool = False,
     ) -> None:
-        try:
-            if self.tracing is None and self.mode != "off":
+        if self.tracing is None and self.mode != "off" and "tracer" not in self._left:
+            try:
                 tracers = self._spans.given_tracer(look=look) if tracer_provider is None else tracer_provider
                 if tracers is not None:
-                    self.tracing = self._spans.Tracing(tracers, _version(), self.mode)
-            if self.meters is None:
+                    self.tracing = self._spans.Tracing(tracers, _version(), self.mode, self.broke)
+            except Exception as error:
+                self._lost("tracer", error, given=tracer_provider is not None or not look)
+        if self.meters is None and "meter" not in self._left:
+            try:
                 meters = self._meters.given_meter(look=look) if meter_provider is None else meter_provider
                 if meters is not None:
                     self.meters = self._meters.Meters(meters, _version())
-        except Exception as error:
-            self.broke("a telemetry provider", error)
+            except Exception as error:
+                self._lost("meter", error, given=meter_provider is not None or not look)
         self._settled = self.meters is not None and (self.tracing is not None or self.mode == "off")
+
+    def _lost(self, what: str, error: Exception, *, given: bool) -> None:
+        """Report a provider that failed, and leave it unless another may still be set in its place."""
+        self.broke(f"the {what} provider", error)
+        if given:
+            self._left.add(what)
 
 
 def _version() -> str:

@@ -5,11 +5,12 @@ Must not know a client, a decision or a name of ours. The only module that touch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as contexts
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ..credentials import RawHeaders
@@ -20,27 +21,43 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-__all__ = ["CallSpans", "Tracing", "current_headers", "given_tracer", "traced"]
+__all__ = ["CallSpans", "Tracing", "current_headers", "given_tracer", "traced", "unpropagated"]
+
+unpropagated: Exception | None = None
+"""Why nothing is handed on: the environment (``OTEL_PROPAGATORS``) names a propagator that is not installed."""
+propagate: Any = None
+try:
+    from opentelemetry import propagate
+except Exception as _error:
+    unpropagated = _error.with_traceback(None)
 
 _SILENCE: Any = getattr(contexts, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", None)
 """The context key by which HTTP instrumentations are told to keep quiet; it has no public name yet."""
+_NOTHING: Any = getattr(contexts, "_SUPPRESS_INSTRUMENTATION_KEY", None)
+"""That by which everybody is: exporters set it, whose own calls would otherwise make spans to export."""
 
 _AROUND_US = frozenset(f"opentelemetry.instrumentation.{name}" for name in ("httpx", "requests", "aiohttp_client"))
 _FAILED = Status(StatusCode.ERROR)
 
 
 class Tracing:
-    """A tracer, and how it is used: ``attempts`` spans or only the call's, ``quiet`` instrumentations or not."""
+    """A tracer, and how it is used: ``attempts`` spans or only the call's, ``quiet`` instrumentations or not.
 
-    def __init__(self, provider: TracerProvider, version: str, mode: str) -> None:
+    ``broke`` is told of span processors that fail where something else is still to be done.
+    """
+
+    def __init__(
+        self, provider: TracerProvider, version: str, mode: str, broke: Callable[[str, Exception], None]
+    ) -> None:
         self.tracer: Tracer = provider.get_tracer(SCOPE, version, schema_url=SCHEMA_URL)
+        self.broke = broke
         self.attempts = mode != "call-only"
         self.quiet = mode == "auto" and _SILENCE is not None
         self.steps_aside = mode == "auto"
 
 
 class CallSpans:
-    """The spans of one call. Each method may raise whatever a foreign processor, sampler or propagator raises."""
+    """The spans of one call. To begin one may raise whatever a foreign processor, sampler or propagator raises."""
 
     __slots__ = ("attempt", "call", "context", "recording", "token", "tracing")
 
@@ -48,16 +65,24 @@ class CallSpans:
         self.tracing = tracing
         self.attempt: Span | None = None
         self.token: Any = None
-        if tracing.steps_aside:
-            _make_way(trace.get_current_span())
-        self.call = tracing.tracer.start_span(name, kind=SpanKind.INTERNAL, attributes=attributes)
+        current = contexts.get_current()
+        if contexts.get_value(_NOTHING, current):
+            self.call: Span = trace.INVALID_SPAN
+        else:
+            if tracing.steps_aside:
+                _make_way(trace.get_current_span(current))
+            self.call = tracing.tracer.start_span(name, current, SpanKind.INTERNAL, attributes)
         self.recording = self.call.is_recording()
-        self.context = trace.set_span_in_context(self.call)
+        self.context = trace.set_span_in_context(self.call, current)
 
     def ids(self) -> tuple[str, str] | None:
         """Return the call span's trace and span id in hexadecimal, None where they say nothing."""
-        held = self.call.get_span_context()
-        return (trace.format_trace_id(held.trace_id), trace.format_span_id(held.span_id)) if held.is_valid else None
+        try:
+            held = self.call.get_span_context()
+            return (trace.format_trace_id(held.trace_id), trace.format_span_id(held.span_id)) if held.is_valid else None
+        except Exception as error:
+            self.tracing.broke("a tracer", error)
+            return None
 
     def send(self, name: str, attributes: Mapping[str, Any]) -> RawHeaders:
         """Begin an attempt and make it current; return the headers that carry its context."""
@@ -82,40 +107,51 @@ class CallSpans:
         """End the attempt's span."""
         span, self.attempt = self.attempt, None
         if span is not None:
-            _end(span, attributes, failed)
+            self._end(span, attributes, failed)
 
     def event(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Put an event on the call's span."""
-        self.call.add_event(name, attributes)
+        try:
+            self.call.add_event(name, attributes)
+        except Exception as error:
+            self.tracing.broke("a tracer", error)
 
-    def end(self, attributes: Mapping[str, Any], *, failed: bool) -> None:
-        """End the call's span, and the attempt's that is still open."""
+    def end(self, attributes: Mapping[str, Any], *, failed: bool, at: float | None = None) -> None:
+        """End the call's span, and the attempt's that is still open; ``at``: when it was, in Unix seconds."""
         self.attempt_ended({}, failed=failed)
-        _end(self.call, attributes, failed)
+        self._end(self.call, attributes, failed, at)
 
-
-def _end(span: Span, attributes: Mapping[str, Any], failed: bool) -> None:
-    try:
-        if attributes:
-            span.set_attributes(attributes)
-        if failed:
-            span.set_status(_FAILED)
-    finally:
-        span.end()
+    def _end(self, span: Span, attributes: Mapping[str, Any], failed: bool, at: float | None = None) -> None:
+        """End a span. A processor that fails here must not keep what follows from the others who look on."""
+        try:
+            try:
+                if attributes:
+                    span.set_attributes(attributes)
+                if failed:
+                    span.set_status(_FAILED)
+            finally:
+                span.end(None if at is None else int(at * 1e9))
+        except Exception as error:
+            self.tracing.broke("a span processor", error)
 
 
 def _make_way(span: Any) -> None:
     """Let an instrumentation's span that is around the whole call be ``INTERNAL``: the attempts are the CLIENT ones.
 
     requests', aiohttp's and httpx's ``instrument_client`` instrumentations cover our attempts with one CLIENT span
-    for all of them. Its kind can't be changed by any public name, so a span that keeps it elsewhere is left alone.
+    for all of them. Its kind can't be changed by any public name, so a span that keeps it elsewhere is left alone. Of
+    two around each other the inner one is known alone: an application that instruments a client twice has one too many
+    without us as well.
     """
-    scope = getattr(span, "instrumentation_scope", None)
-    if scope is not None and scope.name in _AROUND_US and getattr(span, "_kind", None) is SpanKind.CLIENT:
-        span._kind = SpanKind.INTERNAL
+    with suppress(Exception):  # any other implementation's span
+        scope = getattr(span, "instrumentation_scope", None)
+        if scope is not None and scope.name in _AROUND_US and span._kind is SpanKind.CLIENT:
+            span._kind = SpanKind.INTERNAL
 
 
 def _headers(context: Context) -> RawHeaders:
+    if propagate is None:
+        return ()
     carrier: dict[str, str] = {}
     propagate.inject(carrier, context)
     return injected(carrier)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
 from ..contract.words import Cause, Operation
 from ..credentials import HeaderEdit
+from ..policy.echoes import id_of
 from ..policy.model import Attempt, HeaderPairs, Observation
 from .details import FINE, NESTED, details_of, error_type, event_of, with_headers
-from .facts import Facts, facts_of
+from .facts import Facts, Shape, facts_of
 from .hub import Telemetry
 from .safety import model_of, name_of_key, request_ids
 from .words import EVENTS
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Source", "Watch"]
 
 P = ParamSpec("P")
+
+LOOKERS = "a span processor, sampler, propagator or metric reader"
 
 
 class Source(Protocol):
@@ -51,7 +54,7 @@ def _safe(method: Callable[Concatenate[Watch, P], None]) -> Callable[Concatenate
         try:
             method(self, *args, **kwargs)
         except Exception as error:
-            self.hub.broke("a span processor, sampler or metric reader", error)
+            self.hub.broke(LOOKERS, error)
 
     return run
 
@@ -66,15 +69,18 @@ class Watch:
     __slots__ = (
         "attempts",
         "began",
+        "cause",
         "done",
         "facts",
         "hub",
-        "ids",
         "model",
+        "more",
         "operation",
+        "out",
         "passing",
         "plan",
         "request",
+        "shape",
         "source",
         "spans",
         "started",
@@ -90,29 +96,30 @@ class Watch:
         self.operation = operation
         self.spans: Any = None
         self.facts: Facts | None = None
+        self.shape: Shape | None = None
         self.model: str | None = None
-        self.ids: tuple[str, str] | None = None
         self.passing = False
         self.task: str | None = None
+        self.cause: str | None = None
+        self.more: dict[str, Value] | None = None
         self.attempts = 0
         self.waited = 0.0
-        self.done = False
+        self.done = self.out = False
         self.started = self.began = hub.clock()
 
-    @_safe
     def begin(self, body: bytes | None) -> None:
         """Begin the call's span, where anybody wants one; ``body`` is the request's, where that is in memory."""
-        hub = self.hub
+        hub, route = self.hub, self.plan.route
         if hub.tracing is None:
             self.passing = True
             return
-        self.facts = facts = facts_of(self.plan, self.source, self.request)
-        self.model = model = model_of(self.plan.route, facts.target, body)
-        attributes: dict[str, Value] = {**facts.call, "anyint.operation": self.operation.value}
-        if model is not None:
-            attributes["gen_ai.request.model"] = model
-        self.spans = hub.call_spans(f"{self.operation.value} {self.plan.route.template}", attributes)
-        self.ids = self.spans.ids()
+        try:
+            self.facts = facts = facts_of(self.plan, self.source, self.request)
+            self.model = model = model_of(route, facts.target, body)
+            self.shape = shape = facts.shape(route, self.operation, model)
+            self.spans = hub.call_spans(shape.name, shape.call)
+        except Exception as error:
+            hub.broke(LOOKERS, error)
 
     # around an attempt
 
@@ -120,47 +127,46 @@ class Watch:
         """Begin an attempt; return what to change on its request, the trace's headers among it."""
         self.began = self.hub.clock()
         self.attempts = number
+        self.out = True
+        spans, facts, shape = self.spans, self.facts, self.shape
         try:
-            if self.spans is not None:
-                extra = self._attempt_span(number)
+            if spans is not None and facts is not None and shape is not None:
+                begun = shape.attempt
+                if number > 1:
+                    begun = {**begun, "http.request.resend_count": number - 1}
+                extra = spans.send(facts.name, begun)
             elif self.passing:
                 extra = self.hub.headers()
             else:
                 return edit
         except Exception as error:
-            self.hub.broke("a span processor, sampler or propagator", error)
+            self.hub.broke(LOOKERS, error)
             return edit
         return with_headers(edit, extra)
 
-    def _attempt_span(self, number: int) -> Any:
-        facts = self.facts
-        if facts is None or not self.spans.recording:
-            return self.spans.send("", {})
-        attributes: dict[str, Value] = {**facts.attempt}
-        if self.model is not None:
-            attributes["gen_ai.request.model"] = self.model
-        if number > 1:
-            attributes["http.request.resend_count"] = number - 1
-        return self.spans.send(facts.name, attributes)
-
-    @_safe
     def back(self) -> None:
         """Leave the attempt's context: what is read of its answer, and waits, are the call's."""
-        if self.spans is not None:
-            self.spans.back()
+        spans = self.spans
+        if spans is not None and spans.token is not None:
+            try:
+                spans.back()
+            except Exception as error:
+                self.hub.broke(LOOKERS, error)
 
-    @_safe
-    def good(self, status: int, headers: Callable[[], HeaderPairs]) -> None:
+    def good(self, status: int, headers: HeaderPairs) -> None:
         """Say that a first attempt was good at a glance."""
-        self._attempt_over(status, None, headers)
+        try:
+            self._attempt_over(status, None, headers)
+        except Exception as error:
+            self.hub.broke(LOOKERS, error)
 
-    def _attempt_over(self, status: int | None, error: str | None, headers: Callable[[], HeaderPairs]) -> None:
-        hub, spans = self.hub, self.spans
+    def _attempt_over(self, status: int | None, error: str | None, headers: HeaderPairs) -> None:
+        hub, spans, self.out = self.hub, self.spans, False
         if hub.meters is not None:
             facts = facts_of(self.plan, self.source, self.request) if self.facts is None else self.facts
             hub.meters.attempt(facts.labels, hub.clock() - self.began, status, error)
         if spans is not None and spans.attempt is not None:
-            seen: dict[str, Any] = {f"http.response.header.{name}": [it] for name, it in request_ids(headers())}
+            seen: dict[str, Any] = request_ids(headers, hub.hides)
             if status is not None:
                 seen["http.response.status_code"] = status
             if error is not None:
@@ -187,7 +193,7 @@ class Watch:
         decision, status = attempt.decision, attempt.status
         cause = None if decision is None else decision.cause
         error = error_type(attempt, cause)
-        self._attempt_over(status, error, lambda: headers)
+        self._attempt_over(status, error, headers)
         if decision is None:
             return
         details = details_of(attempt, decision, self._model())
@@ -195,13 +201,13 @@ class Watch:
             key = name_of_key(used())
             if key is not None:
                 details["anyint.key"] = key
-            if self.hub.meters is not None:
+            if self.hub.meters is not None and error is not None:
                 self.hub.meters.failure(self.family, cause.value, self._model(), key)
         if again and self.hub.meters is not None:
             hint = seen is not None and seen.hint is not None
             self.hub.meters.retry(self.family, "unknown" if cause is None else cause.value, attempt.waited, hint=hint)
         if seen is not None and seen.task_id is not None:
-            self.task = seen.task_id
+            self.task = id_of(seen.task_id)
         name, level = ("outcome unknown", None) if lost else event_of(decision, attempt, again=again)
         if name is not None:
             self._tell(name, details, level)
@@ -239,7 +245,8 @@ class Watch:
         from .events import Event  # late, since most calls have none
 
         route = self.plan.route
-        trace_id, span_id = (None, None) if self.ids is None else self.ids
+        ids = None if self.spans is None else self.spans.ids()
+        trace_id, span_id = (None, None) if ids is None else ids
         return Event(
             name=name,
             level=level,
@@ -266,23 +273,22 @@ class Watch:
 
     # the end
 
+    def settled(self, cause: Cause | None, **more: Value | None) -> None:
+        """Say what is known of the call's end before it has come: why it failed, and whatever else has a value."""
+        self.cause = None if cause is None else cause.value
+        self.more = {f"anyint.{key}": value for key, value in more.items() if value}
+
     @_safe
-    def ended(self, /, outcome: str, cause: Cause | None = None, certainty: str | None = None, **more: Value) -> None:
-        """Close the call: count it, end its span. Only the first end counts."""
+    def ended(self, outcome: str, at: tuple[float, float] | None = None) -> None:
+        """Close the call: count it, end its span. Only the first end counts; ``at``: when it was, on both clocks."""
         if self.done:
             return
         self.done = True
-        hub, spans = self.hub, self.spans
+        hub, spans, cause = self.hub, self.spans, self.cause
         self.request = None  # nothing more is read of it
         if hub.meters is not None:
-            hub.meters.call(
-                self.family,
-                self.operation.value,
-                outcome,
-                None if cause is None else cause.value,
-                hub.clock() - self.started,
-                self.attempts,
-            )
+            taken = (hub.clock() if at is None else at[0]) - self.started
+            hub.meters.call(self.family, self.operation.value, outcome, cause, taken, self.attempts)
         if spans is not None:
             attributes: dict[str, Any] = {}
             if spans.recording:
@@ -290,16 +296,15 @@ class Watch:
                 if self.waited:
                     attributes["anyint.waited"] = self.waited
                 if cause is not None:
-                    attributes["anyint.cause"] = cause.value
-                if certainty is not None:
-                    attributes["anyint.certainty"] = certainty
+                    attributes["anyint.cause"] = cause
                 if self.task is not None:
                     attributes["anyint.task.id"] = self.task
-                attributes.update((f"anyint.{key}", value) for key, value in more.items())
-            spans.end(attributes, failed=outcome not in FINE)
+                if self.more is not None:
+                    attributes.update(self.more)
+            spans.end(attributes, failed=outcome not in FINE, at=None if at is None else at[1])
 
     @_safe
-    def stream_over(self, outcome: str, error: str | None) -> None:
+    def stream_over(self, outcome: str, error: str | None, at: tuple[float, float] | None = None) -> None:
         """Say how a streamed answer ended, and close the call."""
         if self.done:
             return
@@ -308,7 +313,12 @@ class Watch:
         if error is not None:
             reason = f"the body broke off with a {error} after the answer had begun"
             self._tell("stream interrupted", {"error.type": error, "anyint.reason": reason})
-        self.ended(outcome)
+        self.ended(outcome, at)
+
+    def dropped(self, outcome: str) -> None:
+        """Say that a streamed answer is garbage: told with the next call, since this may be anywhere."""
+        at = self.hub.clock(), self.hub.wall()
+        self.hub.dropped.append(lambda: self.stream_over(outcome, None, at))
 
     @property
     def follows(self) -> bool:
@@ -323,10 +333,7 @@ class Watch:
             return
         self.back()
         name = type(error).__name__
-        self._attempt_cut(name)
+        if self.out:
+            self._attempt_over(None, "error" if isinstance(error, Exception) else "cancelled", ())
         self._tell("cut off", {"error.type": name, "anyint.reason": f"stopped from outside by {name}"})
         self.ended("error" if isinstance(error, Exception) else "cancelled")
-
-    def _attempt_cut(self, name: str) -> None:
-        if self.spans is not None and self.spans.attempt is not None:
-            self.spans.attempt_ended({"error.type": name}, failed=True)

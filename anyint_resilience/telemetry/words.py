@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 from ..contract.words import Cause, Family
 
@@ -26,6 +26,7 @@ __all__ = [
     "SCOPE",
     "EventRow",
     "MetricRow",
+    "SpanMode",
 ]
 
 SCOPE: Final = "anyint_resilience"
@@ -38,8 +39,9 @@ Sources: opentelemetry.io/docs/specs/semconv/http/http-spans, .../http-metrics, 
 """
 SCHEMA_URL: Final = f"https://opentelemetry.io/schemas/{HTTP_VERSION}"
 
-MODES: Final = ("auto", "always", "call-only", "off")
+SpanMode: TypeAlias = Literal["auto", "always", "call-only", "off"]
 """What ``Resilience(spans=...)`` takes."""
+MODES: Final[tuple[str, ...]] = get_args(SpanMode)
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 """Methods told by name; any other is ``_OTHER`` (HTTP conventions)."""
@@ -68,6 +70,7 @@ GEN_AI_OPERATIONS: Final = (
 OUTCOMES: Final[dict[str, str]] = {
     "success": "the answer was good",
     "failed": "an error answer was handed over",
+    "task_failed": "the answer was good and says that a task ended without a result",
     "error": "the client's own exception was raised",
     "unknown": "a paid create of unknown outcome",
     "held_back": "not sent: the same create had an unknown outcome before",
@@ -91,6 +94,7 @@ EVENTS: Final[dict[str, EventRow]] = {
     "backoff": EventRow(logging.INFO, "an attempt failed and the call goes on after a wait"),
     "recovered": EventRow(logging.INFO, "an answer was good after attempts that failed"),
     "poll": EventRow(logging.DEBUG, "a task was named that is not finished"),
+    "task failed": EventRow(logging.INFO, "a task ended without a result; its query is as good as any"),
     "given up": EventRow(logging.WARNING, "an attempt failed and what came of it is handed over"),
     "outcome unknown": EventRow(logging.ERROR, "a paid create may have been done: it is not sent again"),
     "held back": EventRow(logging.WARNING, "not sent: the same create had an unknown outcome before"),

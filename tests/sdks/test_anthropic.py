@@ -15,7 +15,7 @@ anthropic = pytest.importorskip("anthropic", reason="anthropic is not installed"
 
 from anyint_resilience import report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, HI, KEY, TEXT, Figures, Sdk, Surface, Waits  # noqa: E402
 
 emu, figures, gateway = kit.emu, kit.figures, kit.gateway
@@ -168,3 +168,26 @@ def test_connections_that_break_are_shared_out(surface: Surface, retries: int, c
     assert type(raised) is anthropic.APIConnectionError
     assert "".join(map(str, kit.retry_counts(emu))) == counts
     assert report(raised).outer_retries == retries  # type: ignore[union-attr]
+
+
+# --- what is said of it
+
+
+@every_surface
+def test_nothing_that_is_planted_is_emitted(surface: Surface) -> None:
+    """Keys, prompts and URLs given to the SDK, and said back by the server, are in nothing that we emit."""
+    tool = {**TOOLS[0], "name": canary.TOOL, "description": canary.PROMPT}
+    asked = {
+        **MESSAGE,
+        "system": canary.SYSTEM,
+        "messages": [{"role": "user", "content": canary.PROMPT}],
+        "tools": [tool],
+    }
+    with canary.under(surface) as it:
+        kind = anthropic.Anthropic if surface.backend is None else anthropic.AsyncAnthropic
+        at = {"base_url": f"{it.emu.url}/anthropic", "http_client": it.caller.client}
+        client = kind(api_key=it.key, default_headers=it.headers, default_query=it.query, **at)
+        ai = Sdk(it.caller, client, anthropic.AnthropicError)
+        it.sings(
+            lambda: ai.call("messages.create", **asked), lambda: final_message(ai, **asked).content, family="anthropic"
+        )

@@ -21,7 +21,7 @@ from google.genai.types import FunctionDeclaration, HttpOptions, HttpRetryOption
 
 from anyint_resilience import report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, KEY, LOST, TEXT, Figures, Sdk, Surface, Waits  # noqa: E402
 
 # google-genai's: it derives from aiohttp's session for a session of its own.
@@ -239,3 +239,26 @@ def test_its_own_version_is_none_of_anyints(surface: Surface, emu: Emulator) -> 
     assert raised.code == 404
     assert [seen.path for seen in emu.seen] == ["/gemini/v1/models/gemini-3-pro:generateContent"]
     assert report(raised).route == "* /gemini/{rest}"  # type: ignore[union-attr]
+
+
+# --- what is said of it
+
+
+@every_surface
+def test_nothing_that_is_planted_is_emitted(surface: Surface) -> None:
+    """Keys, prompts and URLs given to the SDK, and said back by the server, are in nothing that we emit."""
+    name = (
+        "httpx_client" if surface.backend is None else "aiohttp_client" if surface is AIOHTTP else "httpx_async_client"
+    )
+    config = {"system_instruction": canary.SYSTEM}
+    asked = {"model": "gemini-3-pro", "contents": canary.PROMPT, "config": config}
+    with canary.under(surface) as it:
+        options = HttpOptions(**{name: it.caller.client}, headers=it.headers, **anyint(it.emu))
+        client = genai.Client(api_key=it.key, http_options=options)
+        ai = Sdk(it.caller, client if surface.backend is None else client.aio, Exception)
+        it.sings(
+            lambda: ai.call("models.generate_content", **asked),
+            lambda: ai.listed(ai.call("models.generate_content_stream", **asked)),
+            family="gemini",
+            create=lambda: ai.call("batches.create", model="gemini-3-pro", src=[{"contents": canary.PROMPT}]),
+        )

@@ -6,6 +6,7 @@ set to nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,7 @@ from pydantic import BaseModel  # noqa: E402
 
 from anyint_resilience import report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, HI, KEY, LOST, Figures, Sdk, Surface, Waits  # noqa: E402
 
 emu, figures, gateway = kit.emu, kit.figures, kit.gateway
@@ -191,3 +192,27 @@ def test_a_lost_background_response_is_one_task(
     assert len(emu.seen) == 1
     assert figures.note("duplicates", surface, len(emu.tasks) - 1) == 0
     assert report(raised).intent is not None  # type: ignore[union-attr]
+
+
+# --- what is said of it
+
+
+@every_surface
+def test_nothing_that_is_planted_is_emitted(surface: Surface) -> None:
+    """Keys, prompts and URLs given to instructor, and said back by the server, are in nothing that we emit."""
+    system, user = {"role": "system", "content": canary.SYSTEM}, {"role": "user", "content": canary.PROMPT}
+    asked = {**ASK, "messages": [system, user]}
+    function = {"name": "User", "arguments": json.dumps({"name": canary.PROMPT, "age": 3})}
+    delta = {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-5"}
+    with canary.under(surface) as it:
+        kind = openai.OpenAI if surface.backend is None else openai.AsyncOpenAI
+        at = {"base_url": f"{it.emu.url}/openai/v1", "http_client": it.caller.client}
+        sdk = kind(api_key=it.key, default_headers=it.headers, default_query=it.query, **at)
+        ai = Sdk(it.caller, instructor.from_openai(sdk), InstructorRetryException)
+        it.sings(
+            lambda: ai.call("chat.completions.create", **asked),
+            lambda: ai.listed(ai.client.chat.completions.create_partial(**asked)),
+            good=kit.chat_answer(kit.tool_call("User", function["arguments"])),
+            events=kit.events({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}),
+        )

@@ -15,12 +15,12 @@ import pytest
 langchain_openai = pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
 openai = pytest.importorskip("openai")
 
-from langchain_core.messages import HumanMessage, ToolMessage  # noqa: E402
+from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage  # noqa: E402
 from langchain_core.tools import tool  # noqa: E402
 
 from anyint_resilience import OutcomeUnknown, report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, KEY, LOST, TEXT, Figures, Sdk, Surface, Waits  # noqa: E402
 
 emu, figures, gateway = kit.emu, kit.figures, kit.gateway
@@ -213,3 +213,20 @@ def test_the_other_half_goes_past_us(surface: Surface, emu: Emulator) -> None:
             caller.call(ai.client.invoke if other.backend is None else ai.client.ainvoke, "hi")
     assert len(emu.seen) == 1
     assert report(caught.value) is None
+
+
+# --- what is said of it
+
+
+@every_surface
+def test_nothing_that_is_planted_is_emitted(surface: Surface) -> None:
+    """Keys, prompts and URLs given to LangChain, and said back by the server, are in nothing that we emit."""
+    asked = [SystemMessage(canary.SYSTEM), HumanMessage(canary.PROMPT)]
+    name = "http_client" if surface.backend is None else "http_async_client"
+    with canary.under(surface) as it:
+        more = {"default_headers": it.headers, "default_query": it.query, name: it.caller.client}
+        at = {"api_key": it.key, "base_url": f"{it.emu.url}/openai/v1"}
+        made = langchain_openai.ChatOpenAI(model="gpt-5", **at, **more)
+        ai = Chat(it.caller, made.bind_tools([weather]), openai.OpenAIError)
+        half = ai.client.stream if surface.backend is None else ai.client.astream
+        it.sings(lambda: ai.invoke(asked), lambda: ai.listed(half(asked)))

@@ -24,7 +24,7 @@ from litellm.router_python_host import PythonHost  # noqa: E402
 
 from anyint_resilience import OutcomeUnknown, report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, HI, KEY, LOST, TEXT, Caller, Figures, Surface, Waits  # noqa: E402
 
 # litellm's: the types it hands to pydantic.
@@ -360,3 +360,25 @@ def test_a_connection_that_could_not_be_made_is_tried_once_more(given: str, emu:
             ai.chat("anthropic", client=handler)
             ai.caller.call(handler.client.aclose)
     assert (len(tried), len(emu.seen)) == ((2 * ATTEMPTS, 0) if given == "transport" else (ATTEMPTS, 1))
+
+
+# --- what is said of it
+
+
+@every_surface
+def test_nothing_that_is_planted_is_emitted(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, prompts and URLs given to litellm, and said back by the server, are in nothing that we emit."""
+    system, user = {"role": "system", "content": canary.SYSTEM}, {"role": "user", "content": canary.PROMPT}
+    with canary.under(surface) as it:
+        session: dict[str, Any] = {"shared_session": it.caller.client} if surface is AIOHTTP else {}
+        if surface is not AIOHTTP:
+            monkeypatch.setattr(litellm, "client_session" if surface is SYNC else "aclient_session", it.caller.client)
+        at = {"model": "openai/gpt-5", "api_base": f"{it.emu.url}/openai/v1", "api_key": it.key}
+        asked = {**at, "messages": [system, user], "extra_headers": it.headers, "max_retries": 0, **session}
+        function = litellm.completion if surface is SYNC else litellm.acompletion
+        it.sings(
+            lambda: it.caller.call(function, **asked),
+            lambda: it.listed(it.caller.call(function, **asked, stream=True)),
+        )
+        if surface is not SYNC:
+            it.caller.call(litellm.close_litellm_async_clients)

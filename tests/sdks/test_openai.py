@@ -18,7 +18,7 @@ openai = pytest.importorskip("openai", reason="openai is not installed")
 
 from anyint_resilience import Action, OutcomeUnknown, report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, HI, KEY, LOST, TEXT, Figures, Sdk, Surface, Waits  # noqa: E402
 
 pytestmark = [
@@ -252,3 +252,27 @@ def test_a_task_that_was_made_says_poll(surface: Surface, emu: Emulator) -> None
     with sdk(surface, emu) as ai:
         raw = ai.call("videos.with_raw_response.create", **VIDEO)
     assert report(raw).decision.action is Action.POLL  # type: ignore[union-attr]
+
+
+# --- what is said of it
+
+
+@every_surface
+def test_nothing_that_is_planted_is_emitted(surface: Surface) -> None:
+    """Keys, prompts and URLs given to the SDK, and said back by the server, are in nothing that we emit."""
+    system, user = {"role": "system", "content": canary.SYSTEM}, {"role": "user", "content": canary.PROMPT}
+    tool = {**TOOLS[0], "function": {"name": canary.TOOL, "parameters": {"type": "object"}}}
+    asked = {"model": "gpt-5", "messages": [system, user], "tools": [tool], "user": canary.PROMPT}
+    with canary.under(surface) as it:
+        kind = openai.OpenAI if surface.backend is None else openai.AsyncOpenAI
+        at = {"base_url": f"{it.emu.url}/openai/v1", "http_client": it.caller.client}
+        ai = Sdk(
+            it.caller,
+            kind(api_key=it.key, default_headers=it.headers, default_query=it.query, **at),
+            openai.OpenAIError,
+        )
+        it.sings(
+            lambda: ai.call("chat.completions.create", **asked),
+            lambda: ai.listed(ai.call("chat.completions.create", **asked, stream=True)),
+            create=lambda: ai.call("videos.create", model="sora-2", prompt=canary.PROMPT),
+        )

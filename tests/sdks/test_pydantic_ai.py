@@ -28,7 +28,7 @@ from pydantic_ai.providers.openai import OpenAIProvider  # noqa: E402
 
 from anyint_resilience import report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
-from tests.sdks import kit  # noqa: E402
+from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, KEY, LOST, TEXT, Figures, Surface, Waits  # noqa: E402
 
 emu, figures, gateway = kit.emu, kit.figures, kit.gateway
@@ -291,3 +291,26 @@ def test_a_background_response_is_polled_to_its_end_through_faults(surface: Surf
     assert len(emu.tasks) == 1
     assert [seen.method for seen in emu.seen] == ["POST"] * 3 + ["GET"] * 4
     assert not kit.sdk_retried(emu)
+
+
+# --- what is said of it
+
+
+@kit.on("httpx2", backends=["asyncio"])
+def test_nothing_that_is_planted_is_emitted(surface: Surface) -> None:
+    """Keys, prompts and URLs given to an agent, and said back by the server, are in nothing that we emit."""
+
+    def weather(city: str) -> str:
+        return city
+
+    with canary.under(surface) as it:
+        at = {"base_url": f"{it.emu.url}/openai/v1", "http_client": it.caller.client}
+        sdk = openai.AsyncOpenAI(api_key=it.key, default_headers=it.headers, default_query=it.query, **at)
+        model = OpenAIChatModel("gpt-5", provider=OpenAIProvider(openai_client=sdk))
+        agent = Agent(model, system_prompt=canary.SYSTEM, tools=[weather])
+
+        async def streamed() -> list[str]:
+            async with agent.run_stream(canary.PROMPT) as told:
+                return [text async for text in told.stream_text(delta=True)]
+
+        it.sings(lambda: it.caller.call(agent.run, canary.PROMPT), lambda: it.caller.call(streamed))

@@ -9,6 +9,7 @@ import aiohttp
 import httpx
 import httpx2
 import requests
+from opentelemetry.trace import NoOpTracerProvider
 from requests.adapters import HTTPAdapter
 
 import anyint_resilience_aiohttp as for_aiohttp
@@ -22,12 +23,14 @@ from anyint_resilience import (
     Certainty,
     DeadlineExceeded,
     Decision,
+    Event,
     OutcomeUnknown,
     Policy,
     Resilience,
     ResilienceError,
     report,
 )
+from anyint_resilience.telemetry import name_of_key
 
 
 def configure() -> Resilience:
@@ -112,3 +115,15 @@ async def async_clients(anyint: Resilience) -> None:
     except DeadlineExceeded as error:
         base: ResilienceError = error
         print(base.decision)
+
+
+def told(event: Event) -> None:
+    name: str = event.name
+    trace: str | None = event.trace_id
+    print(name, trace, dict(event.details))
+
+
+def telemetry() -> Resilience:
+    key: str | None = name_of_key("sk-any")
+    print(key)
+    return Resilience(spans="call-only", tracer_provider=NoOpTracerProvider(), meter_provider=None, listeners=[told])

@@ -374,7 +374,7 @@ def test_the_reason_is_one_short_line() -> None:
         hint=Hint(seconds=2.0, source="retry-after"),
     )
     reason = decide(observation).reason
-    assert reason.startswith("HTTP 429 rate_limit_exceeded?xxx")
+    assert reason.startswith("HTTP 429 (a code not shaped like one): ")
     assert "rate, rejected, retry-after says 2 s, request id req_1; attempt 1 of 3; the next in 2.20 s" in reason
     assert len(reason) < 250
 
