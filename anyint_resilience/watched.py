@@ -72,6 +72,10 @@ class WatchedSurface(Generic[Q, R]):
         """Return the response's headers."""
         raise NotImplementedError
 
+    def around(self, request: Q, /) -> Iterable[object]:
+        """Return the spans that instrumentations of the client have begun around a request, besides the current one."""
+        return ()
+
     def follow(self, response: R, following: Following, /) -> bool:
         """Have a response tell how its body ends; False if it has no body, or none that could."""
         return False

@@ -1,6 +1,6 @@
 """Write the tables of docs/observability.md from the code's own: events, outcomes and metrics.
 
-    python tools/telemetry_tables.py [--write]     # without --write: fail if the page says anything else
+Without ``--write``: fail if the page says anything else.
 """
 
 from __future__ import annotations

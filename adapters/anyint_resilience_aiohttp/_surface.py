@@ -5,7 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -173,6 +173,11 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
                 response.close()
 
         content.on_eof(later(max(0.0, remaining), expire))  # type: ignore[arg-type]
+
+    def around(self, hop: Hop) -> Iterable[object]:
+        """Return the spans of its trace configs: of several only the last one's is current."""
+        traces: Any = getattr(hop.request, "_traces", ())
+        return [getattr(getattr(it, "_trace_config_ctx", None), "span", None) for it in traces] if traces else ()
 
     def follow(self, response: aiohttp.ClientResponse, following: Following) -> bool:
         """Have its connection tell, when it is given back, how the body ended."""

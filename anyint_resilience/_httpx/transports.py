@@ -39,8 +39,13 @@ class SyncTransport(Base[Q, R]):
     ) -> None:
         inner: Any = inner_of(transport, self.kit.module.HTTPTransport, more)
         super().__init__(anyint, inner)
-        self.send: Callable[[Q], R] = inner.handle_request
         self.replayed = lambda response: self.kit.replay_sync(response.stream, [], iter(response.stream))
+
+    @property
+    def send(self) -> Callable[[Q], R]:
+        """How the wrapped transport sends, looked up each time: an instrumentation may be put on it at any time."""
+        send: Callable[[Q], R] = self.inner.handle_request
+        return send
 
     def __enter__(self) -> Any:
         self.inner.__enter__()
@@ -95,8 +100,13 @@ class AsyncTransport(Base[Q, R]):
     ) -> None:
         inner: Any = inner_of(transport, self.kit.module.AsyncHTTPTransport, more)
         super().__init__(anyint, inner)
-        self.send: Callable[[Q], Awaitable[R]] = inner.handle_async_request
         self.replayed = lambda response: self._replayed(response, [], aiter_of(response.stream))
+
+    @property
+    def send(self) -> Callable[[Q], Awaitable[R]]:
+        """How the wrapped transport sends; see the blocking half."""
+        send: Callable[[Q], Awaitable[R]] = self.inner.handle_async_request
+        return send
 
     async def __aenter__(self) -> Any:
         await self.inner.__aenter__()

@@ -109,9 +109,9 @@ class Telemetry:
         """Return the headers that hand on a trace that is not ours."""
         return self._spans.current_headers() if self.mode != "off" else ()
 
-    def call_spans(self, name: str, attributes: Any) -> Any:
-        """Begin the spans of a call, None if nobody wants any."""
-        return None if self.tracing is None else self._spans.CallSpans(self.tracing, name, attributes)
+    def call_spans(self, name: str, attributes: Any, around: Iterable[object]) -> Any:
+        """Begin the spans of a call, None if nobody wants any; ``around``: spans that may have to make way."""
+        return None if self.tracing is None else self._spans.CallSpans(self.tracing, name, attributes, around)
 
     def tell(self, event: Event) -> None:
         """Log an event and tell each listener."""
@@ -158,7 +158,7 @@ class Telemetry:
             try:
                 meters = self._meters.given_meter(look=look) if meter_provider is None else meter_provider
                 if meters is not None:
-                    self.meters = self._meters.Meters(meters, _version())
+                    self.meters = self._meters.Meters(meters, _version(), self.broke)
             except Exception as error:
                 self._lost("meter", error, given=meter_provider is not None or not look)
         self._settled = self.meters is not None and (self.tracing is not None or self.mode == "off")

@@ -33,4 +33,9 @@ def write(event: Event) -> None:
         plain = name.removeprefix("anyint.").replace(".", "_")
         extra[f"anyint_{plain}"] = value
     said = event.details.get("anyint.reason", "")
-    LOG.log(event.level, "%s: %s%s", event.route, event.name, f": {said}" if said else "", extra=extra)
+    words = (event.route, event.name, f": {said}" if said else "")
+    try:
+        LOG.log(event.level, "%s: %s%s", *words, extra=extra)
+    except KeyError:  # logging lets nobody overwrite what the application's own record factory has put there
+        del extra["trace_id"], extra["span_id"]
+        LOG.log(event.level, "%s: %s%s", *words, extra=extra)

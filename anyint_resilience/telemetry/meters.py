@@ -5,6 +5,7 @@ Must not know a call or a client. Every label takes only so many values: models,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
@@ -19,19 +20,20 @@ __all__ = ["Meters", "given_meter"]
 
 
 class Meters:
-    """One meter with all instruments."""
+    """One meter with all instruments. ``broke`` is told of those that fail: nothing else must suffer from them."""
 
-    def __init__(self, provider: MeterProvider, version: str) -> None:
+    def __init__(self, provider: MeterProvider, version: str, broke: Callable[[str, Exception], None]) -> None:
         meter = provider.get_meter(SCOPE, version, schema_url=SCHEMA_URL)
         self.models, self.keys, self.stores = Bounded(100), Bounded(50), Bounded(10)
         self._record: dict[str, Any] = {}
         for name, row in METRICS.items():
             if row.kind == "counter":
-                self._record[name] = meter.create_counter(name, row.unit, row.meaning).add
+                record: Callable[..., None] = meter.create_counter(name, row.unit, row.meaning).add
             else:
-                self._record[name] = meter.create_histogram(
+                record = meter.create_histogram(
                     name, row.unit, row.meaning, explicit_bucket_boundaries_advisory=list(row.buckets)
                 ).record
+            self._record[name] = _harmless(record, broke)
 
     def attempt(self, labels: dict[str, Any], seconds: float, status: int | None, error: str | None) -> None:
         """Record how long an attempt took; ``labels`` are those of its request."""
@@ -75,6 +77,16 @@ class Meters:
         self._record["anyint.calls"](1, labels if cause is None else {**labels, "anyint.cause": cause})
         if outcome == "held_back":
             self._record["anyint.duplicates_prevented"](1, {"anyint.family": family})
+
+
+def _harmless(record: Callable[..., None], broke: Callable[[str, Exception], None]) -> Callable[..., None]:
+    def recorded(value: float, labels: dict[str, Any]) -> None:
+        try:
+            record(value, labels)
+        except Exception as error:
+            broke("a metric instrument", error)
+
+    return recorded
 
 
 def given_meter(*, look: bool) -> MeterProvider | None:

@@ -38,7 +38,14 @@ _IN_PATH: Final = re.compile(r"/models/([A-Za-z0-9][A-Za-z0-9._@+-]{0,127}):[A-Z
 _MOST_JSON: Final = 65_536
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")
 _LONGEST_VALUE: Final = 8192
-_NEVER: Final = frozenset(("authorization", "x-api-key", "x-goog-api-key", "host", "content-length"))
+_NEVER: Final = frozenset(
+    (
+        *("authorization", "x-api-key", "x-goog-api-key", "host"),
+        *("connection", "content-encoding", "content-length", "content-type", "expect", "keep-alive", "te", "trailer"),
+        *("transfer-encoding", "upgrade"),
+    )
+)
+"""What no propagator may set: keys, and what says how the message is framed or its connection used."""
 
 
 def full_url(scheme: str, host: str, port: int | None, target: bytes) -> str:
@@ -123,6 +130,7 @@ def injected(carrier: Any) -> RawHeaders:
         and isinstance(value, str)
         and value.isascii()
         and value.isprintable()
+        and value == value.strip()  # h11 refuses it otherwise
         and len(value) <= _LONGEST_VALUE
     ]
 

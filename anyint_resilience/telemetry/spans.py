@@ -5,7 +5,7 @@ Must not know a client, a decision or a name of ours. The only module that touch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,9 @@ class CallSpans:
 
     __slots__ = ("attempt", "call", "context", "recording", "token", "tracing")
 
-    def __init__(self, tracing: Tracing, name: str, attributes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, tracing: Tracing, name: str, attributes: Mapping[str, Any], around: Iterable[object] = ()
+    ) -> None:
         self.tracing = tracing
         self.attempt: Span | None = None
         self.token: Any = None
@@ -71,6 +73,8 @@ class CallSpans:
         else:
             if tracing.steps_aside:
                 _make_way(trace.get_current_span(current))
+                for span in around:
+                    _make_way(span)
             self.call = tracing.tracer.start_span(name, current, SpanKind.INTERNAL, attributes)
         self.recording = self.call.is_recording()
         self.context = trace.set_span_in_context(self.call, current)
@@ -139,9 +143,7 @@ def _make_way(span: Any) -> None:
     """Let an instrumentation's span that is around the whole call be ``INTERNAL``: the attempts are the CLIENT ones.
 
     requests', aiohttp's and httpx's ``instrument_client`` instrumentations cover our attempts with one CLIENT span
-    for all of them. Its kind can't be changed by any public name, so a span that keeps it elsewhere is left alone. Of
-    two around each other the inner one is known alone: an application that instruments a client twice has one too many
-    without us as well.
+    for all of them. Its kind can't be changed by any public name, so a span that keeps it elsewhere is left alone.
     """
     with suppress(Exception):  # any other implementation's span
         scope = getattr(span, "instrumentation_scope", None)

@@ -5,7 +5,7 @@ Must not know any client, nor change what becomes of the call: whatever goes wro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
@@ -43,6 +43,10 @@ class Source(Protocol):
 
     def body_of(self, request: Any, /) -> Any:
         """Return its body."""
+        ...
+
+    def around(self, request: Any, /) -> Iterable[object]:
+        """Return spans of others around it."""
         ...
 
 
@@ -117,7 +121,7 @@ class Watch:
             self.facts = facts = facts_of(self.plan, self.source, self.request)
             self.model = model = model_of(route, facts.target, body)
             self.shape = shape = facts.shape(route, self.operation, model)
-            self.spans = hub.call_spans(shape.name, shape.call)
+            self.spans = hub.call_spans(shape.name, shape.call, self.source.around(self.request))
         except Exception as error:
             hub.broke(LOOKERS, error)
 

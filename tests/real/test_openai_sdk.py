@@ -46,19 +46,6 @@ ANSWERS = {
 every_answer = pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in ANSWERS.items()])
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=("test-key",)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
-
-
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the SDK's retries and take only its 0.5-8 s of backoff away."""

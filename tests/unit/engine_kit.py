@@ -121,6 +121,9 @@ class Unseen:
     def body_of(self, request: Any) -> Body:
         return Body()
 
+    def around(self, request: Any) -> tuple[()]:
+        return ()
+
 
 def make_call(
     world: World,
