@@ -185,6 +185,12 @@ class Call:
         used = partial(self.credentials.used, self.headers, edit)
         self.watch.attempted(made, seen, outcome.headers, used, again=again, lost=lost)
 
+    def cut(self, error: BaseException) -> None:
+        """Tell that something from outside has ended the call; paid work that was out by then may have been done."""
+        lost = self.paid and self.certainty is Certainty.UNKNOWN
+        self.watch.settled(None, certainty=self.certainty.value, intent=self.intent if lost else None)
+        self.watch.cut(error, lost=lost)
+
     def without_keys(self, seen: Observation) -> Observation:
         """Return what was seen without any word of the server's in which a key stands: the others are shown."""
         words = ((name, getattr(seen, name)) for name in _SERVERS_WORDS)

@@ -169,7 +169,7 @@ def _flow_sync(surface: SyncSurface[Q, R], request: Q, call: Call, first: Outcom
     except StopIteration as stop:
         return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
     except BaseException as error:
-        call.watch.cut(error)
+        call.cut(error)
         raise
     finally:
         del effect, reply, thrown, first
@@ -194,7 +194,7 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
     except StopIteration as stop:
         return cast("Result[R]", stop.value)  # a local of that name would keep the error, and the error this frame
     except BaseException as error:
-        call.watch.cut(error)
+        call.cut(error)
         raise
     finally:
         del effect, reply, thrown, first
@@ -210,7 +210,8 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
         finally:
             call.watch.back()
     if isinstance(effect, Sleep):
-        return call.runtime.sleep(effect.seconds)
+        call.runtime.sleep(effect.seconds)
+        return call.watch.rested(effect.seconds)
     if isinstance(effect, Peek):
         return surface.peek(effect.response, effect)
     if isinstance(effect, Discard):
@@ -238,7 +239,8 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
         finally:
             call.watch.back()
     if isinstance(effect, Sleep):
-        return await call.runtime.asleep(effect.seconds)
+        await call.runtime.asleep(effect.seconds)
+        return call.watch.rested(effect.seconds)
     if isinstance(effect, Peek):
         return await surface.peek(effect.response, effect)
     if isinstance(effect, Discard):

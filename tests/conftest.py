@@ -1,20 +1,54 @@
-"""What every test shares. Must not know any feature: only how tests are run."""
+"""What every test shares: how tests are run, and the gateway they run against.
+
+Must not import any client or SDK, nor more of ours than the emulator: each environment has others.
+"""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import settings
+import gc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-# No deadline: a slow machine is not a bug. The same examples in each run: a red gate must be red again on the next try.
-settings.register_profile("gate", deadline=None, derandomize=True)
-settings.register_profile("hunt", deadline=None, max_examples=5000)
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from anyint_resilience.emulator import Emulator
+
+# A slow machine is not a bug. The same examples in each run: a red gate must be red again on the next try.
+SLOW: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("gate", derandomize=True, **SLOW)
+settings.register_profile("hunt", max_examples=5000, **SLOW)
 settings.load_profile("gate")
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Emulator]:
+    """The gateway of a module's tests; it knows one key."""
+    from anyint_resilience.emulator import Emulator
+
+    with Emulator(keys=("test-key",)) as running:
+        yield running
+    assert running.internal_errors == []
+
+
+@pytest.fixture
+def emu(gateway: Emulator) -> Emulator:
+    """The gateway, which has forgotten all tests before."""
+    gateway.reset()
+    return gateway
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every test marked ``anyio`` runs on both event loops."""
     return str(request.param)
+
+
+def pytest_collection_finish() -> None:
+    """Put aside what was imported and collected: the cycle collector would look through it all, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -145,7 +145,9 @@ class Base(SurfaceBase[Q, R]):
         return response
 
     def follow(self, response: R, following: Following) -> bool:
-        """Have its body tell how it ends."""
+        """Have its body tell how it ends; one that was read before we got it has ended."""
+        if getattr(response, "is_closed", False):
+            return False
         self._replay(response).following = following
         return True
 

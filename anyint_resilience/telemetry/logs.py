@@ -36,6 +36,8 @@ def write(event: Event) -> None:
     words = (event.route, event.name, f": {said}" if said else "")
     try:
         LOG.log(event.level, "%s: %s%s", *words, extra=extra)
-    except KeyError:  # logging lets nobody overwrite what the application's own record factory has put there
+    except KeyError as error:  # logging lets nobody overwrite what the application's own record factory has put there
+        if "overwrite" not in str(error):
+            raise  # a handler's own, and those before it have the record already
         del extra["trace_id"], extra["span_id"]
         LOG.log(event.level, "%s: %s%s", *words, extra=extra)

@@ -50,12 +50,15 @@ class Meters:
         labels = {name: it for name, it in named.items() if it is not None}
         self._record["anyint.failures"](1, {"anyint.family": family, "anyint.cause": cause, **labels})
 
-    def retry(self, family: str, cause: str, waited: float, *, hint: bool) -> None:
-        """Count that another attempt follows, after so many seconds that a server's hint or the schedule asked for."""
-        labels = {"anyint.family": family, "anyint.cause": cause}
-        self._record["anyint.retries"](1, labels)
-        if waited:
-            self._record["anyint.wait.time"](waited, {**labels, "anyint.reason": "hint" if hint else "backoff"})
+    def retry(self, family: str, cause: str) -> None:
+        """Count an attempt after the first, by why there is one."""
+        self._record["anyint.retries"](1, {"anyint.family": family, "anyint.cause": cause})
+
+    def wait(self, family: str, cause: str, seconds: float, *, hint: bool) -> None:
+        """Count seconds waited because a server's hint or the schedule asked for it."""
+        reason = "hint" if hint else "backoff"
+        labels = {"anyint.family": family, "anyint.cause": cause, "anyint.reason": reason}
+        self._record["anyint.wait.time"](seconds, labels)
 
     def nested(self, family: str, sends: int, how: str) -> None:
         """Record how often a layer above has sent a request, this time included."""

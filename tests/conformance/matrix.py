@@ -1,8 +1,9 @@
 """Print the conformance matrix: ``python -m tests.conformance.matrix`` from the root of the repository.
 
-Runs ``test_matrix.py`` by pytest, and shows each scenario on each client as Markdown. ``--write README.md`` also puts
-the short form, topics and counts, between that file's ``conformance`` marks. Ends with 1 if anything failed, with 2 if
-nothing can be written. Must not know how a scenario is played.
+Runs ``test_matrix.py`` by pytest, and shows each scenario on each client as Markdown: whether all its row says is so,
+whoever looks on or not. ``--write README.md`` also puts the short form, topics and counts, between that file's
+``conformance`` marks. Ends with 1 if anything failed, with 2 if nothing can be written. Must not know how a scenario is
+played.
 """
 
 from __future__ import annotations
@@ -37,11 +38,14 @@ class Results:
     failures: int = 0
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Take a report of a test, from this process or from a worker's."""
+        """Take a report of a test, from this process or from a worker's; a cell holds if it does observed, too."""
         self.failures += report.outcome == "failed"
-        _, found, rest = report.nodeid.partition("::test_scenario[")
-        if found and (report.when == "call" or report.outcome != "passed"):
-            self.cells[rest.removesuffix("]")] = str(report.outcome)
+        name, _, rest = report.nodeid.partition("::")[2].partition("[")
+        if name == "test_observed" and report.outcome != "failed":
+            return
+        cell = rest.removesuffix("]")
+        if name in ("test_scenario", "test_observed") and (report.when == "call" or report.outcome != "passed"):
+            self.cells[cell] = "failed" if self.cells.get(cell) == "failed" else str(report.outcome)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +16,14 @@ import pytest
 
 from anyint_resilience import DeadlineExceeded, OutcomeUnknown, Resilience, ResilienceError, report
 from anyint_resilience.emulator import Emulator, Fault, Seen
+from tests.conformance.emitted import Emitted
 from tests.conformance.kit import KEY
 from tests.conformance.scenario import MODELS, NOW, Ask, File, Keys, Once, Raises, Scenario
 from tests.conformance.surfaces import Answer, Caller, Surface, Waits, calling
+from tests.waiting import until
+
+OWN = (Raises.CLIENTS, Raises.TIMEOUT, Raises.BROKEN)
+"""Ends that are the client's own exceptions, none of ours."""
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For httpx, which else loads every root certificate for each client: most of what a scenario would cost."""
@@ -87,30 +92,37 @@ class Played:
         return report(self.end.answer) if self.end.error is None else report(self.end.error)
 
 
-def play(scenario: Scenario, surface: Surface, at: Places) -> Played:
-    """Play a scenario and check everything that its row says."""
+def play(scenario: Scenario, surface: Surface, at: Places, emitted: Emitted | None = None) -> Played:
+    """Play a scenario and check everything that its row says.
+
+    ``emitted``: where its telemetry goes. What takes requests of its own is then left to the play without.
+    """
     at.gateway.reset()
     at.other.reset()
     waits = Waits()
     clocks = {"wall": lambda: NOW + sum(waits.asked), "monotonic": lambda: sum(waits.asked)}
     runtime = waits.runtime(**({} if scenario.real_clock else clocks))
-    settings = at.values({"api_key": KEY, "base_url": "{gateway}", **scenario.anyint})
+    more = {} if emitted is None else emitted.settings()
+    settings = at.values({"api_key": KEY, "base_url": "{gateway}", **more, **scenario.anyint})
     if isinstance(settings["api_key"], Keys):
         settings["api_key"] = settings["api_key"].source()
     anyint = Resilience(runtime=runtime, **settings)
     at.gateway.script(*(_filled(fault, at) for fault in scenario.faults))
     with _opened(scenario, surface, anyint, at) as caller:
-        ends = [_made(caller, ask, at) for ask in scenario.asks]
+        with nullcontext() if emitted is None else emitted.application(caller):
+            ends = [_made(caller, ask, at) for ask in scenario.asks]
+        until(lambda: len(at.gateway.seen) >= len(scenario.wire))  # a client that gave up may be ahead of the gateway
         played = Played(scenario, surface, anyint, ends, at.gateway.seen, at.other.seen)
         tasks = len(at.gateway.tasks)
         # The only connection there is came back, with nothing left on it.
         assert caller.in_use() == 0
-        assert caller.request("GET", MODELS.path, headers={"Authorization": f"Bearer {KEY}"}).status == 200
+        if emitted is None:
+            assert caller.request("GET", MODELS.path, headers={"Authorization": f"Bearer {KEY}"}).status == 200
     assert [it.answered for it in played.seen] == list(scenario.wire)
     assert waits.asked == pytest.approx(list(scenario.waits))
     assert tasks == scenario.tasks
     assert len(anyint.ledger.unknown()) == scenario.unknown
-    _check_ends(played, at)
+    _check_ends(played, at, alone=emitted is None)
     _check_decision(played)
     _check_wire(played)
     if scenario.check is not None:
@@ -158,7 +170,7 @@ def _made(caller: Caller, ask: Ask, at: Places, *, bare: bool = False) -> End:
 # --- what must have come of it
 
 
-def _check_ends(played: Played, at: Places) -> None:
+def _check_ends(played: Played, at: Places, *, alone: bool) -> None:
     scenario = played.scenario
     expected = scenario.ends * len(played.ends) if len(scenario.ends) == 1 else scenario.ends
     assert len(expected) == len(played.ends)
@@ -168,14 +180,16 @@ def _check_ends(played: Played, at: Places) -> None:
             assert end.answer is not None
             assert end.answer.status == wanted
         else:
-            _check_error(played, ask, wanted, end.error, at)
+            _check_error(played, wanted, end.error)
+            if alone and wanted in OWN:
+                _check_own(played, ask, end.error, at)
     if scenario.body is not None:
         assert played.end.answer is not None
         assert played.end.answer.content == scenario.body
 
 
-def _check_error(played: Played, ask: Ask, wanted: Raises, error: Exception | None, at: Places) -> None:
-    """See that an exception is of the kinds that code around the client catches, and if not ours, the client's own."""
+def _check_error(played: Played, wanted: Raises, error: Exception | None) -> None:
+    """See that an exception is of the kinds that code around the client catches."""
     surface = played.surface
     kinds = {
         Raises.CLIENTS: (surface.error,),
@@ -186,13 +200,16 @@ def _check_error(played: Played, ask: Ask, wanted: Raises, error: Exception | No
         Raises.LATE: (DeadlineExceeded, surface.timeout_error),
     }[wanted]
     assert [kind for kind in kinds if not isinstance(error, kind)] == [], repr(error)
-    if wanted not in (Raises.CLIENTS, Raises.TIMEOUT, Raises.BROKEN):
-        return
-    assert not isinstance(error, ResilienceError)
+    assert wanted not in OWN or not isinstance(error, ResilienceError)
+
+
+def _check_own(played: Played, ask: Ask, error: Exception | None, at: Places) -> None:
+    """See that an exception is the one that the client raises without us."""
     at.gateway.reset()
     at.gateway.script(*[_filled(fault, at) for fault in played.scenario.faults[-1:]] * 2)
-    with _opened(played.scenario, surface, None, at) as caller:
+    with _opened(played.scenario, played.surface, None, at) as caller:
         own = _made(caller, ask, at, bare=True).error
+        until(lambda: bool(at.gateway.seen) or not played.scenario.wire)
     assert type(own) is type(error), "another exception than without us"
 
 

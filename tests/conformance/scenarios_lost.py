@@ -27,7 +27,7 @@ from tests.conformance.scenario import (
 error = Fault.error
 LOST = stops(Cause.TRANSIENT, Certainty.UNKNOWN)
 RESET = Fault(reset="before_headers")
-SLOW = 0.1  # seconds a client waits for a server that says nothing
+SLOW = 0.05  # seconds a client waits for a server that says nothing
 CAREFUL = {"policy": Policy(repeat_generation=False)}
 
 BREAKS = {

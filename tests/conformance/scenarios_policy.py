@@ -239,7 +239,7 @@ WINDOWS = [
         faults=(SLOW, SLOW),
         wire=(None, None),
         ends=(Raises.TIMEOUT,),
-        asks=(CHAT.but(policy=Policy(attempts=2), timeout=(5, 0.1)),),
+        asks=(CHAT.but(policy=Policy(attempts=2), timeout=(5, 0.05)),),
         decision=LOST,
     ),
 ]

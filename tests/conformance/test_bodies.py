@@ -55,15 +55,15 @@ def test_an_error_whose_body_breaks_is_handed_over_with_what_came(surface: Surfa
 
 @every_surface
 @pytest.mark.parametrize(
-    ("timeout", "deadline"), [(0.2, None), (4, 0.2)], ids=["until the time-out", "until the deadline"]
+    ("read", "deadline"), [(0.4, None), (9, 0.4)], ids=["until the time-out", "until the deadline"]
 )
 def test_an_error_whose_body_stalls_is_handed_over_with_what_came(
-    surface: Surface, timeout: float, deadline: float | None, emu: Emulator
+    surface: Surface, read: float, deadline: float | None, emu: Emulator
 ) -> None:
     """So is one that never comes to its end."""
     emu.script(Fault(status=400, body="x" * 100, stall="mid_body"))
     anyint = configured(emu, policy=Policy(deadline=deadline), runtime=Runtime())
-    with client(surface, emu, anyint, timeout=timeout, pool=1) as caller:
+    with client(surface, emu, anyint, timeout=(9, read), pool=1) as caller:
         answer = caller.request("POST", CHAT, json=ASK)
         assert (answer.status, answer.content) == (400, b"x" * 50)
         assert caller.in_use() == 0
@@ -89,7 +89,7 @@ def test_an_event_stream_is_not_held_up_nor_taken_for_lost(surface: Surface, pat
     emu.script(Fault(status=200, headers={"content-type": "text/event-stream"}, body=events, stall="mid_body"))
     anyint = configured(emu)
     body = {"model": "m", "input": "x", "background": True, "stream": True}
-    with client(surface, emu, anyint, timeout=(5.0, 0.3)) as caller:
+    with client(surface, emu, anyint, timeout=5.0) as caller:
         answer, read, broken = caller.stream("POST", path, json=body, chunks=0)
     assert (answer.status, read, broken) == (200, b"", None)
     assert "x-should-retry" not in answer.headers

@@ -137,8 +137,8 @@ def turns_of(moment: Moment, surface: Surface, emu: Emulator, anyint: Resilience
     return int(turns)
 
 
-def configured(moment: Moment, emu: Emulator, bed: Bed) -> Resilience:
-    return Resilience(api_key=KEY, base_url=emu.url, runtime=Runtime(asleep=bed.sleep), **moment.settings)
+def configured(moment: Moment, emu: Emulator, bed: Bed, **more: Any) -> Resilience:
+    return Resilience(api_key=KEY, base_url=emu.url, runtime=Runtime(asleep=bed.sleep), **moment.settings, **more)
 
 
 @every_surface

@@ -64,7 +64,7 @@ def test_a_create_whose_answer_stalls_is_also_a_timeout(surface: Surface, emu: E
     if surface.library == "requests":
         pytest.skip("requests itself calls a time-out in the middle of a body a ConnectionError")
     emu.script(Fault(stall="mid_body", process=True))
-    with client(surface, emu, timeout=0.2) as caller:
+    with client(surface, emu, timeout=(5, 0.2)) as caller:
         error = caller.error("POST", VIDEOS, json=FILM)
     assert isinstance(error, surface.adapter.OutcomeUnknownTimeout)
     assert isinstance(error, surface.timeout_error)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.emitted import Emitted
 from tests.conformance.lessons import ELSEWHERE, LESSONS
 from tests.conformance.playing import Places, places, play
 from tests.conformance.scenario import Scenario
 from tests.conformance.scenarios import TOPICS, case
 from tests.conformance.surfaces import EVERY, Surface
+from tests.conformance.telemetry import check
 
 TESTS = Path(__file__).parent.parent
 SCENARIOS = [scenario for held in TOPICS.values() for scenario in held]
@@ -40,6 +42,16 @@ def test_scenario(scenario: Scenario, surface: Surface, at: Places) -> None:
     if why is not None:
         pytest.skip(f"{surface} cannot: {why}")
     play(scenario, surface, at)
+
+
+@pytest.mark.parametrize(("scenario", "surface"), CASES)
+def test_observed(scenario: Scenario, surface: Surface, at: Places) -> None:
+    """It is so when somebody looks on, too, and spans, metrics, events and log say what the report says."""
+    why = scenario.why_not(surface)
+    if why is not None:
+        pytest.skip(f"{surface} cannot: {why}")
+    with Emitted() as emitted:
+        check(play(scenario, surface, at, emitted), at, emitted)
 
 
 def test_every_lesson_is_kept() -> None:

@@ -9,10 +9,9 @@ import contextlib
 import gc
 import logging
 import random
-import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -23,6 +22,7 @@ from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.policy.model import FaultKind
 from tests.conformance.kit import client
 from tests.conformance.surfaces import Caller, Surface, every_surface
+from tests.waiting import until
 
 CALLS = 1000
 SEED = 20_260_101
@@ -128,16 +128,6 @@ def used(caller: Caller, manner: str, *ask: Any, **options: Any) -> Any:
     return answer if broken is None else broken
 
 
-def eventually(check: Callable[[], bool]) -> bool:
-    """Wait until the server's thread has seen what the client did."""
-    until = time.monotonic() + PATIENCE
-    while not check():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.001)
-    return True
-
-
 @contextlib.contextmanager
 def only_our_warnings(surface: Surface) -> Iterator[None]:
     """Let pass what a client says of its own generators: it leaves some half read on every loop, trio alone tells.
@@ -173,11 +163,11 @@ def test_a_thousand_faulty_calls_on_one_connection(
             kinds = set() if told is None else {it.fault.kind for it in told.attempts if it.fault is not None}
             assert not kinds & WAITED, f"call {number} waited for a connection: {faults}, {manner}"
             assert caller.in_use() == 0, f"call {number} kept the connection: {faults}, {manner}"
-            assert emu.connections_open <= 1 or eventually(lambda: emu.connections_open <= 1)
+            until(lambda: emu.connections_open <= 1)
         del end, told
     assert ended["Answer"] > CALLS / 2
     assert len(ended) >= 4, f"the faults must have shown: {ended}"
-    assert eventually(lambda: emu.connections_open == 0)
+    until(lambda: emu.connections_open == 0)
     # Ours says that the same request came again after it had failed, which is what this test does.
     loud = [it for it in caplog.records if it.levelno >= logging.WARNING and it.name != "anyint_resilience"]
     assert [it.getMessage() for it in loud] == []

@@ -18,6 +18,7 @@ from anyint_resilience import Action, Cause, Policy, Resilience, report  # noqa:
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
 from tests.conformance.surfaces import Caller, Surface, Waits, calling  # noqa: E402
 from tests.conformance.surfaces import every_httpx as every_surface  # noqa: E402
+from tests.waiting import arrived  # noqa: E402
 
 pytestmark = [
     # OpenAI ended its own Sora API; AnyInt's /openai/v1/videos is AnyInt's own and stays.
@@ -285,10 +286,12 @@ def test_a_lost_create_reaches_the_gateway_once(
 def test_however_it_is_lost_there_is_one_task(surface: Surface, fault: Fault, emu: Emulator) -> None:
     """No way to lose an answer makes a second task, time-outs included."""
     emu.script(*[fault] * 20)
+    timeout = openai.Timeout(30, read=0.15 if fault.stall else 30)
     with sdk(surface, emu) as ai:
-        raised = ai.error("videos.create", model="sora-2", prompt="a cat", timeout=0.15)
+        raised = ai.error("videos.create", model="sora-2", prompt="a cat", timeout=timeout)
     assert isinstance(raised, openai.APIConnectionError)
-    assert len(emu.seen) == len(emu.tasks) == 1
+    assert arrived(emu, 1)
+    assert len(emu.tasks) == 1
 
 
 @every_surface

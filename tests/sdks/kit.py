@@ -1,4 +1,4 @@
-"""What the tests of SDKs and frameworks share: the gateway, our layer under their client, the figures they measure.
+"""What the tests of SDKs and frameworks share: our layer under their client, and the figures they measure.
 
 Must not know any SDK. Each module runs in an environment of its own, with the newest version of its SDK, and prints
 with ``pytest -s`` its lines of the table: attempts on the wire for a 503 that lasts, with the SDK's default retries and
@@ -33,10 +33,8 @@ __all__ = [
     "Surface",
     "Waits",
     "chat_answer",
-    "emu",
     "events",
     "figures",
-    "gateway",
     "layered",
     "listed",
     "named",
@@ -61,19 +59,6 @@ ENOUGH = 60  # more faults than any of them makes requests
 
 
 # --- the gateway
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=(KEY,)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
 
 
 def unavailable(emu: Emulator, *, family: str | None = None, status: int = 503) -> None:

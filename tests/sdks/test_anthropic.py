@@ -18,7 +18,7 @@ from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
 from tests.sdks import canary, kit  # noqa: E402
 from tests.sdks.kit import ATTEMPTS, HI, KEY, TEXT, Figures, Sdk, Surface, Waits  # noqa: E402
 
-emu, figures, gateway = kit.emu, kit.figures, kit.gateway
+figures = kit.figures
 
 PACKAGE = "anthropic"
 MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HI}

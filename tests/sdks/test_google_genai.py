@@ -26,7 +26,7 @@ from tests.sdks.kit import ATTEMPTS, KEY, LOST, TEXT, Figures, Sdk, Surface, Wai
 
 # google-genai's: it derives from aiohttp's session for a session of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
-emu, figures, gateway = kit.emu, kit.figures, kit.gateway
+figures = kit.figures
 
 PACKAGE = "google-genai"
 ASK: dict[str, Any] = {"model": "gemini-3-pro", "contents": "hi"}

@@ -29,7 +29,7 @@ from tests.sdks.kit import ATTEMPTS, HI, KEY, LOST, TEXT, Caller, Figures, Surfa
 
 # litellm's: the types it hands to pydantic.
 pytestmark = pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class:UserWarning")
-emu, figures, gateway = kit.emu, kit.figures, kit.gateway
+figures = kit.figures
 
 PACKAGE = "litellm"
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]

@@ -21,6 +21,7 @@ ROUTES = RouteTable(seedance=True).routes
 VERSION = {"anthropic-version": "2023-06-01"}
 BOTH = {"authorization": "Bearer test-key", "x-api-key": "test-key", **VERSION}
 MESSAGES = [{"role": "user", "content": "hi"}]
+PLAIN: Any = {"trust_env": False, "verify": False}  # to read root certificates takes longer than most tests
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 UPLOAD = (
     b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
@@ -37,7 +38,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def client(emulator: Emulator) -> Iterator[Any]:
-    with httpx2.Client(base_url=emulator.url, headers=BOTH, timeout=5, trust_env=False) as it:
+    with httpx2.Client(base_url=emulator.url, headers=BOTH, timeout=5, **PLAIN) as it:
         yield it
 
 
@@ -84,7 +85,7 @@ def test_only_the_family_s_own_header_is_taken(emulator: Emulator, route: Route)
     other = {"x-api-key": "test-key"} if bearer else {"authorization": "Bearer test-key"}
     wrong = {"authorization": "Bearer wrong"} if bearer else {"x-api-key": "wrong"}
     method = "POST" if route.method == "*" else route.method
-    with httpx2.Client(base_url=emulator.url, trust_env=False) as client:
+    with httpx2.Client(base_url=emulator.url, **PLAIN) as client:
         for headers in (other, wrong, {}):
             answer = client.request(method, filled(route.template), headers={**headers, **VERSION})
             assert answer.status_code == 401
@@ -99,7 +100,7 @@ def test_only_the_family_s_own_header_is_taken(emulator: Emulator, route: Route)
 
 def test_any_key_will_do_without_a_list_of_keys() -> None:
     """``keys=None`` takes every key but an empty one."""
-    with Emulator() as emulator, httpx2.Client(base_url=emulator.url, trust_env=False) as client:
+    with Emulator() as emulator, httpx2.Client(base_url=emulator.url, **PLAIN) as client:
         codes = [
             client.get("/openai/v1/models", headers={"authorization": value}).status_code
             for value in ("Bearer a", "bearer b", "Bearer", "a", "Basic a")
@@ -109,7 +110,7 @@ def test_any_key_will_do_without_a_list_of_keys() -> None:
 
 def test_anthropic_wants_its_version(emulator: Emulator) -> None:
     """Without anthropic-version: a 400 in Anthropic's own envelope."""
-    with httpx2.Client(base_url=emulator.url, trust_env=False) as client:
+    with httpx2.Client(base_url=emulator.url, **PLAIN) as client:
         answer = client.post("/anthropic/v1/messages", json={"model": "m"}, headers={"x-api-key": "test-key"})
     assert answer.status_code == 400
     assert (answer.json()["type"], answer.json()["error"]["type"]) == ("error", "invalid_request_error")
@@ -362,7 +363,7 @@ def test_one_seed_gives_the_same_ids() -> None:
     """Two runs with one seed and the same requests name their tasks alike."""
 
     def ids(seed: int) -> list[str]:
-        with Emulator(seed=seed) as emulator, httpx2.Client(base_url=emulator.url, trust_env=False) as client:
+        with Emulator(seed=seed) as emulator, httpx2.Client(base_url=emulator.url, **PLAIN) as client:
             for _ in range(3):
                 client.post("/suno/generate", json={}, headers=BOTH)
             return [task.id for task in emulator.tasks]

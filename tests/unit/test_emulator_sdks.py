@@ -26,7 +26,8 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def gpt(emulator: Emulator) -> Iterator[Any]:
-    with openai.OpenAI(api_key="test-key", base_url=f"{emulator.url}/openai/v1", max_retries=0) as client:
+    at = {"base_url": f"{emulator.url}/openai/v1", "http_client": openai.DefaultHttpxClient(verify=False)}
+    with openai.OpenAI(api_key="test-key", max_retries=0, **at) as client:
         yield client
 
 
@@ -34,8 +35,8 @@ def gpt(emulator: Emulator) -> Iterator[Any]:
 def claude(emulator: Emulator) -> Iterator[Any]:
     # AnyInt documents x-api-key and this version; the SDK by itself sends Bearer and a newer one.
     headers = {"x-api-key": "test-key", "anthropic-version": "2023-06-01"}
-    base = f"{emulator.url}/anthropic"
-    with anthropic.Anthropic(api_key="test-key", base_url=base, max_retries=0, default_headers=headers) as client:
+    at = {"base_url": f"{emulator.url}/anthropic", "http_client": anthropic.DefaultHttpxClient(verify=False)}
+    with anthropic.Anthropic(api_key="test-key", max_retries=0, default_headers=headers, **at) as client:
         yield client
 
 

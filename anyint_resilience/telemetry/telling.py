@@ -1,0 +1,135 @@
+"""Saying that something happened in a call: to its span, the log and listeners, and never louder than that.
+
+Must not know any client, nor when anything happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from ..contract.words import Operation
+from .details import NESTED
+from .hub import Telemetry
+from .safety import model_of
+from .words import EVENTS
+
+if TYPE_CHECKING:
+    from ..router import Plan
+    from .events import Value
+
+__all__ = ["LOOKERS", "Source", "Teller", "safe"]
+
+P = ParamSpec("P")
+T = TypeVar("T", bound="Teller")
+
+LOOKERS = "a span processor, sampler, propagator or metric reader"
+
+
+class Source(Protocol):
+    """What a watch reads of a request, where somebody wants to know: an adapter's surface."""
+
+    def method_of(self, request: Any, /) -> str:
+        """Return the method."""
+        ...
+
+    def place_of(self, request: Any, /) -> tuple[str, str, int | None, bytes]:
+        """Return where it goes."""
+        ...
+
+    def body_of(self, request: Any, /) -> Any:
+        """Return its body."""
+        ...
+
+    def around(self, request: Any, /) -> Iterable[object]:
+        """Return spans of others around it."""
+        ...
+
+
+def safe(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
+    """Let nothing out of a method of a watch; report it instead."""
+
+    @wraps(method)
+    def run(self: T, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.hub.broke(LOOKERS, error)
+
+    return run
+
+
+class Teller:
+    """What a call is, and how anything is said of it."""
+
+    __slots__ = ("attempts", "hub", "model", "operation", "plan", "request", "source", "spans")
+
+    def __init__(self, hub: Telemetry, source: Source, request: Any, plan: Plan, operation: Operation) -> None:
+        self.hub = hub
+        self.source = source
+        self.request = request
+        self.plan = plan
+        self.operation = operation
+        self.spans: Any = None
+        self.model: str | None = None
+        self.attempts = 0
+
+    @safe
+    def told(self, /, name: str, **details: Value) -> None:
+        """Say that something happened: a row of ``words.EVENTS``, its details by names without ``anyint.``."""
+        self.say(name, {f"anyint.{key}": value for key, value in details.items()})
+
+    @safe
+    def nested(self, sends: int, how: str) -> None:
+        """Say that a layer above has sent the same request ``sends`` times, this one included."""
+        if self.hub.meters is not None:
+            self.hub.meters.nested(self.family, sends, how)
+        self.say("nested retry seen", {"anyint.sends": sends, "anyint.reason": NESTED[how]})
+
+    @safe
+    def store_failed(self, store: object, error: Exception) -> None:
+        """Say that a step on the store failed."""
+        name = type(store).__name__
+        if self.hub.meters is not None:
+            self.hub.meters.store_failure(name)
+        kind = type(error).__name__
+        reason = f"{name} raised {kind}; this process's memory served instead"
+        self.say("store failure", {"anyint.store": name, "error.type": kind, "anyint.reason": reason})
+
+    def say(self, name: str, details: dict[str, Value], level: int | None = None) -> None:
+        """Put an event on the span and tell it to the log and to listeners; ``level`` if it is not the row's."""
+        if self.spans is not None and self.spans.recording:
+            self.spans.event(name, details)
+        self.hub.tell(self._event(name, details, EVENTS[name].level if level is None else level))
+
+    def _event(self, name: str, details: dict[str, Value], level: int) -> Any:
+        from .events import Event  # late, since most calls have none
+
+        route = self.plan.route
+        ids = None if self.spans is None else self.spans.ids()
+        trace_id, span_id = (None, None) if ids is None else ids
+        return Event(
+            name=name,
+            level=level,
+            route=route.name,
+            family=route.family,
+            operation=self.operation,
+            attempt=self.attempts,
+            details=details,
+            trace_id=trace_id,
+            span_id=span_id,
+        )
+
+    @property
+    def family(self) -> str:
+        """The route's family, ``none`` where it has none."""
+        family = self.plan.route.family
+        return "none" if family is None else family.value
+
+    def model_name(self) -> str | None:
+        """Return the model of the request, looked up when it is first asked for."""
+        if self.model is None and self.request is not None:
+            target = self.source.place_of(self.request)[3]
+            self.model = model_of(self.plan.route, target, self.source.body_of(self.request).content)
+        return self.model

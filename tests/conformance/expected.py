@@ -1,0 +1,274 @@
+"""What must be emitted of a call, told from its report and what the application got of it.
+
+Must not know any scenario or client by name, nor how anything is emitted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from anyint_resilience import Action, Certainty, DeadlineExceeded, OutcomeUnknown, report
+from anyint_resilience.contract.routes import Route
+from anyint_resilience.contract.words import Operation
+from anyint_resilience.policy.model import Attempt, CallReport, Decision
+from anyint_resilience.policy.verdicts import PAID
+from anyint_resilience.telemetry.words import GEN_AI_OPERATIONS, PROVIDERS
+from tests.conformance.emitted import Labels, labels
+from tests.conformance.playing import End, Places, Played
+from tests.conformance.scenario import Ask
+
+__all__ = ["FINE", "Happened", "Made", "calls_of", "failure", "named"]
+
+FINE = {"success", "task_failed", "abandoned", "cancelled"}
+"""Outcomes that are no errors."""
+
+Happened = tuple[str, dict[str, Any]]
+"""An event's name and details."""
+
+
+def named(**given: Any) -> dict[str, Any]:
+    """Return attributes by their names, ``__`` for a dot, less those that are None."""
+    return {name.replace("__", "."): value for name, value in given.items() if value is not None}
+
+
+def failed_task(attempt: Attempt) -> bool:
+    """Whether an answer was good and told of a task that has failed."""
+    decision = attempt.decision
+    told = decision is not None and decision.cause is not None and decision.certainty is Certainty.COMMITTED
+    return told and attempt.fault is None and attempt.status is not None and attempt.status < 400
+
+
+def failure(attempt: Attempt) -> str | None:
+    """Return ``error.type`` of an attempt, None if it did not fail."""
+    if attempt.fault is not None:
+        return attempt.fault.kind.value
+    if attempt.status is not None and attempt.status >= 400:
+        return str(attempt.status)
+    cause = None if attempt.decision is None or failed_task(attempt) else attempt.decision.cause
+    return None if cause is None else cause.value
+
+
+@dataclass(frozen=True)
+class Made:
+    """One call of ours."""
+
+    ask: Ask
+    url: str
+    route: Route
+    operation: Operation
+    told: CallReport
+    outcome: str
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Its attempts."""
+        return self.told.attempts
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision it ended by: where the body broke later, the one by which the answer was handed over."""
+        last = self.attempts[-1].decision if self.attempts else None
+        return last if self.told.decision is None and self.outcome in FINE else self.told.decision
+
+    @property
+    def family(self) -> str:
+        """Its family, as a metric has it."""
+        return "none" if self.route.family is None else self.route.family.value
+
+    @property
+    def cause(self) -> str | None:
+        """Why it failed."""
+        return None if self.decision is None or self.decision.cause is None else self.decision.cause.value
+
+    @property
+    def model(self) -> str | None:
+        """The model that it is plain to see it asks for."""
+        if "{model}" in self.route.template:
+            return self.url.rpartition("/models/")[2].partition(":")[0]
+        document, content = self.ask.json, self.ask.content
+        if isinstance(content, (str, bytes)) and content[:1] in ("{", b"{"):
+            document = json.loads(content)
+        found = document.get("model", document.get("model_name")) if isinstance(document, dict) else None
+        return None if found is None else str(found)
+
+    def again(self, attempt: Attempt) -> bool:
+        """Whether another attempt was to follow."""
+        late = self.outcome == "late" and attempt.decision is not None and attempt.decision.action is Action.BACKOFF
+        return attempt is not self.attempts[-1] or late
+
+    # its span and its attempts'
+
+    def attributes(self) -> dict[str, Any]:
+        """Return those of its span."""
+        told, family = self.told, self.route.family
+        return named(
+            url__template=self.route.template,
+            anyint__family=None if family is None else family.value,
+            anyint__operation=self.operation.value,
+            gen_ai__request__model=self.model,
+            anyint__attempts=len(self.attempts),
+            anyint__waited=told.waited or None,
+            anyint__outcome=self.outcome,
+            anyint__cause=self.cause,
+            anyint__certainty=None if self.decision is None else self.decision.certainty.value,
+            anyint__outer_retries=told.outer_retries or None,
+            anyint__repeats=told.repeats or None,
+            anyint__intent=told.intent,
+        )
+
+    def place(self) -> dict[str, Any]:
+        """Return the attributes of where it goes, which spans and metrics share."""
+        parts = urlsplit(self.url)
+        return named(
+            http__request__method=self.ask.method,
+            server__address=parts.hostname,
+            server__port=parts.port,
+            url__template=self.route.template,
+        )
+
+    def result(self, attempt: Attempt) -> dict[str, Any]:
+        """Return the attributes of how an attempt ended, which spans and metrics share."""
+        return named(http__response__status_code=attempt.status, error__type=failure(attempt))
+
+    def attempted(self, attempt: Attempt) -> dict[str, Any]:
+        """Return those of an attempt's span, less the answer's headers."""
+        family = self.route.family
+        operation = next((it for end, it in GEN_AI_OPERATIONS if self.route.template.endswith(end)), None)
+        more = named(
+            url__full=self.url,
+            gen_ai__provider__name=None if family is None else PROVIDERS[family],
+            gen_ai__operation__name=None if family is None else operation,
+            gen_ai__request__model=self.model,
+            http__request__resend_count=attempt.number - 1 or None,
+        )
+        return {**self.place(), **self.result(attempt), **more}
+
+    # what happened in it
+
+    def events(self, keys: list[str]) -> list[Happened]:
+        """Return what must have happened in it, in order; ``keys``: the names of those its attempts had."""
+        told, found = self.told, list[Happened]()
+        if told.outer_retries or told.repeats:
+            found.append(("nested retry seen", {"anyint.sends": (told.outer_retries or told.repeats) + 1}))
+        for attempt, key in zip(self.attempts, keys, strict=True):
+            name = self._event(attempt)
+            if name is not None and attempt.decision is not None:
+                found.append((name, self._details(attempt, attempt.decision, key)))
+        if told.repeats == 1 and self.attempts and self.outcome not in FINE | {"unknown"}:
+            found.append(("attempts multiply", {"anyint.attempts": len(self.attempts)}))
+        ends = {"held_back": "held back", "late": "deadline exceeded", "interrupted": "stream interrupted"}
+        return [*found, (ends[self.outcome], {})] if self.outcome in ends else found
+
+    def _event(self, attempt: Attempt) -> str | None:
+        """Return what an attempt and its decision are called."""
+        decision = attempt.decision
+        if decision is None:
+            return None
+        if self.again(attempt):
+            return "backoff" if decision.action is Action.BACKOFF else "key rotated"
+        if self.outcome == "unknown":
+            return "outcome unknown"
+        if decision.action is Action.POLL:
+            return "poll"
+        if decision.cause is not None:
+            return "task failed" if failed_task(attempt) else "given up"
+        return "recovered" if attempt.number > 1 else None
+
+    def _details(self, attempt: Attempt, decision: Decision, key: str) -> dict[str, Any]:
+        cause = decision.cause
+        return named(
+            anyint__attempt=attempt.number,
+            anyint__action=decision.action.value,
+            http__response__status_code=attempt.status,
+            error__type=None if attempt.fault is None else attempt.fault.kind.value,
+            anyint__cause=None if cause is None else cause.value,
+            anyint__certainty=decision.certainty.value,
+            anyint__delay=attempt.waited or None,
+            anyint__retry_at=decision.retry_at,
+            gen_ai__request__model=self.model,
+            anyint__reason=decision.reason,
+            anyint__key=None if cause is None else key,
+        )
+
+    # the metrics
+
+    def points(self, keys: list[str]) -> Iterator[tuple[str, Labels, float]]:
+        """Yield what each instrument must have been told of it: labels and value; durations are those of the waits."""
+        told, family = self.told, {"anyint.family": self.family}
+        ended = {**family, "anyint.operation": self.operation.value, "anyint.outcome": self.outcome}
+        yield "anyint.calls", labels({**ended, "anyint.cause": self.cause}), 1
+        yield "anyint.call.duration", labels(ended), told.waited
+        yield "anyint.call.attempts", labels(ended), len(self.attempts)
+        if self.outcome == "held_back":
+            yield "anyint.duplicates_prevented", labels(family), 1
+        if self.operation is Operation.STREAM and self.outcome in ("success", "interrupted", "abandoned"):
+            yield "anyint.streams", labels({**family, "anyint.outcome": self.outcome}), 1
+        if told.outer_retries or told.repeats:
+            how = {"anyint.reason": "header" if told.outer_retries else "repeat"}
+            yield "anyint.nested_retry.factor", labels({**family, **how}), (told.outer_retries or told.repeats) + 1
+        for attempt, key in zip(self.attempts, keys, strict=True):
+            yield "http.client.request.duration", labels({**self.place(), **self.result(attempt)}), 0
+            cause = None if attempt.decision is None or failed_task(attempt) else attempt.decision.cause
+            if cause is not None:
+                why = {**family, "anyint.cause": cause.value}
+                yield "anyint.failures", labels({**why, "gen_ai.request.model": self.model, "anyint.key": key}), 1
+                if self.again(attempt):
+                    yield "anyint.retries", labels(why), 1
+                    yield "anyint.wait.time", labels(why), attempt.waited
+
+
+def calls_of(played: Played, at: Places) -> list[Made]:
+    """Return the calls of ours that a scenario came to: redirects are calls, those to strangers are none."""
+    found = []
+    for ask, end in zip(played.scenario.asks, played.ends, strict=True):
+        hops: list[tuple[Any, str]] = [(end.error, urljoin(at.gateway.url, at.text(ask.path)))]
+        if end.answer is not None:
+            hops = [(it, it.url) for it in (*end.answer.history, end.answer)]
+        for thing, url in hops:
+            parts = urlsplit(url)
+            where = (parts.scheme, str(parts.hostname), parts.port)
+            plan = played.anyint.router.plan(*where, ask.method, parts.path.encode())
+            told = report(thing)
+            if plan is None:
+                assert told is None
+                continue
+            told = _at_a_glance(plan.route, thing, played) if told is None else told
+            operation = told.operation
+            if operation is Operation.GENERATE and isinstance(ask.json, dict) and ask.json.get("stream") is True:
+                operation = Operation.STREAM  # the report of a good first answer has only its URL to go by
+            found.append(Made(ask, url, plan.route, operation, told, _outcome(told, operation, end)))
+    return found
+
+
+def _at_a_glance(route: Route, thing: object, played: Played) -> CallReport:
+    """Return what a report would say, had the client put one on its exception over a good answer's body."""
+    assert isinstance(thing, Exception)
+    (seen,) = played.seen
+    first = Attempt(number=1, started=0, duration=0, status=seen.answered, fault=None, decision=None)
+    return CallReport(route=route.name, family=route.family, operation=route.operation, attempts=(first,))
+
+
+def _outcome(told: CallReport, operation: Operation, end: End) -> str:
+    """Return how a call must be said to have ended."""
+    decision, last = told.decision, told.attempts[-1] if told.attempts else None
+    if isinstance(end.error, OutcomeUnknown) and last is None:
+        return "held_back"
+    unsure = decision is not None and decision.cause is not None and decision.certainty is Certainty.UNKNOWN
+    if unsure and operation in PAID:
+        return "unknown"
+    if end.error is not None:
+        delivered = last is not None and last.decision is not None
+        delivered = delivered and last.decision.action in (Action.DELIVER, Action.POLL)  # type: ignore[union-attr]
+        if delivered or report(end.error) is None:  # it is the body that broke, after we were done with it
+            return "interrupted" if operation is Operation.STREAM else "success"
+        return "late" if isinstance(end.error, DeadlineExceeded) else "error"
+    assert last is not None
+    if last.status is None or last.status >= 400:
+        return "failed"
+    if decision is None or decision.cause is None:
+        return "success"
+    return "task_failed" if failed_task(last) else "failed"

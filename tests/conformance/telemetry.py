@@ -1,0 +1,149 @@
+"""What was emitted of a scenario's calls, held against their reports, the wire and the tables of ``telemetry.words``.
+
+Must not know any scenario or client by name, nor how anything is emitted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from anyint_resilience import Cause
+from anyint_resilience.contract.words import Operation
+from anyint_resilience.emulator import Seen
+from anyint_resilience.telemetry import name_of_key
+from anyint_resilience.telemetry.words import EVENTS, METRICS, OUTCOMES, PROVIDERS, QUIET_CAUSES
+from tests.conformance.emitted import Emitted, Labels, Metric, Span, labels
+from tests.conformance.expected import FINE, Happened, Made, calls_of, failure
+from tests.conformance.kit import KEY
+from tests.conformance.playing import Places, Played
+
+__all__ = ["check", "hold_against_tables"]
+
+IDS = re.compile(r"http\.response\.header\.[a-z-]+")
+KEY_NAME = re.compile(r"[0-9a-f]{16}|other")
+BOUNDED = {
+    "anyint.outcome": set(OUTCOMES),
+    "anyint.operation": {it.value for it in Operation},
+    "anyint.cause": {it.value for it in Cause},
+    "anyint.family": {it.value for it in PROVIDERS} | {"none"},
+    "anyint.reason": {"hint", "backoff", "header", "repeat"},
+}
+
+
+def check(played: Played, at: Places, emitted: Emitted) -> None:
+    """Hold all that was emitted while a scenario was played against what came of it."""
+    calls, spans = calls_of(played, at), emitted.spans()
+    tops = [span for span in spans if span.kind == "INTERNAL"]
+    below = [[span for span in spans if span.parent == top.span_id] for top in tops]
+    assert len(tops) == len(calls), "one span for each call of ours, none for a stranger's"
+    assert sum(map(len, below)) + len(tops) == len(spans), "every other span is an attempt's"
+    used = _check_wire(played, at, spans)
+    keys = [[str(name_of_key(used.get(span.span_id, KEY))) for span in under] for under in below]
+    for call, top, under, names in zip(calls, tops, below, keys, strict=True):
+        _check_call(call, top, {task.id for task in at.gateway.tasks})
+        _check_attempts(call, top, under)
+        _check_events(call, top, emitted, call.events(names))
+    _check_metrics(emitted.metrics(), list(zip(calls, keys, strict=True)), exact=not played.scenario.real_clock)
+    assert [key for key in {*used.values(), KEY} if key in emitted.everything()] == []
+
+
+def _check_wire(played: Played, at: Places, spans: list[Span]) -> dict[str, str]:
+    """See that each attempt went out under its own span, a stranger's request under none; return the spans' keys."""
+    keys: dict[str, str] = {}
+    for url, seen in ((at.gateway.url, played.seen), (at.other.url, played.found)):
+        port = urlsplit(url).port
+        sent = [span for span in spans if span.attributes.get("server.port") == port]
+        if played.anyint.router.plan("http", "127.0.0.1", port, "GET", b"/") is None:
+            assert sent == []
+            assert [it.headers for it in seen if {"traceparent", "tracestate"} & it.headers.keys()] == []
+            continue
+        for span, request in zip(sent, seen, strict=True):
+            version, trace_id, span_id, flags = request.headers["traceparent"].split("-")
+            assert (version, trace_id, span_id, int(flags, 16) & 1) == ("00", span.trace_id, span.span_id, 1)
+            keys[span.span_id] = _key(request)
+    return keys
+
+
+def _key(request: Seen) -> str:
+    return request.headers.get("authorization", "").removeprefix("Bearer ") or request.headers["x-api-key"]
+
+
+def _check_call(call: Made, span: Span, tasks: set[str]) -> None:
+    task = span.attributes.pop("anyint.task.id", None)
+    assert task is None or task in tasks or call.outcome == "task_failed"
+    assert task is not None or "poll" not in dict(span.events)
+    assert span.name == f"{call.operation} {call.route.template}"
+    assert span.parent is not None, "the application's span is above it"
+    assert span.attributes == pytest.approx(call.attributes())
+    assert span.failed == (call.outcome not in FINE)
+
+
+def _check_attempts(call: Made, top: Span, spans: list[Span]) -> None:
+    for number, (attempt, span) in enumerate(zip(call.attempts, spans, strict=True), 1):
+        assert (attempt.number, span.kind, span.trace_id) == (number, "CLIENT", top.trace_id)
+        assert span.name == f"{call.ask.method} {call.route.template}"
+        ids = {name: span.attributes.pop(name) for name in list(span.attributes) if IDS.fullmatch(name)}
+        assert attempt.request_id is None or not ids or (attempt.request_id,) in ids.values()
+        assert span.attributes == call.attempted(attempt)
+        assert span.failed == (failure(attempt) is not None)
+        assert span.events == []
+
+
+def _check_events(call: Made, top: Span, emitted: Emitted, wanted: list[Happened]) -> None:
+    """See that the span, whoever listens and the log were told the same."""
+    assert [name for name, _ in top.events] == [name for name, _ in wanted]
+    told = [event for event in emitted.events if event.span_id == top.span_id]
+    logged: list[Any] = [it for it in emitted.log.records if getattr(it, "span_id", None) == top.span_id]
+    for (name, details), (_, given), event, record in zip(top.events, wanted, told, logged, strict=True):
+        assert {key: details.get(key) for key in given} == given
+        assert set(details) <= {*given, "anyint.reason", "error.type"}
+        assert (event.name, dict(event.details), event.trace_id) == (name, details, top.trace_id)
+        assert (event.route, event.family, event.operation) == (call.route.name, call.route.family, call.operation)
+        assert event.attempt == details.get("anyint.attempt", event.attempt)
+        quiet = name == "given up" and details["anyint.attempt"] == 1 and Cause(details["anyint.cause"]) in QUIET_CAUSES
+        assert event.level == record.levelno == EVENTS["backoff" if quiet else name].level
+
+
+def _check_metrics(found: dict[str, Metric], calls: list[tuple[Made, list[str]]], *, exact: bool) -> None:
+    """See that each instrument says what the reports do; ``exact``: time passes only where we wait."""
+    hold_against_tables(found)
+    counts: dict[str, Counter[Labels]] = {name: Counter() for name in METRICS}
+    sums: dict[str, Counter[Labels]] = {name: Counter() for name in METRICS}
+    for call, keys in calls:
+        for name, key, value in call.points(keys):
+            counts[name][key] += 1
+            sums[name][key] += value
+    for name, row in METRICS.items():
+        metric = found.get(name, Metric(row.kind, row.unit, {}))
+        if name == "anyint.wait.time":
+            assert _whatever_for(metric) == pytest.approx({key: value for key, value in sums[name].items() if value})
+            continue
+        assert metric.counts == counts[name], name
+        if row.kind == "histogram" and (exact or row.unit != "s"):
+            assert metric.sums == pytest.approx(dict(sums[name])), name
+
+
+def _whatever_for(waits: Metric) -> dict[Labels, float]:
+    """Return the seconds waited, for a server's hint and by our schedule together: a report does not tell which."""
+    found = Counter[Labels]()
+    for key, value in waits.sums.items():
+        assert dict(key)["anyint.reason"] in ("hint", "backoff")
+        found[labels({name: it for name, it in key if name != "anyint.reason"})] += value
+    return dict(found)
+
+
+def hold_against_tables(found: Mapping[str, Metric]) -> None:
+    """See that there is no instrument, label or value but those of the tables."""
+    for name, metric in found.items():
+        row = METRICS[name]
+        assert (metric.kind, metric.unit, metric.bounds) == (row.kind, row.unit, row.buckets), name
+        for point in metric.points:
+            assert {label for label, _ in point} <= set(row.attributes), name
+            assert [(label, it) for label, it in point if it not in BOUNDED.get(label, {it})] == [], name
+            assert KEY_NAME.fullmatch(dict(point).get("anyint.key", "other")), name
