@@ -18,14 +18,17 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "types", "layers", "tests", "sdk", "wheel", "docs"]
 nox.options.error_on_missing_interpreters = False  # even in CI: what is not installed is reported as skipped
 nox.options.download_python = "never"
 
 HERE = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
-ENV = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+ENV = {
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_COMPILE": "0",  # "no compiling", as pip spells it: most of what is installed is never imported
+    "PYTHONDONTWRITEBYTECODE": "",  # and what is imported is compiled once
+}
 
 
 def _put_pyenv_on_path() -> None:
@@ -54,6 +57,9 @@ FOUND = [version for version in PYTHONS if _runs(version)]
 RUNNING = "{}.{}".format(*sys.version_info)
 # Sessions that run once need httpx2, so Python 3.11: the running one if it will do, else the newest here.
 ONE = RUNNING if RUNNING in FOUND and RUNNING != "3.10" else (FOUND[-1] if FOUND else None)
+# The tests run once on each Python: on that one against the built wheel, on every other one from the tree.
+TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND else ["tests"]
+nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "docs"]
 
 
 def _group(name: str) -> list[str]:
@@ -93,7 +99,10 @@ def layers(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS if FOUND else ONE)
 def tests(session: nox.Session) -> None:
-    """All tests, on each Python found. ``nox -s tests -- -k word`` hands arguments to pytest."""
+    """All tests, on each Python found. ``nox -s tests -- -k word`` hands arguments to pytest.
+
+    Without ``-s`` one Python is left out, where the session ``wheel`` runs the same tests.
+    """
     if not FOUND:
         session.error(f"none of Python {', '.join(PYTHONS)} was found")
     session.install("-e", ".[all]", *_group("test"), env=ENV)
@@ -126,7 +135,7 @@ def conformance(session: nox.Session) -> None:
 @nox.session(python=ONE)
 def upstream(session: nox.Session) -> None:
     """A client's own test suite, bare and with our layer in every client it builds: requests, httpx, aiohttp, ..."""
-    session.run("python", "tools/upstream/run.py", *session.posargs, env=ENV)
+    session.run("python", "tools/upstream/run.py", *session.posargs)
 
 
 @nox.session(python=ONE)
@@ -175,7 +184,7 @@ def observe(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def bench(session: nox.Session) -> None:
-    """``-- overhead`` (cost of a good call beside others), ``-- telemetry``, ``-- import`` (of importing), ``-- leaks``."""
+    """``-- overhead`` (cost of a good call), ``-- telemetry``, ``-- import`` (of importing), ``-- leaks``."""
     scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
     name, *args = session.posargs or ["overhead"]
     script = {**scripts, "import": HERE / "benchmarks" / "import_time.py"}.get(name)

@@ -56,13 +56,13 @@ class Meters:
 
     def wait(self, family: str, cause: str, seconds: float, *, hint: bool) -> None:
         """Count seconds waited because a server's hint or the schedule asked for it."""
-        reason = "hint" if hint else "backoff"
-        labels = {"anyint.family": family, "anyint.cause": cause, "anyint.reason": reason}
+        kind = "hint" if hint else "backoff"
+        labels = {"anyint.family": family, "anyint.cause": cause, "anyint.wait.kind": kind}
         self._record["anyint.wait.time"](seconds, labels)
 
     def nested(self, family: str, sends: int, how: str) -> None:
         """Record how often a layer above has sent a request, this time included."""
-        self._record["anyint.nested_retry.factor"](sends, {"anyint.family": family, "anyint.reason": how})
+        self._record["anyint.nested_retry.factor"](sends, {"anyint.family": family, "anyint.nested.kind": how})
 
     def store_failure(self, store: str) -> None:
         """Count a step that a store failed at."""

@@ -172,7 +172,7 @@ METRICS: Final[dict[str, MetricRow]] = {
     "anyint.wait.time": MetricRow(
         "counter",
         "s",
-        ("anyint.family", "anyint.cause", "anyint.reason"),
+        ("anyint.family", "anyint.cause", "anyint.wait.kind"),
         "Time waited between attempts: for a server's hint, or by the backoff schedule.",
     ),
     "anyint.duplicates_prevented": MetricRow(
@@ -181,7 +181,7 @@ METRICS: Final[dict[str, MetricRow]] = {
     "anyint.nested_retry.factor": MetricRow(
         "histogram",
         "{send}",
-        ("anyint.family", "anyint.reason"),
+        ("anyint.family", "anyint.nested.kind"),
         "How often a retry layer above has sent the same request, this time included.",
         _FEW,
     ),

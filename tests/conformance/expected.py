@@ -208,7 +208,7 @@ class Made:
         if self.operation is Operation.STREAM and self.outcome in ("success", "interrupted", "abandoned"):
             yield "anyint.streams", labels({**family, "anyint.outcome": self.outcome}), 1
         if told.outer_retries or told.repeats:
-            how = {"anyint.reason": "header" if told.outer_retries else "repeat"}
+            how = {"anyint.nested.kind": "header" if told.outer_retries else "repeat"}
             yield "anyint.nested_retry.factor", labels({**family, **how}), (told.outer_retries or told.repeats) + 1
         for attempt, key in zip(self.attempts, keys, strict=True):
             yield "http.client.request.duration", labels({**self.place(), **self.result(attempt)}), 0

@@ -32,7 +32,8 @@ BOUNDED = {
     "anyint.operation": {it.value for it in Operation},
     "anyint.cause": {it.value for it in Cause},
     "anyint.family": {it.value for it in PROVIDERS} | {"none"},
-    "anyint.reason": {"hint", "backoff", "header", "repeat"},
+    "anyint.wait.kind": {"hint", "backoff"},
+    "anyint.nested.kind": {"header", "repeat"},
 }
 
 
@@ -133,8 +134,8 @@ def _whatever_for(waits: Metric) -> dict[Labels, float]:
     """Return the seconds waited, for a server's hint and by our schedule together: a report does not tell which."""
     found = Counter[Labels]()
     for key, value in waits.sums.items():
-        assert dict(key)["anyint.reason"] in ("hint", "backoff")
-        found[labels({name: it for name, it in key if name != "anyint.reason"})] += value
+        assert dict(key)["anyint.wait.kind"] in ("hint", "backoff")
+        found[labels({name: it for name, it in key if name != "anyint.wait.kind"})] += value
     return dict(found)
 
 

@@ -198,8 +198,8 @@ def test_a_wait_is_a_hints_or_our_own() -> None:
         ask(client)
     family = {"anyint.family": "openai"}
     assert emitted.metrics()["anyint.wait.time"].sums == {
-        labels({**family, "anyint.cause": "rate", "anyint.reason": "hint"}): pytest.approx(3.3),
-        labels({**family, "anyint.cause": "transient", "anyint.reason": "backoff"}): pytest.approx(0.1),
+        labels({**family, "anyint.cause": "rate", "anyint.wait.kind": "hint"}): pytest.approx(3.3),
+        labels({**family, "anyint.cause": "transient", "anyint.wait.kind": "backoff"}): pytest.approx(0.1),
     }
 
 
