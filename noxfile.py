@@ -68,7 +68,7 @@ def _group(name: str) -> list[str]:
 
 
 def _pytest(session: nox.Session, *args: str) -> None:
-    workers = str(min(4, os.cpu_count() or 1))
+    workers = str(min(4, (os.cpu_count() or 1) + 1))  # one more than can run at once: many tests wait for time-outs
     # One hash seed for all workers: they must collect the same tests, also where a set is a test's parameter.
     session.run("python", "-m", "pytest", "-n", workers, *args, env={**ENV, "PYTHONHASHSEED": "0"})
 
@@ -174,9 +174,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def observe(session: nox.Session) -> None:
-    """What an on-call sees: faults, a real Prometheus, every panel, rule and alert, traces; draws ``docs/pictures``.
+    """What an on-call sees: faults, a real Prometheus, every panel, rule and alert, traces and pictures of them.
 
-    Needs the programs ``prometheus`` and ``promtool``; root on Debian gets them. ``-- --pictures DIR`` draws elsewhere.
+    Needs ``prometheus`` and ``promtool``; root on Debian gets them. ``-- --write`` draws ``docs/pictures``.
     """
     session.install("-e", ".[all]", *_group("observe"), env=ENV)
     session.run("python", "tools/observe/run.py", *session.posargs, env=ENV)

@@ -20,6 +20,7 @@ from .policy.verdicts import PAID
 from .router import Plan
 from .runtime import Runtime
 from .tasks.ledger import Ledger
+from .telemetry.details import error_type
 from .telemetry.watch import Watch
 
 __all__ = ["Call"]
@@ -156,10 +157,20 @@ class Call:
         already, self.sent = self.sent, False
         return 0.0 if already else self.elapsed()
 
+    def over(self, outcome: Outcome[Any], decision: Decision | None, began: float) -> float:
+        """End an attempt, with what was decided about it; return the seconds that it took."""
+        self.out = False
+        if decision is not None:
+            self.certainty = decision.certainty
+        status = None if outcome.response is None else outcome.status
+        self.watch.over(status, error_type(status, outcome.fault, decision), outcome.headers)
+        return self.elapsed() - began
+
     def record(
         self,
         number: int,
         began: float,
+        took: float,
         outcome: Outcome[Any],
         edit: HeaderEdit | None,
         *,
@@ -169,11 +180,10 @@ class Call:
         again: bool = False,
     ) -> None:
         """Write an attempt that went out with ``edit`` down for the report, and tell of it; ``again``: one follows."""
-        self.out = False
         made = Attempt(
             number=number,
             started=began,
-            duration=self.elapsed() - began,
+            duration=took,
             status=outcome.status if outcome.response is not None else None,
             fault=outcome.fault,
             decision=decision,
@@ -183,13 +193,13 @@ class Call:
         self.attempts.append(made)
         lost = self.paid and not again and decision is not None and decision.certainty is Certainty.UNKNOWN
         used = partial(self.credentials.used, self.headers, edit)
-        self.watch.attempted(made, seen, outcome.headers, used, again=again, lost=lost)
+        self.watch.decided(made, seen, used, again=again, lost=lost, intent=self.intent)
 
     def cut(self, error: BaseException) -> None:
         """Tell that something from outside has ended the call; paid work that was out by then may have been done."""
         lost = self.paid and self.certainty is Certainty.UNKNOWN
         self.watch.settled(None, certainty=self.certainty.value, intent=self.intent if lost else None)
-        self.watch.cut(error, lost=lost)
+        self.watch.cut(error, lost=lost, intent=self.intent)
 
     def without_keys(self, seen: Observation) -> Observation:
         """Return what was seen without any word of the server's in which a key stands: the others are shown."""

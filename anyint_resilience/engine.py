@@ -52,7 +52,7 @@ def _once(call: Call) -> Flow[R]:
     """Send once and decide nothing: the user has switched us off for this call."""
     began = call.begin()
     outcome: Outcome[R] = yield Send(1, call.edit, call.remaining())
-    call.record(1, began, outcome, call.edit)
+    call.record(1, began, call.over(outcome, None, began), outcome, call.edit)
     return Result(report=call.report(), response=outcome.response, error=outcome.error)
 
 
@@ -68,7 +68,7 @@ def _attempts(call: Call) -> Flow[R]:
         edit = call.edit
         outcome: Outcome[R] = yield Send(number, edit, remaining)
         decision, seen = yield from _judge(call, outcome, number)
-        call.certainty = decision.certainty
+        took = call.over(outcome, decision, began)
         if decision.action is Action.BACKOFF and not call.replayable:
             decision = _final(decision, "the body can be sent only once")
         changed = False
@@ -77,7 +77,7 @@ def _attempts(call: Call) -> Flow[R]:
             changed = yield from _new_key(call, outcome)
         again = changed or decision.action is Action.BACKOFF
         delay = decision.delay if again and not changed and decision.delay is not None else 0.0
-        call.record(number, began, outcome, edit, decision=decision, seen=seen, waited=delay, again=again)
+        call.record(number, began, took, outcome, edit, decision=decision, seen=seen, waited=delay, again=again)
         if outcome.response is not None and (again or outcome.error is not None):
             yield Discard(outcome.response)
         if not again:

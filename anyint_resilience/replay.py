@@ -70,6 +70,16 @@ class Replay:
         if self.following is not None:
             self.following.over(error)
 
+    def broke(self, error: Exception) -> bool:
+        """Tell of a break, or of the deadline if it comes from that; return whether it ends the body quietly."""
+        try:
+            forgiven = self.forgives(error)
+        except ResilienceError as late:
+            self.over(late)
+            raise
+        self.over(error)
+        return forgiven
+
     def let_go(self) -> None:
         """Tell who follows that nobody reads on."""
         if self.following is not None:
@@ -92,8 +102,7 @@ class SyncReplay(Replay):
                     following.piece(chunk)
                 yield chunk
         except Exception as error:
-            self.over(error)
-            if not self.forgives(error):
+            if not self.broke(error):
                 raise
         else:
             self.over(None)
@@ -128,8 +137,7 @@ class AsyncReplay(Replay):
                     following.piece(chunk)
                 yield chunk
         except Exception as error:
-            self.over(error)
-            if not self.forgives(error):
+            if not self.broke(error):
                 raise
         else:
             self.over(None)

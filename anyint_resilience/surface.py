@@ -47,11 +47,7 @@ class Errors:
 
 
 def settled(anyint: Resilience | None) -> Resilience:
-    """Return the configuration an adapter was given, or the environment's.
-
-    Raises:
-        TypeError: if it is something else.
-    """
+    """Return the configuration an adapter was given, or the environment's; TypeError if it is something else."""
     if anyint is not None and not isinstance(anyint, Resilience):
         raise TypeError(f"anyint must be a Resilience, not {type(anyint).__name__}")
     return Resilience.from_env() if anyint is None else anyint

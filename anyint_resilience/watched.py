@@ -15,7 +15,7 @@ from .contract.words import Certainty, Operation
 from .effects import Result
 from .exceptions import REFUSED
 from .policy.model import HeaderPairs
-from .policy.request import operation_of
+from .policy.request import glance
 from .router import Plan
 from .telemetry.following import Following
 from .telemetry.watch import Watch
@@ -87,7 +87,7 @@ class WatchedSurface(Generic[Q, R]):
         if not self.looked_at():
             return None
         body = self.body_of(request).content
-        return self.unwatched(request, plan, operation_of(plan.route, body), body)
+        return self.unwatched(request, plan, glance(plan.route, body), body)
 
     def unwatched(self, request: Q, plan: Plan, operation: Operation, body: bytes | None) -> Watch:
         """Begin to watch a call that is opened: its spans, if anybody looks, and in any case its log."""
@@ -123,7 +123,7 @@ class WatchedSurface(Generic[Q, R]):
         lost = call.paid and call.certainty is Certainty.UNKNOWN
         outcome = outcome_of(result, 0 if response is None else self.status(response), lost=lost)
         watch.settled(
-            None if decision is None else decision.cause,
+            None if decision is None or result.refused else decision.cause,
             certainty=None if decision is None else decision.certainty.value,
             outer_retries=call.outer_retries,
             repeats=call.repeats,
@@ -133,10 +133,12 @@ class WatchedSurface(Generic[Q, R]):
             self._follow(response, watch)
             return
         if outcome == "held_back":
-            watch.told("held back", reason=REFUSED)
+            watch.held_back(REFUSED, call.intent)
         elif outcome == "late":
             watch.told("deadline exceeded", reason=f"the deadline of {call.deadline} s has passed")
         watch.ended(outcome)
+        if watch.hub.dropped:
+            watch.hub.flush()
 
 
 def outcome_of(result: Result[Any], status: int, *, lost: bool) -> str:

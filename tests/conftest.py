@@ -22,6 +22,13 @@ settings.register_profile("hunt", max_examples=5000, **SLOW)
 settings.load_profile("gate")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def swept() -> None:
+    """Put aside what is there before a module's tests: the cycle collector would look through it all, time and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Emulator]:
     """The gateway of a module's tests; it knows one key."""
@@ -43,12 +50,6 @@ def emu(gateway: Emulator) -> Emulator:
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every test marked ``anyio`` runs on both event loops."""
     return str(request.param)
-
-
-def pytest_collection_finish() -> None:
-    """Put aside what was imported and collected: the cycle collector would look through it all, again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Write the tables of docs/observability.md from the code's own: events, outcomes and metrics.
+"""Write the tables of docs/observability.md from the code's own: events, outcomes, causes and metrics.
 
 Without ``--write``: fail if the page says anything else.
 """
@@ -10,11 +10,26 @@ import re
 import sys
 from pathlib import Path
 
-from anyint_resilience.telemetry.words import EVENTS, METRICS, OUTCOMES
+from anyint_resilience.contract.words import Cause
+from anyint_resilience.telemetry.words import CAUSES, EVENTS, METRICS, OUTCOMES, MetricRow
 
 __all__ = ["PAGE", "filled"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "observability.md"
+
+EVENT_OF = {
+    "success": "none, or `recovered`",
+    "failed": "`given up`; `stream failed` of a stream",
+    "task_failed": "`task failed`",
+    "error": "`given up`, or `cut off`",
+    "unknown": "`outcome unknown`",
+    "held_back": "`held back`",
+    "late": "`deadline exceeded`",
+    "cancelled": "`cut off`",
+    "interrupted": "`stream interrupted`",
+    "abandoned": "none",
+}
+"""Which event of a call tells of its outcome."""
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -26,6 +41,13 @@ def _code(words: tuple[str, ...]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
+def _prometheus(name: str, row: MetricRow) -> str:
+    """What exporters for Prometheus make of a metric's name by default."""
+    return (
+        name.replace(".", "_") + ("_seconds" if row.unit == "s" else "") + ("_total" if row.kind == "counter" else "")
+    )
+
+
 def tables() -> dict[str, str]:
     """The tables, by the names of their marks."""
     return {
@@ -34,12 +56,23 @@ def tables() -> dict[str, str]:
             [(f"`{name}`", logging.getLevelName(row.level), row.meaning) for name, row in EVENTS.items()],
         ),
         "outcomes": _table(
-            ("`anyint.outcome`", "how the call ended"), [(f"`{name}`", meaning) for name, meaning in OUTCOMES.items()]
+            ("`anyint.outcome`", "how the call ended", "its event"),
+            [(f"`{name}`", meaning, EVENT_OF[name]) for name, meaning in OUTCOMES.items()],
+        ),
+        "causes": _table(
+            ("`anyint.cause`", "why an attempt did not succeed"), [(f"`{it.value}`", CAUSES[it.value]) for it in Cause]
         ),
         "metrics": _table(
-            ("metric", "kind", "unit", "attributes", "meaning"),
+            ("metric", "in Prometheus", "kind", "unit", "attributes", "meaning"),
             [
-                (f"`{name}`", row.kind, f"`{row.unit}`", _code(row.attributes), row.meaning)
+                (
+                    f"`{name}`",
+                    f"`{_prometheus(name, row)}`",
+                    row.kind,
+                    f"`{row.unit}`",
+                    _code(row.attributes),
+                    row.meaning,
+                )
                 for name, row in METRICS.items()
             ],
         ),

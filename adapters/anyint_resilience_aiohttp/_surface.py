@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any
+from weakref import ref
 
 import aiohttp
 from aiohttp import hdrs
@@ -181,18 +182,20 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def follow(self, response: aiohttp.ClientResponse, following: Following) -> bool:
         """Have its connection tell, when it is given back, how the body ended."""
-        content, connection = response.content, response.connection
+        content, connection, held = response.content, response.connection, ref(response)
         if connection is None or content.is_eof():
             return False
 
         def released() -> None:
-            error = content.exception()
-            if type(error) is aiohttp.ClientConnectionError:
+            error, it = content.exception(), held()
+            if it is None or not it.closed:  # it is garbage: aiohttp gives its connection back then
+                following.dropped(error)
+            elif type(error) is aiohttp.ClientConnectionError:
                 following.closed()  # what aiohttp says to whoever reads on after a response was closed
             elif error is not None or content.is_eof():
                 following.over(error)
             else:
-                following.dropped()  # the response is garbage: aiohttp gives its connection back then
+                following.closed()
 
         connection.add_callback(released)
         return True
@@ -219,11 +222,22 @@ async def _sent(hop: Hop) -> aiohttp.ClientResponse:
         headers.popall(name.decode("ascii"), None)
     for name, value in hop.edit.add:
         headers.add(name.decode("ascii"), value.decode("latin-1"))
+    ours = headers.copy()
     try:
         return await hop.handler(request)
     finally:
-        headers.clear()
-        headers.extend(kept)
+        if headers == ours:
+            headers.clear()
+            headers.extend(kept)
+        else:  # a middleware below us has changed more: that stays
+            _undo(headers, hop.edit, kept)
+
+
+def _undo(headers: CIMultiDict[str], edit: HeaderEdit, kept: CIMultiDict[str]) -> None:
+    for name in {name.decode("ascii") for name, _ in edit.add} | {name.decode("ascii") for name in edit.remove}:
+        headers.popall(name, None)
+        for value in kept.getall(name, ()):
+            headers.add(name, value)
 
 
 def _add_header(response: Any, name: str, value: str) -> None:

@@ -133,6 +133,7 @@ class ResilientAdapter(HTTPAdapter):
     def close(self) -> None:
         """Close the wrapped adapter."""
         self.inner.close()
+        self.anyint.telemetry.flush()
 
 
 _Session = TypeVar("_Session", bound=requests.Session)

@@ -191,8 +191,9 @@ class _Reader:
     def close(self) -> None:
         """Close it, before its end or after."""
         if self._following is not None and not self._busy:
-            self._following.closed()
-        self._inner("close")
+            self._following.dropped()  # perhaps because it is garbage; an application closes the response
+        if self._held() is not None:
+            self._inner("close")
 
     def _steps(self, inner: Iterator[bytes]) -> Iterator[bytes]:
         while True:

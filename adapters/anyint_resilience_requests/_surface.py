@@ -5,9 +5,12 @@ Must not decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import ref
 
 import requests
 from requests.adapters import BaseAdapter
@@ -204,6 +207,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         if not isinstance(raw, HTTPResponse):
             return False
         watched(raw, following=following)
+        response.close = partial(_close, ref(response), following)  # type: ignore[method-assign]
         return True
 
     def failure(self, call: Call, result: Result[requests.Response]) -> Exception:
@@ -220,6 +224,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
     def discard(self, response: requests.Response) -> None:
         """Close a response that nobody will see."""
         response.close()
+
+
+def _close(held: Callable[[], requests.Response | None], following: Following) -> None:
+    """Close a response as its application does; what is below it is also closed when it is garbage."""
+    response = held()
+    if response is not None:
+        following.closed()
+        type(response).close(response)
 
 
 def second_layer(adapter: BaseAdapter) -> Retry | None:
@@ -246,7 +258,8 @@ def _bytes(text: Any) -> bytes:
 
 
 def _edited(request: requests.PreparedRequest, edit: HeaderEdit) -> requests.PreparedRequest:
-    made = request.copy()
+    made = copy(request)  # whatever else is on it, for the adapter below
+    made.headers = request.headers.copy()
     for name in edit.remove:
         made.headers.pop(name.decode("ascii"), None)
     for name, value in edit.add:

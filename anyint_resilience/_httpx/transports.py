@@ -53,10 +53,12 @@ class SyncTransport(Base[Q, R]):
 
     def __exit__(self, *exc_info: Any) -> None:
         self.inner.__exit__(*exc_info)
+        self.anyint.telemetry.flush()
 
     def close(self) -> None:
         """Close the wrapped transport."""
         self.inner.close()
+        self.anyint.telemetry.flush()
 
     def handle_request(self, request: Q) -> R:
         """Send a request. One that is in order goes out from here: a call more would be a tenth of what that costs."""
@@ -114,10 +116,12 @@ class AsyncTransport(Base[Q, R]):
 
     async def __aexit__(self, *exc_info: Any) -> None:
         await self.inner.__aexit__(*exc_info)
+        self.anyint.telemetry.flush()
 
     async def aclose(self) -> None:
         """Close the wrapped transport."""
         await self.inner.aclose()
+        self.anyint.telemetry.flush()
 
     async def handle_async_request(self, request: Q) -> R:
         """Send a request; the twin of ``handle_request``."""

@@ -50,6 +50,9 @@ class Controlled(Protocol):
     def script(self, *faults: Fault, match: str | None = None) -> None:
         """Let requests meet these faults."""
 
+    def unscript(self) -> None:
+        """Forget the faults that are still to come."""
+
     def set_chaos(self, chaos: Chaos | None) -> None:
         """Begin with chance, or stop."""
 
@@ -65,6 +68,8 @@ def control(emulator: Controlled, seen: Seen) -> Answer:
     try:
         if seen.method == "GET":
             return _show(emulator, name)
+        if seen.method == "DELETE":
+            return json_answer(_delete(emulator, name))
         return json_answer(_change(emulator, name, json.loads(seen.body) if seen.body else None))
     except LookupError:
         message = f"no control endpoint {seen.method} {seen.path}"
@@ -81,6 +86,16 @@ def _show(emulator: Controlled, name: str) -> Answer:
     if name == "health":
         return json_answer({"ok": True, "clock": emulator.clock.now(), "connections_open": emulator.connections_open})
     raise LookupError(name)
+
+
+def _delete(emulator: Controlled, name: str) -> dict[str, Any]:
+    if name == "faults":
+        emulator.unscript()
+    elif name == "chaos":
+        emulator.set_chaos(None)
+    else:
+        raise LookupError(name)
+    return {"ok": True}
 
 
 def _change(emulator: Controlled, name: str, document: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import binascii
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from ..contract.words import Family
@@ -132,25 +132,29 @@ class Fault:
     def from_json(cls, document: object) -> Fault:
         """Make a fault out of a decoded JSON object; raises ValueError that names every problem.
 
-        ``body_base64`` stands for a body of raw bytes.
+        ``body_base64`` stands for a body of raw bytes; ``retry_after`` (seconds, or a date as text) for that header.
         """
         if not isinstance(document, Mapping):
             raise ValueError(f"bad fault: a JSON object is needed, not {type(document).__name__}")
         values = {str(key): value for key, value in document.items()}
-        raw = values.pop("body_base64", None)
+        raw, after = values.pop("body_base64", None), values.pop("retry_after", None)
         if raw is not None:
             try:
                 values["body"] = base64.b64decode(raw, validate=True)
             except (TypeError, binascii.Error) as error:
                 raise ValueError(f"bad fault: body_base64: {error}") from None
+        if after is not None and not isinstance(after, str) and not _duration(after):
+            raise ValueError(f"bad fault: retry_after must be seconds or a date, not {after!r}")
         known = {item.name for item in fields(cls)}
         strange = sorted(set(values) - known)
         if strange:
+            known |= {"body_base64", "retry_after"}
             raise ValueError(f"bad fault: unknown fields {', '.join(strange)}; known: {', '.join(sorted(known))}")
         headers = values.get("headers")
         if isinstance(headers, list):
             values["headers"] = [tuple(pair) if isinstance(pair, list) else pair for pair in headers]
-        return cls(**values)
+        fault = cls(**values)
+        return fault if after is None else replace(fault, headers=(*fault.pairs, ("retry-after", str(after))))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that are set, ready for ``json.dumps``."""

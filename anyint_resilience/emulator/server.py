@@ -109,6 +109,11 @@ class Emulator:
         with self._lock:
             self._desk.script(faults, match)
 
+    def unscript(self) -> None:
+        """Forget the scripted faults that are still to come; chance and what was seen stay."""
+        with self._lock:
+            self._desk.clear()
+
     def set_chaos(self, chaos: Chaos | None) -> None:
         """Begin with these probabilities, or stop."""
         with self._lock:

@@ -12,7 +12,10 @@ from functools import lru_cache
 from ..contract.routes import Route
 from ..contract.words import Operation
 
-__all__ = ["operation_of", "same_body"]
+__all__ = ["glance", "operation_of", "same_body"]
+
+_LARGE = 65_536
+_END = 4096
 
 _BOUNDARY = re.compile(rb'boundary="?([^";,\s]{1,200})"?', re.IGNORECASE)
 
@@ -44,6 +47,17 @@ def operation_of(route: Route, body: bytes | None) -> Operation:
 def _switches(route: Route) -> tuple[bytes, ...]:
     """Return what a body has in it that may switch a route to another operation."""
     return tuple(f'"{key}"'.encode() for key, _ in route.body_switch)
+
+
+def glance(route: Route, body: bytes | None) -> Operation:
+    """Do as :func:`operation_of` for who only looks on: of a large body no more than its two ends are read."""
+    if body is None or len(body) <= _LARGE or not route.body_switch:
+        return operation_of(route, body)
+    for key, operation in route.body_switch:
+        switch = re.compile(rb'"' + key.encode() + rb'"\s*:\s*true\b')
+        if switch.search(body[:_END]) or switch.search(body[-_END:]):
+            return operation
+    return route.operation
 
 
 def same_body(chunk: bytes, content_type: bytes) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..contract.words import Cause, Certainty
+from ..contract.words import Certainty
 from ..credentials import HeaderEdit
-from ..policy.model import Action, Attempt, Decision
+from ..policy.model import Action, Attempt, Decision, Fault
 from .words import EVENTS, QUIET_CAUSES
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ NESTED = {
 }
 
 
-def error_type(attempt: Attempt, cause: Cause | None) -> str | None:
+def error_type(status: int | None, fault: Fault | None, decision: Decision | None) -> str | None:
     """Return ``error.type``: the kind of fault, else the status, else the cause of a code in a good one's body."""
-    if attempt.fault is not None:
-        return attempt.fault.kind.value
-    if attempt.status is not None and attempt.status >= 400:
-        return str(attempt.status)
-    failed = cause is not None and attempt.decision is not None and attempt.decision.certainty is not _DONE
-    return cause.value if failed and cause is not None else None
+    if fault is not None:
+        return fault.kind.value
+    if status is not None and status >= 400:
+        return str(status)
+    failed = decision is not None and decision.cause is not None and decision.certainty is not _DONE
+    return decision.cause.value if failed and decision is not None and decision.cause is not None else None
 
 
 def event_of(decision: Decision, attempt: Attempt, *, again: bool) -> tuple[str | None, int | None]:

@@ -6,8 +6,12 @@ answer is for the dialect to say, and only looked at where an SDK stops reading 
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from ..contract.routes import Route
 from ..contract.streams import ends_of
+from ..exceptions import DeadlineExceeded
 from .watch import Watch
 
 __all__ = ["Following"]
@@ -18,11 +22,11 @@ _TAIL = 4096
 class Following:
     """Told of each piece of a body and how it ended; closes the call's watch, once."""
 
-    __slots__ = ("_before", "_ends", "_last", "_watch")
+    __slots__ = ("_before", "_last", "_route", "_watch")
 
     def __init__(self, watch: Watch) -> None:
         self._watch: Watch | None = watch
-        self._ends = _last_words(watch.plan.route)
+        self._route = watch.plan.route
         self._before = self._last = b""
 
     def piece(self, chunk: bytes) -> None:
@@ -32,21 +36,31 @@ class Following:
 
     def over(self, error: BaseException | None) -> None:
         """Say that the body came to its end, or broke."""
-        self._close("success" if error is None else "interrupted", error)
+        if isinstance(error, DeadlineExceeded):
+            self._close("late", error)
+        elif error is not None:
+            self._close("interrupted", error)
+        else:
+            self._close("failed" if self._sofar() == "failed" else "success", None)
 
     def closed(self) -> None:
         """Say that nobody reads on: the end, if the last event was seen."""
         self._close(self._sofar(), None)
 
-    def dropped(self) -> None:
+    def dropped(self, error: BaseException | None = None) -> None:
         """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""
         watch, self._watch = self._watch, None
         if watch is not None:
-            watch.dropped(self._sofar())
+            watch.dropped(*((self._sofar(), None) if error is None else ("interrupted", type(error).__name__)))
 
     def _sofar(self) -> str:
+        marks = _marks(self._route)
+        if marks is None:
+            return "abandoned"
         tail = (self._before + self._last)[-_TAIL:]
-        return "success" if any(it in tail for it in self._ends) else "abandoned"
+        if marks[1] is not None and marks[1].search(tail):
+            return "failed"
+        return "success" if marks[0].search(tail) else "abandoned"
 
     def _close(self, outcome: str, error: BaseException | None) -> None:
         watch, self._watch = self._watch, None
@@ -58,12 +72,27 @@ class Following:
             self.dropped()
 
 
-def _last_words(route: Route) -> tuple[bytes, ...]:
-    """Return what the last event of a route's streams has in it."""
+@lru_cache(maxsize=256)
+def _marks(route: Route) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None] | None:
+    """Return what the last event of a route's streams looks like, and one that says that it failed.
+
+    At the head of a line, or as a value of JSON, whose quotes are never those of a text inside it.
+    """
     ends = ends_of(route.family, route.template)
     if ends is None:
-        return ()
-    words = [*ends.done_events, *(path[-1] for path in ends.done_paths)]
-    if ends.done_data is not None:
-        words.append(ends.done_data)
-    return tuple(str(word).encode() for word in words)
+        return None
+    done = [rb"^data:\s*" + re.escape(ends.done_data.encode())] if ends.done_data is not None else []
+    done += [_event(name) for name in sorted(ends.done_events)]
+    empty = "|".join(["null", *sorted(ends.not_done)])
+    done += [
+        rb'"' + str(path[-1]).encode() + rb'"\s*:\s*"(?!(?:' + empty.encode() + rb')")' for path in ends.done_paths
+    ]
+    failed = [_event(name) for name in sorted(ends.failed_events)]
+    failed += [rb'^data:\s*\{\s*"error"\s*:\s*(?!null)'] if ("error",) in ends.error_paths else []
+    over = re.compile(b"|".join(done), re.MULTILINE)
+    return over, re.compile(b"|".join(failed), re.MULTILINE) if failed else None
+
+
+def _event(name: str) -> bytes:
+    word = re.escape(name.encode())
+    return rb"^event:\s*" + word + rb"\s*$|\"type\"\s*:\s*\"" + word + rb"\""

@@ -9,6 +9,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from inspect import iscoroutinefunction
+from threading import Lock
 from typing import TYPE_CHECKING, Any, final
 
 from . import logs
@@ -44,6 +46,7 @@ def telemetry_problems(spans: object, tracer_provider: object, meter_provider: o
         problems += [
             f"each of the listeners must be callable, not {type(it).__name__}" for it in listeners if not callable(it)
         ]
+        problems += ["a listener must not be a coroutine function" for it in listeners if iscoroutinefunction(it)]
     return problems
 
 
@@ -79,17 +82,20 @@ class Telemetry:
         self.tracing: Tracing | None = None
         self.meters: Meters | None = None
         self._broken: set[str] = set()
-        self._settled = False
-        self._left: set[str] = set()  # given up: what was given is broken, and the global one is not what was wanted
+        self._settled = self._sure = False
+        # Not looked for: switched off, or what was given does nothing or is broken, and the global one was not wanted.
+        self._left: set[str] = {"tracer"} if spans == "off" else set()
+        self._lock = Lock()
         if spans_module.unpropagated is not None and spans != "off":
             self.broke("a propagator that the environment names", spans_module.unpropagated)
         self._settle(tracer_provider, meter_provider, look=True)
 
     def active(self) -> bool:
         """Whether a call is to be watched: somebody records spans or metrics, or there is a trace to hand on."""
-        if self._settled:
+        if self._sure:
             return True
-        self._settle()
+        if not self._settled and (self._spans.tracer_may_be_set() or self._meters.meter_may_be_set()):
+            self._settle()
         return self.tracing is not None or self.meters is not None or (self.mode != "off" and self._traced())
 
     def flush(self) -> None:
@@ -108,6 +114,18 @@ class Telemetry:
     def headers(self) -> Any:
         """Return the headers that hand on a trace that is not ours."""
         return self._spans.current_headers() if self.mode != "off" else ()
+
+    def current_ids(self) -> tuple[str, str] | None:
+        """Return the current span's ids, None without one."""
+        try:
+            return self._spans.current_ids()
+        except Exception as error:  # some other implementation's span
+            self.broke("the current span", error)
+            return None
+
+    def hears(self, level: int) -> bool:
+        """Whether an event of this level is told to anybody."""
+        return bool(self.listeners) or logs.LOG.isEnabledFor(level)
 
     def call_spans(self, name: str, attributes: Any, around: Iterable[object]) -> Any:
         """Begin the spans of a call, None if nobody wants any; ``around``: spans that may have to make way."""
@@ -147,21 +165,31 @@ class Telemetry:
         *,
         look: bool = False,
     ) -> None:
-        if self.tracing is None and self.mode != "off" and "tracer" not in self._left:
-            try:
-                tracers = self._spans.given_tracer(look=look) if tracer_provider is None else tracer_provider
-                if tracers is not None:
-                    self.tracing = self._spans.Tracing(tracers, _version(), self.mode, self.broke)
-            except Exception as error:
-                self._lost("tracer", error, given=tracer_provider is not None or not look)
-        if self.meters is None and "meter" not in self._left:
-            try:
-                meters = self._meters.given_meter(look=look) if meter_provider is None else meter_provider
-                if meters is not None:
-                    self.meters = self._meters.Meters(meters, _version(), self.broke)
-            except Exception as error:
-                self._lost("meter", error, given=meter_provider is not None or not look)
-        self._settled = self.meters is not None and (self.tracing is not None or self.mode == "off")
+        with self._lock:  # two threads would make each instrument twice
+            if self.tracing is None and "tracer" not in self._left:
+                try:
+                    tracers = self._spans.given_tracer(look=look) if tracer_provider is None else tracer_provider
+                    if tracers is not None and not self._is_none("tracer", tracers):
+                        self.tracing = self._spans.Tracing(tracers, _version(), self.mode, self.broke)
+                except Exception as error:
+                    self._lost("tracer", error, given=tracer_provider is not None or not look)
+            if self.meters is None and "meter" not in self._left:
+                try:
+                    meters = self._meters.given_meter(look=look) if meter_provider is None else meter_provider
+                    if meters is not None and not self._is_none("meter", meters):
+                        self.meters = self._meters.Meters(meters, _version(), self.broke)
+                except Exception as error:
+                    self._lost("meter", error, given=meter_provider is not None or not look)
+            found = (self.tracing is not None, self.meters is not None)
+            self._settled = all(it or what in self._left for it, what in zip(found, ("tracer", "meter"), strict=True))
+            self._sure = self._settled and any(found)
+
+    def _is_none(self, what: str, provider: object) -> bool:
+        """Whether a provider is the API's own that does nothing: then there is none, and none is looked for."""
+        none = type(provider).__module__.startswith(f"opentelemetry.{'trace' if what == 'tracer' else 'metrics'}")
+        if none:
+            self._left.add(what)
+        return none
 
     def _lost(self, what: str, error: Exception, *, given: bool) -> None:
         """Report a provider that failed, and leave it unless another may still be set in its place."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from opentelemetry import metrics
 
@@ -16,7 +17,11 @@ from .words import METRICS, SCHEMA_URL, SCOPE
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-__all__ = ["Meters", "given_meter"]
+__all__ = ["Meters", "given_meter", "meter_may_be_set"]
+
+_KEPT = getattr(metrics, "_internal", None)
+_BOUNDS: WeakKeyDictionary[Any, tuple[Bounded, Bounded, Bounded]] = WeakKeyDictionary()
+"""The labels of each provider, whose instruments all configurations share."""
 
 
 class Meters:
@@ -24,7 +29,7 @@ class Meters:
 
     def __init__(self, provider: MeterProvider, version: str, broke: Callable[[str, Exception], None]) -> None:
         meter = provider.get_meter(SCOPE, version, schema_url=SCHEMA_URL)
-        self.models, self.keys, self.stores = Bounded(100), Bounded(50), Bounded(10)
+        self.models, self.keys, self.stores = _bounds(provider)
         self._record: dict[str, Any] = {}
         for name, row in METRICS.items():
             if row.kind == "counter":
@@ -92,9 +97,22 @@ def _harmless(record: Callable[..., None], broke: Callable[[str, Exception], Non
     return recorded
 
 
+def _bounds(provider: Any) -> tuple[Bounded, Bounded, Bounded]:
+    made = Bounded(100), Bounded(50), Bounded(10)
+    try:
+        return _BOUNDS.setdefault(provider, made)
+    except TypeError:  # not made to be referred to weakly
+        return made
+
+
+def meter_may_be_set() -> bool:
+    """Whether to look for a global meter provider; as for tracers."""
+    return getattr(_KEPT, "_METER_PROVIDER", metrics) is not None
+
+
 def given_meter(*, look: bool) -> MeterProvider | None:
     """Return the global meter provider, None as long as none was set; ``look``: ask for it the slow, public way."""
-    if not look and getattr(getattr(metrics, "_internal", None), "_METER_PROVIDER", metrics) is None:
+    if not look and not meter_may_be_set():
         return None
     found = metrics.get_meter_provider()
     return None if type(found).__module__.startswith("opentelemetry.metrics") else found

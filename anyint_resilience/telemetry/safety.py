@@ -36,6 +36,7 @@ _PARAMETER: Final = re.compile(rb"[A-Za-z][A-Za-z0-9._\[\]-]{0,39}\Z")
 _MODEL: Final = re.compile(rb'"model(?:_name)?"\s*:\s*"([A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127})"')
 _IN_PATH: Final = re.compile(r"/models/([A-Za-z0-9][A-Za-z0-9._@+-]{0,127}):[A-Za-z]+$")
 _MOST_JSON: Final = 65_536
+_END: Final = 4096
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")
 _LONGEST_VALUE: Final = 8192
 _NEVER: Final = frozenset(
@@ -59,10 +60,12 @@ def full_url(scheme: str, host: str, port: int | None, target: bytes) -> str:
 
 
 def _shown(part: bytes) -> bytes:
-    name, mark, value = part.partition(b"=")
+    name, _, value = part.partition(b"=")
     if name in SHOWN and _PLAIN.match(value):
         return part
-    return name + b"=" + REDACTED if mark and _PARAMETER.match(name) else REDACTED  # a bare token has no name
+    return (
+        name + b"=" + REDACTED if value.strip(b"=") and _PARAMETER.match(name) else REDACTED
+    )  # a bare token has no name
 
 
 def model_of(route: Route, path: bytes, body: bytes | None) -> str | None:
@@ -77,12 +80,32 @@ def model_of(route: Route, path: bytes, body: bytes | None) -> str | None:
         return None if found is None else found[1]
     if not body:
         return None
+    if len(body) > _MOST_JSON:
+        return _at_an_end(body)
     times = body.count(b'"model')
     if times == 1:
         only = _MODEL.match(body, body.find(b'"model'))
         if only is None or _at_top(body, *only.span()):
             return None if only is None else only[1].decode()
-    return _top_level(body) if times and len(body) <= _MOST_JSON else None
+    return _top_level(body) if times else None
+
+
+def _at_an_end(body: bytes) -> str | None:
+    """Return the model that a large document names within its first or last pieces, outside of any other object."""
+    if body[:1] != b"{":
+        return None
+    head, tail = body[:_END], body[-_END:]
+    found = _MODEL.search(head)
+    if (
+        found is not None
+        and head.count(b"{", 0, found.start()) == 1
+        and head[found.start() - 1 : found.start()] != b"\\"
+    ):
+        return found[1].decode()
+    found = _MODEL.search(tail)
+    if found is not None and tail[-1:] == b"}" and tail.count(b"}", found.end()) == 1 and b'\\"' not in found[0]:
+        return found[1].decode()
+    return None
 
 
 def _at_top(body: bytes, start: int, end: int) -> bool:

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-__all__ = ["CallSpans", "Tracing", "current_headers", "given_tracer", "traced", "unpropagated"]
+__all__ = [
+    "CallSpans",
+    "Tracing",
+    "current_headers",
+    "current_ids",
+    "given_tracer",
+    "traced",
+    "tracer_may_be_set",
+    "unpropagated",
+]
 
 unpropagated: Exception | None = None
 """Why nothing is handed on: the environment (``OTEL_PROPAGATORS``) names a propagator that is not installed."""
@@ -59,7 +68,7 @@ class Tracing:
 class CallSpans:
     """The spans of one call. To begin one may raise whatever a foreign processor, sampler or propagator raises."""
 
-    __slots__ = ("attempt", "call", "context", "recording", "token", "tracing")
+    __slots__ = ("attached", "attempt", "call", "context", "recording", "token", "tracing")
 
     def __init__(
         self, tracing: Tracing, name: str, attributes: Mapping[str, Any], around: Iterable[object] = ()
@@ -67,23 +76,22 @@ class CallSpans:
         self.tracing = tracing
         self.attempt: Span | None = None
         self.token: Any = None
+        self.attached: Context | None = None
         current = contexts.get_current()
         if contexts.get_value(_NOTHING, current):
             self.call: Span = trace.INVALID_SPAN
         else:
-            if tracing.steps_aside:
-                _make_way(trace.get_current_span(current))
-                for span in around:
-                    _make_way(span)
             self.call = tracing.tracer.start_span(name, current, SpanKind.INTERNAL, attributes)
         self.recording = self.call.is_recording()
+        if self.recording and tracing.steps_aside:
+            for span in (trace.get_current_span(current), *around):
+                _make_way(span, self.call)
         self.context = trace.set_span_in_context(self.call, current)
 
     def ids(self) -> tuple[str, str] | None:
         """Return the call span's trace and span id in hexadecimal, None where they say nothing."""
         try:
-            held = self.call.get_span_context()
-            return (trace.format_trace_id(held.trace_id), trace.format_span_id(held.span_id)) if held.is_valid else None
+            return _ids(self.call)
         except Exception as error:
             self.tracing.broke("a tracer", error)
             return None
@@ -96,16 +104,23 @@ class CallSpans:
                 name, context=context, kind=SpanKind.CLIENT, attributes=attributes
             )
             context = trace.set_span_in_context(self.attempt, context)
-        if self.tracing.quiet:
-            context = contexts.set_value(_SILENCE, True, context)
-        self.token = contexts.attach(context)
+            if self.tracing.quiet:  # there is a span of ours in their place
+                context = contexts.set_value(_SILENCE, True, context)
+        self.attached, self.token = context, contexts.attach(context)
         return _headers(context)
 
-    def back(self) -> None:
-        """Leave the attempt's context; its span is still open."""
+    def back(self) -> bool:
+        """Leave the attempt's context; its span is still open. False if this is another context altogether.
+
+        So it is when a pending call is garbage: its coroutine is closed wherever the collector runs.
+        """
         token, self.token = self.token, None
-        if token is not None:
+        if token is None:
+            return True
+        here = contexts.get_current() is self.attached
+        if here:
             contexts.detach(token)
+        return here
 
     def attempt_ended(self, attributes: Mapping[str, Any], *, failed: bool) -> None:
         """End the attempt's span."""
@@ -139,16 +154,29 @@ class CallSpans:
             self.tracing.broke("a span processor", error)
 
 
-def _make_way(span: Any) -> None:
+def _make_way(span: Any, ours: Any) -> None:
     """Let an instrumentation's span that is around the whole call be ``INTERNAL``: the attempts are the CLIENT ones.
 
     requests', aiohttp's and httpx's ``instrument_client`` instrumentations cover our attempts with one CLIENT span
-    for all of them. Its kind can't be changed by any public name, so a span that keeps it elsewhere is left alone.
+    for all of them. Its kind can't be changed by any public name, so a span that keeps it elsewhere is left alone, and
+    so is one that goes elsewhere than ours: there it would be missed.
     """
     with suppress(Exception):  # any other implementation's span
         scope = getattr(span, "instrumentation_scope", None)
-        if scope is not None and scope.name in _AROUND_US and span._kind is SpanKind.CLIENT:
+        if scope is None or scope.name not in _AROUND_US or span._kind is not SpanKind.CLIENT:
+            return
+        if span._span_processor is ours._span_processor:
             span._kind = SpanKind.INTERNAL
+
+
+def current_ids() -> tuple[str, str] | None:
+    """Return the current span's trace and span id in hexadecimal, for a call without a span of ours."""
+    return _ids(trace.get_current_span())
+
+
+def _ids(span: Any) -> tuple[str, str] | None:
+    held = span.get_span_context()
+    return (trace.format_trace_id(held.trace_id), trace.format_span_id(held.span_id)) if held.is_valid else None
 
 
 def _headers(context: Context) -> RawHeaders:
@@ -169,13 +197,18 @@ def current_headers() -> RawHeaders:
     return _headers(contexts.get_current())
 
 
+def tracer_may_be_set() -> bool:
+    """Whether to look for a global tracer provider: read off where it is kept, since the public way costs too much."""
+    return getattr(trace, "_TRACER_PROVIDER", trace) is not None
+
+
 def given_tracer(*, look: bool) -> TracerProvider | None:
     """Return the global tracer provider, None as long as none was set.
 
     ``look``: ask for it the public way, which also sets the one that the environment names, and costs more than all
     else we do for a call.
     """
-    if not look and getattr(trace, "_TRACER_PROVIDER", trace) is None:
+    if not look and not tracer_may_be_set():
         return None
     found = trace.get_tracer_provider()
     return None if type(found).__module__.startswith("opentelemetry.trace") else found

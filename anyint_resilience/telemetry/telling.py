@@ -6,7 +6,8 @@ Must not know any client, nor when anything happens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..contract.words import Operation
@@ -52,6 +53,9 @@ def safe(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P
 
     @wraps(method)
     def run(self: T, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.foreign:
+            self.hub.dropped.append(partial(_later, self, partial(method, self, *args, **kwargs)))
+            return
         try:
             method(self, *args, **kwargs)
         except Exception as error:
@@ -60,10 +64,21 @@ def safe(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P
     return run
 
 
-class Teller:
-    """What a call is, and how anything is said of it."""
+def _later(teller: Teller, said: Callable[[], None]) -> None:
+    teller.foreign = False
+    try:
+        said()
+    except Exception as error:
+        teller.hub.broke(LOOKERS, error)
 
-    __slots__ = ("attempts", "hub", "model", "operation", "plan", "request", "source", "spans")
+
+class Teller:
+    """What a call is, and how anything is said of it.
+
+    ``foreign``: the call is being ended from a place where nothing may be told at once, such as the garbage collector.
+    """
+
+    __slots__ = ("attempts", "foreign", "hub", "model", "operation", "plan", "request", "source", "spans")
 
     def __init__(self, hub: Telemetry, source: Source, request: Any, plan: Plan, operation: Operation) -> None:
         self.hub = hub
@@ -74,11 +89,18 @@ class Teller:
         self.spans: Any = None
         self.model: str | None = None
         self.attempts = 0
+        self.foreign = False
 
     @safe
     def told(self, /, name: str, **details: Value) -> None:
         """Say that something happened: a row of ``words.EVENTS``, its details by names without ``anyint.``."""
         self.say(name, {f"anyint.{key}": value for key, value in details.items()})
+
+    @safe
+    def held_back(self, reason: str, intent: str | None) -> None:
+        """Say that a create was not sent, because the same one, named by ``intent``, had an unknown outcome."""
+        given = {"anyint.intent": intent, "gen_ai.request.model": self.model_name(), "anyint.reason": reason}
+        self.say("held back", {name: it for name, it in given.items() if it is not None})
 
     @safe
     def nested(self, sends: int, how: str) -> None:
@@ -99,15 +121,22 @@ class Teller:
 
     def say(self, name: str, details: dict[str, Value], level: int | None = None) -> None:
         """Put an event on the span and tell it to the log and to listeners; ``level`` if it is not the row's."""
+        level = EVENTS[name].level if level is None else level
         if self.spans is not None and self.spans.recording:
             self.spans.event(name, details)
-        self.hub.tell(self._event(name, details, EVENTS[name].level if level is None else level))
+        if self.hub.hears(level):
+            self.hub.tell(self._event(name, details, level))
+
+    def heard(self, name: str, level: int | None) -> bool:
+        """Whether anybody is told of an event: its details are not made for nobody."""
+        recording = self.spans is not None and self.spans.recording
+        return recording or self.hub.hears(EVENTS[name].level if level is None else level)
 
     def _event(self, name: str, details: dict[str, Value], level: int) -> Any:
         from .events import Event  # late, since most calls have none
 
         route = self.plan.route
-        ids = None if self.spans is None else self.spans.ids()
+        ids = self.hub.current_ids() if self.spans is None else self.spans.ids()
         trace_id, span_id = (None, None) if ids is None else ids
         return Event(
             name=name,
@@ -116,7 +145,7 @@ class Teller:
             family=route.family,
             operation=self.operation,
             attempt=self.attempts,
-            details=details,
+            details=MappingProxyType(details),
             trace_id=trace_id,
             span_id=span_id,
         )

@@ -17,6 +17,7 @@ from .facts import Facts, Shape, facts_of
 from .hub import Telemetry
 from .safety import model_of, name_of_key, request_ids
 from .telling import LOOKERS, Source, Teller, safe
+from .words import EVENTS
 
 if TYPE_CHECKING:
     from ..router import Plan
@@ -28,8 +29,8 @@ __all__ = ["Watch"]
 class Watch(Teller):
     """What is told of one call.
 
-    ``sending`` and ``back`` stand around each attempt, ``attempted`` says how it went and what was decided, ``told``
-    is for all else that happens, and one of ``ended`` and ``cut`` closes it.
+    ``sending`` and ``back`` stand around each attempt, ``over`` and ``decided`` say how it went and what was decided,
+    ``told`` is for all else that happens, and one of ``ended`` and ``cut`` closes it.
     """
 
     __slots__ = (
@@ -112,7 +113,7 @@ class Watch(Teller):
         spans = self.spans
         if spans is not None and spans.token is not None:
             try:
-                spans.back()
+                self.foreign = not spans.back()
             except Exception as error:
                 self.hub.broke(LOOKERS, error)
 
@@ -136,42 +137,50 @@ class Watch(Teller):
                 seen["error.type"] = error
             spans.attempt_ended(seen, failed=error is not None)
 
+    def over(self, status: int | None, error: str | None, headers: HeaderPairs) -> None:
+        """Say that an attempt is over: its status, and ``error.type`` where it failed."""
+        if self.foreign:
+            return  # its span ends with the call's
+        try:
+            self._attempt_over(status, error, headers)
+        except Exception as failure:
+            self.hub.broke(LOOKERS, failure)
+
     @safe
-    def attempted(
+    def decided(
         self,
         attempt: Attempt,
         seen: Observation | None,
-        headers: HeaderPairs,
         used: Callable[[], bytes | None],
         *,
         again: bool,
         lost: bool,
+        intent: str | None,
     ) -> None:
-        """Say how an attempt went, and what was decided about it.
+        """Say what was decided about an attempt.
 
-        ``used`` returns the key it had; ``again``: another attempt follows; ``lost``: paid work of unknown outcome.
+        ``used`` returns the key it had; ``again``: another attempt follows; ``lost``: paid work of unknown outcome,
+        named by ``intent`` in the ledger.
         """
         self.attempts = attempt.number
-        decision, status = attempt.decision, attempt.status
-        cause = None if decision is None else decision.cause
-        error = error_type(attempt, cause)
-        self._attempt_over(status, error, headers)
+        decision, meters = attempt.decision, self.hub.meters
         if decision is None:
             return
-        details = details_of(attempt, decision, self.model_name())
-        if cause is not None:
-            key = name_of_key(used())
-            if key is not None:
-                details["anyint.key"] = key
-            if self.hub.meters is not None and error is not None:
-                self.hub.meters.failure(self.family, cause.value, self.model_name(), key)
+        cause = decision.cause
+        failed = meters is not None and cause is not None and error_type(attempt.status, attempt.fault, decision)
         if again:  # counted when it comes to that: a wait may be cut short
             self.retry = "unknown" if cause is None else cause.value, seen is not None and seen.hint is not None
         if seen is not None and seen.task_id is not None:
             self.task = id_of(seen.task_id)
         name, level = ("outcome unknown", None) if lost else event_of(decision, attempt, again=again)
-        if name is not None:
-            self.say(name, details, level)
+        told = name is not None and self.heard(name, level)
+        key = name_of_key(used()) if cause is not None and (failed or told) else None
+        if meters is not None and cause is not None and failed:
+            meters.failure(self.family, cause.value, self.model_name(), key)
+        if name is not None and told:
+            details = details_of(attempt, decision, self.model_name())
+            more = {"anyint.key": key, "anyint.intent": intent if lost else None}
+            self.say(name, details | {key: it for key, it in more.items() if it is not None}, level)
 
     # the end
 
@@ -212,15 +221,20 @@ class Watch(Teller):
             return
         if self.hub.meters is not None:
             self.hub.meters.stream(self.family, outcome)
-        if error is not None:
+        if outcome == "failed":
+            self.say("stream failed", {"anyint.reason": "its last event says that it failed, after a good status"})
+        elif outcome == "late":
+            self.say("deadline exceeded", {"anyint.reason": "the deadline passed while the answer was streamed"})
+        elif error is not None:
             reason = f"the body broke off with a {error} after the answer had begun"
             self.say("stream interrupted", {"error.type": error, "anyint.reason": reason})
         self.ended(outcome, at)
 
-    def dropped(self, outcome: str) -> None:
+    def dropped(self, outcome: str, error: str | None = None) -> None:
         """Say that a streamed answer is garbage: told with the next call, since this may be anywhere."""
+        self.request = None  # nothing more is read of it, and it may hold a prompt
         at = self.hub.clock(), self.hub.wall()
-        self.hub.dropped.append(lambda: self.stream_over(outcome, None, at))
+        self.hub.dropped.append(lambda: self.stream_over(outcome, error, at))
 
     @property
     def follows(self) -> bool:
@@ -228,19 +242,27 @@ class Watch(Teller):
         recording = self.spans is not None and self.spans.recording
         return self.operation is Operation.STREAM and (recording or self.hub.meters is not None)
 
-    @safe
-    def cut(self, error: BaseException, *, lost: bool = False) -> None:
+    def cut(self, error: BaseException, *, lost: bool = False, intent: str | None = None) -> None:
         """Close a call that an exception from outside ended: a cancellation, a key source that failed.
 
-        ``lost``: it was paid work, and nobody knows what became of it.
+        ``lost``: it was paid work, named by ``intent``, and nobody knows what became of it.
         """
         if self.done:
             return
         self.back()
-        name = type(error).__name__
+        self.foreign = self.foreign or isinstance(error, GeneratorExit)
+        self._cut(type(error).__name__, "error" if isinstance(error, Exception) else "cancelled", lost, intent)
+
+    @safe
+    def _cut(self, name: str, outcome: str, lost: bool, intent: str | None) -> None:
         if self.out:
-            self._attempt_over(None, "error" if isinstance(error, Exception) else "cancelled", ())
+            self._attempt_over(None, outcome, ())
         reason = f"stopped from outside by {name}"
-        reason = f"{reason} while it was out: it may have been done, so it is not sent twice" if lost else reason
-        self.say("outcome unknown" if lost else "cut off", {"error.type": name, "anyint.reason": reason})
-        self.ended("unknown" if lost else "error" if isinstance(error, Exception) else "cancelled")
+        details: dict[str, Value] = {"error.type": name, "anyint.reason": reason}
+        if lost:
+            details["anyint.reason"] = f"{reason} while it was out: it may have been done, so it is not sent twice"
+        if lost and intent is not None:
+            details["anyint.intent"] = intent
+        level = EVENTS["given up"].level if outcome == "error" and not lost else None
+        self.say("outcome unknown" if lost else "cut off", details, level)
+        self.ended("unknown" if lost else outcome)

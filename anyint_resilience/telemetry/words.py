@@ -14,6 +14,7 @@ from ..contract.words import Cause, Family
 
 __all__ = [
     "BUCKETS",
+    "CAUSES",
     "EVENTS",
     "GEN_AI_OPERATIONS",
     "HTTP_VERSION",
@@ -69,7 +70,7 @@ GEN_AI_OPERATIONS: Final = (
 
 OUTCOMES: Final[dict[str, str]] = {
     "success": "the answer was good",
-    "failed": "an error answer was handed over",
+    "failed": "an error answer was handed over, or a stream ended with an event that says it failed",
     "task_failed": "the answer was good and says that a task ended without a result",
     "error": "the client's own exception was raised",
     "unknown": "a paid create of unknown outcome",
@@ -80,6 +81,21 @@ OUTCOMES: Final[dict[str, str]] = {
     "abandoned": "a streamed answer was closed before its end",
 }
 """``anyint.outcome``."""
+
+
+CAUSES: Final[dict[str, str]] = {
+    "invalid": "the request is wrong, or cannot be sent as it is: a parameter, the path, its size, a certificate",
+    "auth": "the key is missing, wrong or in the wrong header",
+    "permission": "the key is good, but the account, address or region may not do this",
+    "model": "the model is unknown, or the account may not use it",
+    "rate": "too many requests, for now",
+    "quota": "the quota, balance or spend limit is used up: waiting for seconds does not help",
+    "policy": "the content was refused",
+    "transient": "a failure that may pass: 408, 502, 503, 504, a connection that was refused, lost or timed out",
+    "server": "the server failed: 500, another 5xx, a code that says so",
+    "unknown": "an answer without a documented meaning",
+}
+"""``anyint.cause``: why an attempt did not succeed, by the values of ``Cause``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,7 @@ EVENTS: Final[dict[str, EventRow]] = {
     "deadline exceeded": EventRow(logging.WARNING, "the user's deadline passed"),
     "store failure": EventRow(logging.ERROR, "the store failed; this process's memory served instead"),
     "stream interrupted": EventRow(logging.WARNING, "a streamed answer broke off"),
+    "stream failed": EventRow(logging.WARNING, "a streamed answer ended with an event that says it failed"),
     "cut off": EventRow(logging.INFO, "cancelled, or stopped by an exception from outside"),
 }
 """Events of a call, on its span by these names, in the log, and told to listeners."""
@@ -189,7 +206,7 @@ METRICS: Final[dict[str, MetricRow]] = {
         "counter",
         "{stream}",
         ("anyint.family", "anyint.outcome"),
-        "Streamed answers that ended: success, interrupted, abandoned.",
+        "Streamed answers that ended: success, failed, interrupted, abandoned, late.",
     ),
     "anyint.store.failures": MetricRow("counter", "{failure}", ("anyint.store",), "Steps that the store failed at."),
 }

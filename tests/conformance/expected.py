@@ -81,8 +81,10 @@ class Made:
 
     @property
     def cause(self) -> str | None:
-        """Why it failed."""
-        return None if self.decision is None or self.decision.cause is None else self.decision.cause.value
+        """Why it failed; what was not sent failed for no reason of its own."""
+        if self.decision is None or self.decision.cause is None or self.outcome == "held_back":
+            return None
+        return self.decision.cause.value
 
     @property
     def model(self) -> str | None:
@@ -205,7 +207,7 @@ class Made:
         yield "anyint.call.attempts", labels(ended), len(self.attempts)
         if self.outcome == "held_back":
             yield "anyint.duplicates_prevented", labels(family), 1
-        if self.operation is Operation.STREAM and self.outcome in ("success", "interrupted", "abandoned"):
+        if self.operation is Operation.STREAM and self.outcome in ("success", "interrupted", "abandoned", "late"):
             yield "anyint.streams", labels({**family, "anyint.outcome": self.outcome}), 1
         if told.outer_retries or told.repeats:
             how = {"anyint.nested.kind": "header" if told.outer_retries else "repeat"}

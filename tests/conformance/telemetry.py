@@ -103,7 +103,9 @@ def _check_events(call: Made, top: Span, emitted: Emitted, wanted: list[Happened
     logged: list[Any] = [it for it in emitted.log.records if getattr(it, "span_id", None) == top.span_id]
     for (name, details), (_, given), event, record in zip(top.events, wanted, told, logged, strict=True):
         assert {key: details.get(key) for key in given} == given
-        assert set(details) <= {*given, "anyint.reason", "error.type"}
+        paid = {"anyint.intent", "gen_ai.request.model"} if name in ("outcome unknown", "held back") else set()
+        assert set(details) <= {*given, "anyint.reason", "error.type", *paid}
+        assert details.get("anyint.intent") == (top.attributes.get("anyint.intent") if paid else None)
         assert (event.name, dict(event.details), event.trace_id) == (name, details, top.trace_id)
         assert (event.route, event.family, event.operation) == (call.route.name, call.route.family, call.operation)
         assert event.attempt == details.get("anyint.attempt", event.attempt)

@@ -78,7 +78,7 @@ def told(emitted: Emitted, outcome: str, attempts: int = 1) -> tuple[Span, list[
     call, *under = (it for it in emitted.spans() if "models" not in it.name)
     assert (call.kind, call.parent, call.attributes["anyint.operation"]) == ("INTERNAL", None, "stream")
     assert (call.attributes["anyint.outcome"], call.attributes["anyint.attempts"]) == (outcome, attempts)
-    assert call.failed == (outcome == "interrupted")
+    assert call.failed == (outcome in ("interrupted", "late"))
     assert [it.parent for it in under] == [call.span_id] * attempts
     assert not under[-1].failed, "its headers were good"
     metrics = emitted.metrics()
@@ -132,7 +132,7 @@ def test_a_stream_that_began_at_the_second_attempt_is_followed(surface: Surface,
 
 
 @every_surface
-def test_a_stream_that_a_deadline_ends_is_interrupted(surface: Surface, emu: Emulator) -> None:
+def test_a_stream_that_a_deadline_ends_is_late(surface: Surface, emu: Emulator) -> None:
     """The answer had begun: what the application misses is the rest of the stream."""
     emu.script(then_silence(PIECE))
     policy = Policy(deadline=0.3)
@@ -140,7 +140,8 @@ def test_a_stream_that_a_deadline_ends_is_interrupted(surface: Surface, emu: Emu
         _, body, broken = caller.stream(STREAM.method, STREAM.path, json=STREAM.json, size=len(PIECE))
         assert isinstance(broken, surface.adapter.DeadlineExceeded)
         assert body == PIECE
-        told(emitted, "interrupted")
+        call, _ = told(emitted, "late")
+        assert [name for name, _ in call.events] == ["deadline exceeded"]
 
 
 @every_surface

@@ -19,7 +19,6 @@ import pytest
 import trio
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
-from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor
@@ -93,7 +92,7 @@ HOSTILES = {
     "id generator": Hostile(tracer=sdk(id_generator=some(RandomIdGenerator, "generate_span_id"))),
     "get_tracer": Hostile(tracer=lambda: some(object, "get_tracer")),
     "start_span": Hostile(tracer=lambda: some(object, get_tracer=lambda *args, **more: some(object, "start_span"))),
-    "spans that return None": Hostile(tracer=lambda: foreign(SILENT), meter=NoOpMeterProvider, reported=2),
+    "spans that return None": Hostile(tracer=lambda: foreign(SILENT), reported=3),
     "spans that raise": Hostile(tracer=lambda: foreign(RAISING)),
     "propagator": Hostile(headers=None),
     "headers with newlines": Hostile(headers={"x-bad": "a\r\nx-worse: b", "x-b\nad": "a"}, reported=0),
@@ -114,7 +113,7 @@ HOSTILES = {
     "listener": Hostile(listener=broken),
     "current span returns None": Hostile(current=SILENT),  # the SDK asks it for exemplars
     "current span returns None, alone": Hostile(current=SILENT, alone=True),
-    "current span raises": Hostile(current=RAISING, reported=2),
+    "current span raises": Hostile(current=RAISING, reported=3),
     "current span raises, alone": Hostile(current=RAISING, alone=True),
     "current span has another scope": Hostile(current=NAMELESS, reported=0),
     "current span has a fixed kind": Hostile(current=FIXED, reported=0),

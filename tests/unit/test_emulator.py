@@ -343,10 +343,36 @@ def test_the_control_endpoints(emulator: Emulator, client: Any) -> None:
     assert emulator.seen == []
 
 
+def test_scripted_faults_can_be_taken_back(emulator: Emulator, client: Any) -> None:
+    """DELETE without a body forgets the faults still to come, or chance; what was seen stays."""
+    client.post("/__emulator__/faults", json=[{"status": 503}, {"status": 503}])
+    client.post("/__emulator__/chaos", json={"faults": [{"p": 1, "status": 500}]})
+    assert client.get("/openai/v1/models").status_code == 503
+    assert client.delete("/__emulator__/faults").json() == {"ok": True}
+    assert client.get("/openai/v1/models").status_code == 500
+    assert client.delete("/__emulator__/chaos").json() == {"ok": True}
+    assert client.get("/openai/v1/models").status_code == 200
+    assert client.delete("/__emulator__/seen").status_code == 404
+    assert len(emulator.seen) == 3
+
+
+def test_a_fault_in_json_can_name_its_retry_after(emulator: Emulator, client: Any) -> None:
+    """``retry_after`` in seconds, or as a date, becomes the header, beside any others."""
+    faults = [{"status": 429, "retry_after": 0.5}, {"status": 503, "retry_after": 2, "headers": {"x-more": "1"}}]
+    assert client.post("/__emulator__/faults", json=faults).json()["scripted"] == 2
+    first, second = client.get("/openai/v1/models"), client.get("/openai/v1/models")
+    assert (first.status_code, first.headers["retry-after"]) == (429, "0.5")
+    assert (second.headers["retry-after"], second.headers["x-more"]) == ("2", "1")
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    assert Fault.from_json({"status": 429, "retry_after": date}).pairs == (("retry-after", date),)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
         ("faults", {"status": 5}, 400),
+        ("faults", {"status": 429, "retry_after": -1}, 400),
+        ("faults", {"status": 429, "retry_after": True}, 400),
         ("faults", "x", 400),
         ("faults", {"faults": [{"reset": "never"}]}, 400),
         ("chaos", {"faults": [{"status": 500}]}, 400),

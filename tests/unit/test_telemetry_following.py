@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from anyint_resilience import DeadlineExceeded
 from anyint_resilience.router import Router
 from anyint_resilience.telemetry.following import Following
 
@@ -26,8 +27,8 @@ class Told:
     def stream_over(self, outcome: str, error: str | None) -> None:
         self.ends.append((outcome, error))
 
-    def dropped(self, outcome: str) -> None:
-        self.ends.append((outcome, "dropped"))
+    def dropped(self, outcome: str, error: str | None) -> None:
+        self.ends.append((outcome, "dropped" if error is None else error))
 
 
 def following(path: str = CHAT, *pieces: bytes) -> tuple[Following, Told]:
@@ -86,10 +87,51 @@ def test_closed_after_the_last_event_is_a_success(path: str, last: bytes) -> Non
 
 def test_the_last_event_may_come_in_two_pieces_or_with_others() -> None:
     """What is told of is what came off the wire, and a piece of nothing but its end may follow."""
-    for pieces in ((b"data: [DO", b"NE]\n\n"), (b"data: [DONE]", b"\n\n"), (b"x" * 9000 + b"data: [DONE]\n\n",)):
+    for pieces in ((b"data: [DO", b"NE]\n\n"), (b"data: [DONE]", b"\n\n"), (b"x" * 9000 + b"\ndata: [DONE]\n\n",)):
         made, told = following(CHAT, b"data: {}\n\n", *pieces)
         made.closed()
         assert told.ends == [("success", None)], pieces
+
+
+@pytest.mark.parametrize(
+    ("path", "piece"),
+    [
+        (CHAT, b'data: {"choices":[{"delta":{"content":"write [DONE] or data: [DONE]"}}]}\n\n'),
+        (
+            CLAUDE,
+            b'data: {"delta":{"text":"\\"type\\":\\"message_stop\\" event: message_stop"}}\n\n',
+        ),
+        (RESPONSES, b'data: {"type":"response.output_text.delta","delta":"response.completed"}\n\n'),
+    ],
+)
+def test_a_text_about_the_last_event_is_none(path: str, piece: bytes) -> None:
+    """What a model writes can say anything."""
+    made, told = following(path, piece)
+    made.closed()
+    assert told.ends == [("abandoned", None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "piece"),
+    [
+        (RESPONSES, b'event: response.failed\ndata: {"type":"response.failed"}\n\n'),
+        (CHAT, b'data: {"error":{"message":"overloaded"}}\n\ndata: [DONE]\n\n'),
+        (CLAUDE, b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'),
+    ],
+)
+def test_a_last_event_that_says_it_failed_is_a_failure(path: str, piece: bytes) -> None:
+    """However the body ends after it."""
+    for end in ("over", "closed"):
+        made, told = following(path, b"data: {}\n\n", piece)
+        made.over(None) if end == "over" else made.closed()
+        assert told.ends == [("failed", None)]
+
+
+def test_our_own_deadline_is_late_and_no_break() -> None:
+    """The application asked for it."""
+    made, told = following()
+    made.over(DeadlineExceeded("the deadline has passed"))
+    assert told.ends == [("late", "DeadlineExceeded")]
 
 
 def test_a_word_far_back_is_no_end() -> None:

@@ -79,13 +79,17 @@ def test_call_only_leaves_the_attempts_to_others(emitted: Emitted) -> None:
 
 
 def test_off_is_off(emitted: Emitted) -> None:
-    """No span, no header, though somebody traces; events are told without ids."""
+    """No span, no header, though somebody traces; events are told with the ids of the span around them."""
     wire = Wire(*TWICE)
-    with calling(wire, emitted.settings(spans="off")) as client, emitted.application():
+    with calling(wire, emitted.settings(spans="off")) as client, emitted.application() as around:
         ask(client)
+    trace_id = trace.format_trace_id(around.get_span_context().trace_id)
     assert emitted.spans() == []
     assert parents(wire) == [None, None]
-    assert [(event.name, event.trace_id) for event in emitted.events] == [("backoff", None), ("recovered", None)]
+    assert [(event.name, event.trace_id) for event in emitted.events] == [
+        ("backoff", trace_id),
+        ("recovered", trace_id),
+    ]
 
 
 @pytest.mark.parametrize(("mode", "wanted"), [("auto", False), ("always", True)])

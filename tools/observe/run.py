@@ -2,9 +2,10 @@
 
 Starts an emulator, OpenTelemetry's exporter and a Prometheus, drives three clients through every fault for half a
 minute, then runs each query of ``observability/`` and fails naming those that show nothing. Prints tables and traces,
-and draws pictures. Everything listens on loopback, and stops again whatever happens.
+and draws pictures into a temporary folder, with ``--write`` into ``docs/pictures``. Everything listens on loopback, and
+stops again whatever happens.
 
-    python tools/observe/run.py [--seconds 34] [--pictures DIR]
+    python tools/observe/run.py [--seconds 34] [--write | --pictures DIR]
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import logging
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,10 @@ def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--seconds", type=float, default=LOAD_SECONDS, help="of load (default: %(default)g)")
-    parser.add_argument(
-        "--pictures", type=Path, default=PICTURES, metavar="DIR", help="where they go (default: %(default)s)"
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--pictures", type=Path, metavar="DIR", help="where they go (default: a new temporary folder)")
+    where.add_argument(
+        "--write", dest="pictures", action="store_const", const=PICTURES, help="put them into docs/pictures"
     )
     return parser.parse_args()
 
@@ -74,10 +78,11 @@ def observe(console: Console, programs: dict[str, str], wish: argparse.Namespace
     show.alerts(console, rules)
     for trace in traces:
         show.waterfall(console, trace)
-    wish.pictures.mkdir(parents=True, exist_ok=True)
-    draw_panels(shown, done.phases, wish.pictures / "panels.png")
-    draw_waterfall(traces, wish.pictures / "waterfall.png")
-    console.print(f"\ndrawn: {wish.pictures / 'panels.png'}, {wish.pictures / 'waterfall.png'}")
+    folder: Path = wish.pictures or Path(tempfile.mkdtemp(prefix="anyint-observe-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_panels(shown, done.phases, folder / "panels.png")
+    draw_waterfall(traces, folder / "waterfall.png")
+    console.print(f"\ndrawn: {folder / 'panels.png'}, {folder / 'waterfall.png'}", soft_wrap=True)
     return wrong
 
 

@@ -66,6 +66,7 @@ def number(value: float) -> str:
 def findings(console: Console, title: str, found: Iterable[Finding]) -> None:
     """Show each query: how many series, the largest value of the run, the last values."""
     _head(console, title)
+    console.print(Text("most: the largest value of any series during the run; last values: at its end", style="dim"))
     table = _table("", "query", "series", "most", "last values", right=("series", "most"))
     for finding in found:
         mark = Text("✘", style="bold red") if finding.problem else Text("✔", style="green")
@@ -81,6 +82,9 @@ def findings(console: Console, title: str, found: Iterable[Finding]) -> None:
 def alerts(console: Console, rules: Iterable[Mapping[str, Any]]) -> None:
     """Show in which state each alert ended, and one of its summaries."""
     _head(console, "alerts at the end")
+    console.print(
+        Text("pending: its condition holds, but its for: asks for more minutes than this run has", style="dim")
+    )
     table = _table("alert", "severity", "state", "summary of the first")
     for rule in rules:
         if rule["type"] == "alerting":
