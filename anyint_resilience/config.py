@@ -116,6 +116,13 @@ class Resilience:
             hides=self.credentials.holds,
         )
 
+    def __copy__(self) -> Resilience:
+        """Copy what was configured; a copy of a client, deep or not, goes on with the same store and providers."""
+        return type(self)(**{it.name: getattr(self, it.name) for it in fields(self) if it.init})
+
+    def __deepcopy__(self, memo: object) -> Resilience:
+        return self.__copy__()
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what was configured, the key included.
 

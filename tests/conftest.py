@@ -24,7 +24,7 @@ settings.load_profile("gate")
 
 @pytest.fixture(scope="module", autouse=True)
 def swept() -> None:
-    """Put aside what is there before a module's tests: the cycle collector would look through it all, time and again."""
+    """Put aside what is there before a module's tests: the cycle collector would look through it time and again."""
     gc.collect()
     gc.freeze()
 

@@ -46,7 +46,7 @@ def telemetry_problems(spans: object, tracer_provider: object, meter_provider: o
         problems += [
             f"each of the listeners must be callable, not {type(it).__name__}" for it in listeners if not callable(it)
         ]
-        problems += ["a listener must not be a coroutine function" for it in listeners if iscoroutinefunction(it)]
+        problems += ["a listener must not be a coroutine function" for it in listeners if _awaits(it)]
     return problems
 
 
@@ -196,6 +196,10 @@ class Telemetry:
         self.broke(f"the {what} provider", error)
         if given:
             self._left.add(what)
+
+
+def _awaits(listener: object) -> bool:
+    return iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None))  # noqa: B004
 
 
 def _version() -> str:

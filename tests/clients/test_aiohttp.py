@@ -22,6 +22,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from opentelemetry.sdk.trace import TracerProvider
 
 from anyint_resilience import OutcomeUnknown, Policy, Resilience, report
 from anyint_resilience.emulator import Emulator, Fault
@@ -416,6 +417,31 @@ async def test_wrap_puts_ours_last_and_once(emu: Emulator) -> None:
             pass
         assert [type(it).__name__ for it in client._middlewares] == ["function", "ResilientMiddleware"]
     assert seen == [200]
+
+
+@pytest.mark.parametrize("observed", [False, True], ids=["unobserved", "observed"])
+async def test_what_a_middleware_below_writes_stays(emu: Emulator, observed: bool) -> None:
+    """Headers it adds, and those of a body it changes; what we wrote for the wire, a key and a trace, does not."""
+    body = b'{"model":"gpt-5","messages":[],"pad":"%s"}' % (b"x" * 500)
+
+    async def signs(request: Any, handler: Any) -> Any:
+        request.headers["X-Signed"] = "yes"
+        await request.update_body(body)
+        return await handler(request)
+
+    settings = {"tracer_provider": TracerProvider(shutdown_on_exit=False)} if observed else {}
+    emu.script(BUSY)
+    ours = ResilientMiddleware(configured(emu, **settings))
+    async with aiohttp.ClientSession(emu.url, middlewares=[ours, signs], headers={"X-Mine": "1"}) as client:
+        async with client.post(CHAT, json=ASK) as answer:
+            assert answer.status == 200
+            shown = answer.request_info.headers
+    assert (shown["X-Signed"], shown["Content-Length"], shown["X-Mine"]) == ("yes", str(len(body)), "1")
+    assert not {"Authorization", "traceparent"} & set(shown)
+    for seen in emu.seen:
+        assert (seen.body, seen.headers["x-signed"], seen.headers["authorization"]) == (body, "yes", "Bearer test-key")
+        assert ("traceparent" in seen.headers) == observed
+    assert len(emu.seen) == 2
 
 
 async def test_a_request_that_brings_its_own_middlewares_is_told_of(emu: Emulator) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
+from opentelemetry.sdk.trace import TracerProvider
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from anyint_resilience import Action, OutcomeUnknown, Policy, Resilience, report
@@ -496,6 +497,44 @@ def test_an_unread_answer_goes_when_nobody_has_it(emu: Emulator) -> None:
             assert raw() is None
         finally:
             gc.enable()
+
+
+class Tenants(HTTPAdapter):
+    """An application's own adapter, which reads what the application has put on its requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def send(self, request: Any, *args: Any, **options: Any) -> Any:
+        self.seen.append(request)
+        return super().send(request, *args, **options)
+
+
+class Prepared(requests.PreparedRequest):
+    """An application's own request."""
+
+    tenant = ""
+
+
+@pytest.mark.parametrize("api_key", [None, "test-key"], ids=["its own key", "our key"])
+@pytest.mark.parametrize("observed", [False, True], ids=["unobserved", "observed"])
+def test_an_adapter_below_sees_the_callers_own_request(emu: Emulator, observed: bool, api_key: str | None) -> None:
+    """Of its class and with whatever is on it, in each attempt, though its headers are ours; the caller's own stay."""
+    settings = {"tracer_provider": TracerProvider(shutdown_on_exit=False)} if observed else {}
+    session, below = requests.Session(), Tenants()
+    session.mount("http://", below)
+    request = Prepared()
+    headers = {"Authorization": "Bearer test-key"} if api_key is None else {}
+    request.prepare("POST", emu.url + CHAT, headers=headers, json=ASK, cookies={})
+    request.tenant = "acme"
+    before = dict(request.headers)
+    emu.script(BUSY)
+    with wrap(session, configured(emu, api_key=api_key, **settings)):
+        assert session.send(request).status_code == 200
+    assert [(type(it), it.tenant, it.body) for it in below.seen] == [(Prepared, "acme", request.body)] * 2
+    assert ["traceparent" in it.headers for it in below.seen] == [observed] * 2
+    assert dict(request.headers) == before
 
 
 below, above = urllib3.exceptions, requests.exceptions

@@ -76,6 +76,24 @@ def test_listeners_of_a_wrong_kind_are_a_named_problem(listeners: Any) -> None:
         Resilience(listeners=listeners)
 
 
+async def awaited(event: Event) -> None:
+    raise AssertionError("nobody awaits it")
+
+
+class Awaited:
+    async def told(self, event: Event) -> None:
+        raise AssertionError("nobody awaits it")
+
+
+@pytest.mark.parametrize("listener", [awaited, Awaited().told], ids=["function", "method"])
+def test_a_listener_that_would_have_to_be_awaited_is_a_named_problem(listener: Any) -> None:
+    """Nobody would: it stands beside the others in the one error."""
+    with pytest.raises(ValueError, match="coroutine function") as caught:
+        Resilience(api_key="two words", listeners=[print, listener])
+    assert "api_key" in str(caught.value)
+    assert str(caught.value).count("listener") == 1
+
+
 def test_listeners_may_be_any_iterable() -> None:
     """A generator as well, which is read once."""
     told: list[Event] = []
@@ -214,6 +232,26 @@ def test_a_listener_that_raises_is_reported_once(caplog: pytest.LogCaptureFixtur
     (said,) = complaints(caplog)
     assert said.startswith("the listener broken_listener failed (RuntimeError)")
     assert "secret" not in said
+
+
+def test_a_listener_can_change_nothing_for_the_others(emitted: Emitted, caplog: pytest.LogCaptureFixture) -> None:
+    """An event is told to each as it was; whoever tries to change it has failed."""
+    told: list[dict[str, Any]] = []
+
+    def meddles(event: Any) -> None:
+        event.details["anyint.reason"] = "changed"
+
+    def wipes(event: Any) -> None:
+        event.details.clear()
+
+    with calling(
+        Wire(*TWICE), emitted.settings(listeners=[meddles, wipes, lambda it: told.append(dict(it.details))])
+    ) as client:
+        ask(client)
+    assert len(emitted.log.complaints) == len(complaints(caplog)) == 2
+    emitted.log.complaints.clear()
+    assert told == [details for _, details in emitted.spans()[0].events]
+    assert [it["anyint.action"] for it in told] == ["backoff", "deliver"]
 
 
 def test_each_listener_that_raises_is_reported(caplog: pytest.LogCaptureFixture) -> None:

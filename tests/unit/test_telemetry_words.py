@@ -47,6 +47,10 @@ def broken() -> Iterator[bytes]:
     raise httpx.ReadError("reset")
 
 
+def failing() -> Iterator[bytes]:
+    yield b'data: {"error":{"message":"overloaded"}}\n\n'
+
+
 def late() -> Exception:
     CLOCK.pass_by(10)
     return httpx.ReadTimeout("slow")
@@ -158,6 +162,14 @@ STORIES = [
         (lambda: httpx.Response(200, content=broken()),),
         ("stream interrupted",),
         ("interrupted",),
+        ("anyint.streams",),
+        asks=(STREAM,),
+    ),
+    Story(
+        "a stream whose last event says that it failed",
+        (lambda: httpx.Response(200, content=failing()),),
+        ("stream failed",),
+        ("failed",),
         ("anyint.streams",),
         asks=(STREAM,),
     ),
