@@ -70,7 +70,8 @@ def _group(name: str) -> list[str]:
 def _pytest(session: nox.Session, *args: str) -> None:
     workers = str(min(4, (os.cpu_count() or 1) + 1))  # one more than can run at once: many tests wait for time-outs
     # One hash seed for all workers: they must collect the same tests, also where a set is a test's parameter.
-    session.run("python", "-m", "pytest", "-n", workers, *args, env={**ENV, "PYTHONHASHSEED": "0"})
+    parallel = ("-n", workers, "--dist", "worksteal")
+    session.run("python", "-m", "pytest", *parallel, *args, env={**ENV, "PYTHONHASHSEED": "0"})
 
 
 @nox.session(python=ONE)

@@ -27,6 +27,7 @@ LABELS = {
     "ours-dropped": "ours, (b) SDK, parent-based sampler drops",
     "ours-recorded": "ours, (c) SDK records in memory: call + attempt span",
     "ours-all": "ours, SDK records spans and metrics",
+    "floor": "two bare spans of the SDK, as ours: same attributes, inject, context",
     "theirs-none": "instrumentation-httpx, no SDK",
     "theirs-dropped": "instrumentation-httpx, SDK, sampler drops",
     "theirs-recorded": "instrumentation-httpx, SDK records in memory: one span",
@@ -70,6 +71,8 @@ def post_of(name: str, mode: str, side: str, closing: AsyncExitStack) -> Callabl
     client = importlib.import_module(name)
     transport = null_transport(client, mode)
     whose, _, how = side.partition("-")
+    if whose == "floor":
+        transport = floor(client, mode, transport)
     if whose in ("ours", "off"):
         transport = ours(client, mode, transport, how)
     session = (client.Client if mode == "sync" else client.AsyncClient)(transport=transport, headers=HEADERS)
@@ -92,6 +95,48 @@ def ours(client: Any, mode: str, inner: Any, how: str) -> Any:
         return kind(Resilience(api_key="k", spans="off"), transport=inner)
     anyint = Resilience(api_key="k", tracer_provider=provider(how), meter_provider=meters(how))
     return kind(anyint, transport=inner)
+
+
+def floor(client: Any, mode: str, inner: Any) -> Any:
+    """What two recorded spans cost at the least: what OpenTelemetry itself does when ours are made and ended."""
+    from opentelemetry import context, propagate, trace
+
+    found = provider("recorded")
+    assert found is not None
+    tracer = found.get_tracer("floor")
+    call = {"url.template": URL, "anyint.family": "openai", "anyint.operation": "generate", "gen_ai.request.model": "m"}
+    attempt = {f"attribute.{number}": "a value of usual length" for number in range(9)}
+
+    def begin() -> tuple[Any, Any, Any]:
+        outer = tracer.start_span("generate", kind=trace.SpanKind.INTERNAL, attributes=call)
+        around = trace.set_span_in_context(outer)
+        span = tracer.start_span("POST", context=around, kind=trace.SpanKind.CLIENT, attributes=attempt)
+        here = trace.set_span_in_context(span, around)
+        propagate.inject({}, here)
+        return outer, span, context.attach(here)
+
+    def end(outer: Any, span: Any, token: Any) -> None:
+        context.detach(token)
+        span.set_attributes({"http.response.header.x-request-id": ["req_0123456789"], "http.response.status_code": 200})
+        span.end()
+        outer.set_attributes({"anyint.attempts": 1, "anyint.outcome": "success"})
+        outer.end()
+
+    class Floor(client.BaseTransport):  # type: ignore[misc]
+        def handle_request(self, request: Any) -> Any:
+            held = begin()
+            answer = inner.handle_request(request)
+            end(*held)
+            return answer
+
+    class AsyncFloor(client.AsyncBaseTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            held = begin()
+            answer = await inner.handle_async_request(request)
+            end(*held)
+            return answer
+
+    return Floor() if mode == "sync" else AsyncFloor()
 
 
 def instrument(client: Any, session: Any, how: str) -> None:

@@ -108,7 +108,7 @@ def test_a_stream_is_told_as_it_ended(
     how = {
         "chunks": ending.chunks,
         "size": ending.size,
-        "timeout": (5, 0.2 if ending.name.startswith("silent") else 5),
+        "timeout": (5, 0.4 if ending.name.startswith("silent") else 5),
     }
     with only_our_warnings(surface), watching(surface, emu) as (caller, emitted):
         _, body, broken = caller.stream(ask.method, ask.path, json=ask.json, **how)

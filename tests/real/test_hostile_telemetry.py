@@ -120,19 +120,6 @@ HOSTILES = {
 }
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=(KEY,)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
-
-
 @contextlib.contextmanager
 def surroundings(hostile: Hostile) -> Iterator[None]:
     """Set what is global, for so long."""

@@ -69,19 +69,6 @@ def matrix(*, wraps: tuple[bool, ...], trio: bool) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=(KEY,)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
-
-
-@pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Emulator]:
     with Emulator(keys=("foreign",)) as running:
         yield running

@@ -29,7 +29,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 from anyint_resilience.emulator import Emulator
-from tests.conformance.kit import ASK, CHAT, KEY, configured
+from tests.conformance.kit import ASK, CHAT, configured
 from tests.conformance.surfaces import Surface, calling, every_surface
 from tests.real.tracing_kit import OURS, THREE, Traces, instrumented, wire
 
@@ -109,19 +109,6 @@ def server() -> Iterator[ThreadingHTTPServer]:
 def receiver(server: ThreadingHTTPServer) -> Receiver:
     Handler.receiver = Receiver()
     return Handler.receiver
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=(KEY,)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
 
 
 RESOURCE = Resource({"service.name": "shop"})

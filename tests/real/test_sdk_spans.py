@@ -36,19 +36,6 @@ RESET = Fault(reset="before_headers")
 every_httpx2 = surfaces(lambda surface: surface.library == "httpx2")
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Emulator]:
-    with Emulator(keys=(KEY,)) as running:
-        yield running
-    assert running.internal_errors == []
-
-
-@pytest.fixture
-def emu(gateway: Emulator) -> Emulator:
-    gateway.reset()
-    return gateway
-
-
 @contextlib.contextmanager
 def unhurried(name: str) -> Iterator[Any]:
     """Import an SDK and take the waits before its own retries away."""
