@@ -70,20 +70,8 @@ class SurfaceBase(WatchedSurface[Q, R]):
 
     # what an adapter says of its client's requests
 
-    def method_of(self, request: Q, /) -> str:
-        """Return the method."""
-        raise NotImplementedError
-
-    def place_of(self, request: Q, /) -> Place:
-        """Return where it goes."""
-        raise NotImplementedError
-
     def raw_of(self, request: Q, /) -> RawHeaders:
         """Return its headers as they go on the wire."""
-        raise NotImplementedError
-
-    def body_of(self, request: Q, /) -> Body:
-        """Return its body."""
         raise NotImplementedError
 
     def rewrite(self, request: Q, effect: Send, /) -> Q:
@@ -190,7 +178,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
         name = self._name(request, raw, body) if policy.enabled and (paid or known) else None
         before = 0 if name is None or not policy.enabled else anyint.repeats.before(name)
         outer = outer_retries(raw)
-        watch = self.unwatched(request, plan, operation, body.content) if watch is None else watch
+        watch = self.begin_watch(request, plan, operation, body.content) if watch is None else watch
         if outer:
             watch.nested(outer + 1, "header")
         elif before:

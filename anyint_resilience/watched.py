@@ -87,10 +87,10 @@ class WatchedSurface(Generic[Q, R]):
         if not self.looked_at():
             return None
         body = self.body_of(request).content
-        return self.unwatched(request, plan, glance(plan.route, body), body)
+        return self.begin_watch(request, plan, glance(plan.route, body), body)
 
-    def unwatched(self, request: Q, plan: Plan, operation: Operation, body: bytes | None) -> Watch:
-        """Begin to watch a call that is opened: its spans, if anybody looks, and in any case its log."""
+    def begin_watch(self, request: Q, plan: Plan, operation: Operation, body: bytes | None) -> Watch:
+        """Begin to watch a call: its spans, if anybody looks, and in any case its log."""
         hub = self.anyint.telemetry
         watch = Watch(hub, self, request, plan, operation)
         if self.looked_at():
@@ -101,7 +101,7 @@ class WatchedSurface(Generic[Q, R]):
 
     def watched(self, response: R, watch: Watch, /) -> None:
         """Say that a first answer was good, and follow it to its end if it is a stream."""
-        watch.good(self.status(response), self.headers(response) if watch.spans is not None else ())
+        watch.over(self.status(response), None, self.headers(response) if watch.spans is not None else ())
         if watch.follows:
             self._follow(response, watch)
         else:

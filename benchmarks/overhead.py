@@ -26,7 +26,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
@@ -132,14 +132,14 @@ def versions() -> dict[str, str]:
 # The command.
 
 
-def options() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="CPU time added per good call")
-    parser.add_argument("--rounds", type=int, default=10, help="in each process")
-    parser.add_argument("--processes", type=int, default=6, help="for each client")
+def options(what: str, sides: Iterable[str], clients: Iterable[str], rounds: int, processes: int) -> argparse.Namespace:
+    """The command line of a benchmark that measures as this one does, with its defaults."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--rounds", type=int, default=rounds, help="in each process")
+    parser.add_argument("--processes", type=int, default=processes, help="for each client")
     parser.add_argument("--calls", type=int, default=40, help="calls per turn")
-    parser.add_argument("--sides", default=",".join(LABELS), help="comma-separated; bare is always measured")
-    parser.add_argument("--clients", default=",".join(CLIENTS))
+    parser.add_argument("--sides", default=",".join(sides), help="comma-separated; bare is always measured")
+    parser.add_argument("--clients", default=",".join(clients))
     parser.add_argument("--write-readme", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
@@ -148,7 +148,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     """Measure each client in its own process; print, write, draw."""
-    wish = options()
+    wish = options("CPU time added per good call", LABELS, CLIENTS, rounds=10, processes=6)
     sides = [side for side in LABELS if side == "bare" or side in wish.sides.split(",")]
     if wish.worker:
         work(wish.worker, sides, wish)

@@ -82,23 +82,10 @@ def verdict(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def options() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="CPU time that being watched adds to a good call")
-    parser.add_argument("--rounds", type=int, default=8, help="in each process")
-    parser.add_argument("--processes", type=int, default=5, help="for each client")
-    parser.add_argument("--calls", type=int, default=40, help="calls per turn")
-    parser.add_argument("--clients", default="httpx,httpx2")
-    parser.add_argument("--sides", default=",".join(LABELS), help="comma-separated; bare is always measured")
-    parser.add_argument("--write-readme", action="store_true", help="put the table into benchmarks/README.md")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
 def main() -> None:
     """Measure each client in its own processes; print and write."""
-    wish = options()
+    what = "CPU time that being watched adds to a good call"
+    wish = overhead.options(what, LABELS, ("httpx", "httpx2"), rounds=8, processes=5)
     if wish.worker:
         work(wish.worker, wish)
         return

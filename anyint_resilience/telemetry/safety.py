@@ -103,7 +103,7 @@ def _at_an_end(body: bytes) -> str | None:
     ):
         return found[1].decode()
     found = _MODEL.search(tail)
-    if found is not None and tail[-1:] == b"}" and tail.count(b"}", found.end()) == 1 and b'\\"' not in found[0]:
+    if found is not None and tail[-1:] == b"}" and tail.count(b"}", found.end()) == 1:
         return found[1].decode()
     return None
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..contract.words import Operation
 from .details import NESTED
+from .events import Event, Value
 from .hub import Telemetry
 from .safety import model_of
 from .words import EVENTS
 
 if TYPE_CHECKING:
     from ..router import Plan
-    from .events import Value
 
 __all__ = ["LOOKERS", "Source", "Teller", "safe"]
 
@@ -132,9 +132,7 @@ class Teller:
         recording = self.spans is not None and self.spans.recording
         return recording or self.hub.hears(EVENTS[name].level if level is None else level)
 
-    def _event(self, name: str, details: dict[str, Value], level: int) -> Any:
-        from .events import Event  # late, since most calls have none
-
+    def _event(self, name: str, details: dict[str, Value], level: int) -> Event:
         route = self.plan.route
         ids = self.hub.current_ids() if self.spans is None else self.spans.ids()
         trace_id, span_id = (None, None) if ids is None else ids

@@ -117,13 +117,6 @@ class Watch(Teller):
             except Exception as error:
                 self.hub.broke(LOOKERS, error)
 
-    def good(self, status: int, headers: HeaderPairs) -> None:
-        """Say that a first attempt was good at a glance."""
-        try:
-            self._attempt_over(status, None, headers)
-        except Exception as error:
-            self.hub.broke(LOOKERS, error)
-
     def _attempt_over(self, status: int | None, error: str | None, headers: HeaderPairs) -> None:
         hub, spans, self.out = self.hub, self.spans, False
         if hub.meters is not None:
