@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,6 +11,12 @@ import pytest
 from anyint_resilience import report
 from tests.conformance.emitted import Emitted, labels
 from tests.unit.telemetry_kit import CREATE, Clock, Wire, ask, calling, silently
+
+
+@pytest.fixture
+def emitted() -> Iterator[Emitted]:
+    with Emitted() as made:
+        yield made
 
 
 def intents(emitted: Emitted, *events: str) -> set[Any]:

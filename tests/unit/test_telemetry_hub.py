@@ -6,11 +6,13 @@ import copy
 import logging
 import pickle
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import NoOpTracerProvider
 
@@ -19,6 +21,20 @@ from tests.conformance.emitted import Emitted
 from tests.unit.telemetry_kit import CHAT, CREATE, KEY, STREAM, Wire, ask, calling
 
 TWICE = (503, 200)
+
+
+@pytest.fixture
+def no_globals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which nobody has set a provider yet."""
+    for module, name in ((trace, "_TRACER_PROVIDER"), (metrics_internal, "_METER_PROVIDER")):
+        monkeypatch.setattr(module, name, None)
+        monkeypatch.setattr(module, f"{name}_SET_ONCE", type(getattr(module, f"{name}_SET_ONCE"))())
+
+
+@pytest.fixture
+def emitted() -> Iterator[Emitted]:
+    with Emitted() as made:
+        yield made
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:

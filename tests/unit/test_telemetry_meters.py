@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import metrics, trace
+from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.sdk.metrics import MeterProvider
 
 from anyint_resilience import Resilience
@@ -17,6 +19,20 @@ from tests.unit.telemetry_kit import CHAT, Wire, ask, calling
 TENANTS = 60
 MODELS = 2
 MOST = {"anyint.key": 50, "gen_ai.request.model": 100}
+
+
+@pytest.fixture
+def no_globals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which nobody has set a provider yet."""
+    for module, name in ((trace, "_TRACER_PROVIDER"), (metrics_internal, "_METER_PROVIDER")):
+        monkeypatch.setattr(module, name, None)
+        monkeypatch.setattr(module, f"{name}_SET_ONCE", type(getattr(module, f"{name}_SET_ONCE"))())
+
+
+@pytest.fixture
+def emitted() -> Iterator[Emitted]:
+    with Emitted() as made:
+        yield made
 
 
 def refused(emitted: Emitted, tenant: int) -> None:

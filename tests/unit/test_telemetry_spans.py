@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -18,6 +19,12 @@ from tests.conformance.emitted import Emitted, Span
 from tests.unit.telemetry_kit import CHAT, CREATE, HOST, KEY, STREAM, Wire, ask, calling
 
 TWICE = (503, 200)
+
+
+@pytest.fixture
+def emitted() -> Iterator[Emitted]:
+    with Emitted() as made:
+        yield made
 
 
 def parents(wire: Wire) -> list[str | None]:
