@@ -185,7 +185,7 @@ def observe(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def bench(session: nox.Session) -> None:
-    """``-- overhead`` (cost of a good call), ``-- telemetry``, ``-- import`` (of importing), ``-- leaks``."""
+    """``-- overhead`` (cost of a good call), ``-- telemetry``, ``-- import``, ``-- leaks``, ``-- duplicates``."""
     scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
     name, *args = session.posargs or ["overhead"]
     script = {**scripts, "import": HERE / "benchmarks" / "import_time.py"}.get(name)

@@ -6,26 +6,51 @@ Must not know any client, nor the order of what is done.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from .callreport import CallReport
 from .contract.routes import Route
 from .contract.words import Certainty, Operation
-from .credentials import Credentials, HeaderEdit, RawHeaders
+from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
 from .effects import Outcome
-from .policy.model import Attempt, CallReport, Decision, Observation
+from .policy.echoes import id_of
+from .policy.model import Attempt, Decision, Observation
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .router import Plan
 from .runtime import Runtime
+from .stores.protocol import Step
+from .tasks.handle import CREATES, TaskHandle
 from .tasks.ledger import Ledger
 from .telemetry.details import error_type
 from .telemetry.watch import Watch
 
-__all__ = ["Call"]
+__all__ = ["NO_PAPER", "Call", "Paper"]
 
 _SERVERS_WORDS = ("code", "type", "request_id", "task_id", "task_state", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """What the ledger is told of a paid create, and what the create itself carries for it.
+
+    ``content``: the body as the caller gave it; ``again``: what a repetition gets (see ``entries.begin``); ``facts``:
+    what its task's handle is made of; ``mount``: the path before the contract's own; ``mark``: what it carries to be
+    found by, in ``body``, which is sent in the place of its own.
+    """
+
+    content: bytes | None = field(default=None, repr=False)
+    facts: dict[str, Any] = field(default_factory=dict)
+    mount: bytes = b""
+    again: str = ""
+    mark: str = ""
+    body: bytes | None = field(default=None, repr=False)
+
+
+NO_PAPER = Paper()
 
 
 class Call:
@@ -36,9 +61,13 @@ class Call:
     running attempt by itself, so that here it only bounds the waits. ``notes``: what to begin the report's notes with.
     ``name``: what makes the request the same one when it comes again; ``repeats``: how often it failed before.
     ``watch``: what is told of it to those who look on.
+
+    Of a paid create: ``paper`` is what the ledger is told of it. ``seen``, ``whole``, ``answer`` and ``task`` are of
+    the last answer: what it meant, whether all of it was read, the answer as the ledger keeps it, the task it names.
     """
 
     __slots__ = (
+        "answer",
         "attempts",
         "certainty",
         "credentials",
@@ -53,14 +82,18 @@ class Call:
         "operation",
         "out",
         "outer_retries",
+        "paper",
         "plan",
         "policy",
         "repeats",
         "replayable",
         "runtime",
+        "seen",
         "sent",
         "started",
+        "task",
         "watch",
+        "whole",
     )
 
     def __init__(
@@ -79,6 +112,7 @@ class Call:
         replayable: bool,
         intent: str | None,
         outer_retries: int,
+        paper: Paper = NO_PAPER,
         sent: bool = False,
         edit: HeaderEdit | None = None,
         span: float | None = None,
@@ -98,6 +132,11 @@ class Call:
         self.replayable = replayable
         self.intent = intent
         self.outer_retries = outer_retries
+        self.paper = paper
+        self.task: TaskHandle | None = None
+        self.seen: Observation | None = None
+        self.answer: dict[str, Any] | None = None
+        self.whole = False
         self.notes: list[str] = list(notes)
         self.name = name
         self.repeats = 0 if outer_retries else repeats  # a layer that says so is no riddle
@@ -178,6 +217,7 @@ class Call:
         seen: Observation | None = None,
         waited: float = 0.0,
         again: bool = False,
+        asked: str | None = None,
     ) -> None:
         """Write an attempt that went out with ``edit`` down for the report, and tell of it; ``again``: one follows."""
         made = Attempt(
@@ -189,11 +229,23 @@ class Call:
             decision=decision,
             waited=waited,
             request_id=None if seen is None else seen.request_id,
+            asked=asked,
         )
         self.attempts.append(made)
-        lost = self.paid and not again and decision is not None and decision.certainty is Certainty.UNKNOWN
+        lost = (
+            self.paid
+            and not again
+            and asked is None
+            and decision is not None
+            and decision.certainty is Certainty.UNKNOWN
+        )
         used = partial(self.credentials.used, self.headers, edit)
         self.watch.decided(made, seen, used, again=again, lost=lost, intent=self.intent)
+
+    def store_failed(self, error: Exception) -> None:
+        """Tell that the ledger's store failed."""
+        self.notes.append(f"the store failed, this process's memory served instead: {type(error).__name__}")
+        self.watch.store_failed(self.ledger.store, error)
 
     def cut(self, error: BaseException) -> None:
         """Tell that something from outside has ended the call; paid work that was out by then may have been done."""
@@ -208,6 +260,28 @@ class Call:
             name: "" if name == "note" else None for name, word in words if word and self.credentials.holds(word)
         }
         return replace(seen, **bare) if bare else seen
+
+    def name_task(self, task_id: str | None, request_id: str | None) -> None:
+        """Make the handle of a task that an answer names, where its route has a query."""
+        facts = self.paper.facts
+        if task_id is None or facts.get("route") not in CREATES:
+            return
+        ids = self.watch.ids()
+        trace = {} if ids is None else {"trace_id": ids[0], "span_id": ids[1]}
+        with suppress(ValueError):  # a request id that no handle takes is no reason to lose the task
+            named = {"task_id": task_id, "request_id": id_of(request_id), "key_id": self.key_id()}
+            self.task = TaskHandle(**{**facts, **trace, **named})
+
+    def key_id(self) -> str | None:
+        """Return what stands for the key that the call went out with, None where there was none."""
+        return key_id(self.credentials.used(self.headers, self.edit)).hex() or None
+
+    def settling(self) -> Step:
+        """Return the step that settles this create in the ledger."""
+        task = None if self.task is None else self.task.as_dict()
+        return self.ledger.leave(
+            self.certainty, mark=self.paper.mark, task=task, answer=self.answer, facts=self.paper.facts
+        )
 
     def patience(self, seconds: float) -> float:
         """Return how long something may take: so many seconds, or what is left of the deadline if that is less."""
@@ -227,5 +301,6 @@ class Call:
             outer_retries=self.outer_retries,
             repeats=self.repeats,
             intent=self.intent if fate is Certainty.UNKNOWN else None,
+            task=self.task,
             notes=(*self.notes, *cut),
         )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .contract.routes import HOSTS
 from .credentials import Credentials, KeySource, key_problem
@@ -20,8 +20,10 @@ from .repeats import Repeats
 from .router import Router, host_problem
 from .runtime import Runtime
 from .stores.memory import MemoryStore
+from .stores.opening import opened, store_problem
 from .stores.protocol import Store
 from .tasks.ledger import Ledger
+from .tasks.timetable import Timetable
 from .telemetry.events import Listener
 from .telemetry.hub import Telemetry, telemetry_problems
 from .telemetry.words import SpanMode
@@ -50,8 +52,17 @@ class Resilience:
         hosts: more such URLs.
         policy: when to try again, and when to stop.
         seedance: also know the ``/doubao`` routes, which no AnyInt page names.
-        store: where state shared between calls lives; memory of this process by default.
-        unknown_window: seconds for which a paid create of unknown outcome is not sent again.
+        store: where state shared between calls lives: this process's memory by default, ``"sqlite:///path"`` for a file
+            that the processes of one machine share and that survives them, or a :class:`Store` of your own.
+        unknown_window: seconds for which a paid create of unknown outcome is not sent again, and for which one that was
+            made is remembered.
+        dedupe: ``"fingerprint"``: the same create (by route, body and key) is not made anew while its first task is
+            unfinished; its task is asked for instead. None: asking twice for the same prompt gives two tasks.
+        reconcile: put a mark on paid creates where the contract has a place for one (Kling's ``external_task_id``, the
+            query of a Suno ``callBackUrl``), and look for one of unknown outcome by it. AnyInt confirms neither, so it
+            is off by default.
+        strict_ledger: a paid create that the store can't record is not sent (``NotRecorded``); else this process's
+            memory serves, with an error in the log.
         spans: ``auto`` (a span for the call and one for each attempt; HTTP instrumentations of OpenTelemetry keep
             quiet meanwhile, so that no attempt has two), ``always`` (ours, whatever else there is), ``call-only``
             (none for attempts: leave those to an instrumentation), ``off``.
@@ -69,8 +80,11 @@ class Resilience:
     hosts: Iterable[str] = ()
     policy: Policy = field(default_factory=Policy)
     seedance: bool = False
-    store: Store | None = field(default=None, repr=False)  # it may say where it is, and by which password
+    store: Store | str | None = field(default=None, repr=False)  # it may say where it is, and by which password
     unknown_window: float = 3600.0
+    dedupe: Literal["fingerprint"] | None = None
+    reconcile: bool = False
+    strict_ledger: bool = False
     spans: SpanMode = "auto"
     tracer_provider: TracerProvider | None = field(default=None, repr=False)
     meter_provider: MeterProvider | None = field(default=None, repr=False)
@@ -81,6 +95,7 @@ class Resilience:
     router: Router = field(init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
     repeats: Repeats = field(init=False, repr=False)
+    timetable: Timetable = field(init=False, repr=False)
     telemetry: Telemetry = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,14 +108,24 @@ class Resilience:
         problems = self._problems(hosts)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
-        store = MemoryStore(self.runtime.monotonic) if self.store is None else self.store
+        if isinstance(self.store, str):
+            store = opened(self.store, wall=self.runtime.wall)
+        else:
+            store = MemoryStore(self.runtime.monotonic) if self.store is None else self.store
+        ledger = Ledger(
+            store,
+            spare=MemoryStore(self.runtime.monotonic),
+            window=float(self.unknown_window),
+            strict=self.strict_ledger,
+        )
         for name, value in (
             ("hosts", hosts),
             ("store", store),
             ("credentials", Credentials(self.api_key)),
             ("router", Router(urls=urls, seedance=self.seedance)),
             ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=256))),
-            ("ledger", Ledger(store, spare=MemoryStore(self.runtime.monotonic), window=float(self.unknown_window))),
+            ("ledger", ledger),
+            ("timetable", Timetable()),
         ):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "telemetry", self._telemetry())
@@ -151,6 +176,14 @@ class Resilience:
             problems.append(f"seedance must be True or False, not {self.seedance!r}")
         if not isinstance(self.runtime, Runtime):
             problems.append(f"runtime must be a Runtime, not {type(self.runtime).__name__}")
+        if self.dedupe not in (None, "fingerprint"):
+            problems.append(f"dedupe must be 'fingerprint' or None, not {self.dedupe!r}")
+        for name in ("reconcile", "strict_ledger"):
+            if not isinstance(getattr(self, name), bool):
+                problems.append(f"{name} must be True or False, not {getattr(self, name)!r}")
+        problem = None if self.store is None else store_problem(self.store)
+        if problem is not None:
+            problems.append(f"store {problem}")
         window = self.unknown_window
         if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
             problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")

@@ -236,6 +236,15 @@ class Credentials:
         known = tuple(self._seen) if self._key is None else (self._key, *self._seen)  # a copy: other threads add to it
         return any(key in raw if len(key) >= _SHORT else key == raw for key in known)
 
+    def known(self, headers: RawHeaders, family: Family | None, style: AuthStyle, *, secure: bool) -> bytes | None:
+        """Return the key that a request will go out with, as far as that stands before it is sent.
+
+        What a callable gives is its own affair, and may be another one next time: None.
+        """
+        if self._source is not None:
+            return self.used(headers, None)
+        return self.used(headers, self.edit(headers, family, style, secure=secure))
+
     def used(self, headers: RawHeaders, edit: HeaderEdit | None) -> bytes | None:
         """Return the key a request goes out with."""
         final = headers if edit is None else edit.apply(headers)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from .calls import Call
 from .credentials import HeaderEdit
 from .driven import AsyncSurface, Keyed, Surface, SyncSurface
-from .effects import Discard, Outcome, Peek, Result, Send, Sleep, StateCall
+from .effects import Answer, Discard, Outcome, Peek, Result, Send, Sleep, StateCall
 from .engine import run
 from .exceptions import ResilienceError
 from .reports import attach
@@ -202,7 +202,7 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
 
 def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
-        effect.edit = call.watch.sending(effect.number, effect.edit)
+        effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask)
         try:
             return answered(surface, surface.send(surface.rewrite(request, effect)))
         except Exception as error:
@@ -219,7 +219,9 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
             surface.discard(effect.response)
         return None
     if isinstance(effect, StateCall):
-        return _change_state(call, effect)
+        return _change_state(surface, call, effect)
+    if isinstance(effect, Answer):
+        return surface.made(request, effect)
     key = call.credentials.ask(effect.used)
     if isawaitable(key):
         _close(key)
@@ -229,7 +231,7 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
 
 async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
-        effect.edit = call.watch.sending(effect.number, effect.edit)
+        effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask)
         try:
             sending = surface.send(surface.rewrite(request, effect))
             response = await (sending if effect.remaining is None else in_time(effect.remaining, sending))
@@ -248,19 +250,23 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
             await surface.discard(effect.response)
         return None
     if isinstance(effect, StateCall):
-        return _change_state(call, effect)
+        return _change_state(surface, call, effect)
+    if isinstance(effect, Answer):
+        return surface.made(request, effect)
     key = call.credentials.ask(effect.used)
     return call.credentials.accept(await key if isawaitable(key) else key)
 
 
-def _change_state(call: Call, effect: StateCall) -> Any:
-    """Run a step on the store; one that fails must not be a new way for calls to fail, nor to pay twice."""
+def _change_state(surface: Surface[Q, R], call: Call, effect: StateCall) -> Any:
+    """Run a step on the ledger's store, telling of one that fails."""
     try:
-        return call.ledger.store.update(effect.key, effect.step, effect.ttl)
+        return call.ledger.change(effect, call.store_failed)
     except Exception as error:
-        call.notes.append(f"the store failed, this process's memory served instead: {type(error).__name__}")
-        call.watch.store_failed(call.ledger.store, error)
-        return call.ledger.spare.update(effect.key, effect.step, effect.ttl)
+        failure = surface.unrecorded(call, error)
+    try:
+        raise failure
+    finally:
+        del failure
 
 
 def answered(surface: Surface[Q, R], response: R) -> Outcome[R]:

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from .calls import Call
 from .credentials import HeaderEdit
-from .effects import Peek, Peeked, Result, Send
+from .effects import Answer, Peek, Peeked, Result, Send
 from .policy.model import Fault, HeaderPairs
 from .router import Plan
 from .telemetry.watch import Watch
@@ -76,7 +76,11 @@ class Surface(Protocol[Q, R]):
         ...
 
     def rewrite(self, request: Q, effect: Send, /) -> Q:
-        """Return the request for one attempt: edited headers, time-outs within what remains."""
+        """Return the request for one attempt: edited headers or body, a query in its place, time-outs."""
+        ...
+
+    def made(self, request: Q, answer: Answer, /) -> R:
+        """Return an answer given before as a response of the client's."""
         ...
 
     def clean(self, response: R, plan: Plan, /) -> bool:
@@ -97,6 +101,10 @@ class Surface(Protocol[Q, R]):
 
     def ended(self, call: Call, result: Result[R], /) -> None:
         """Take note of how a call ended."""
+        ...
+
+    def unrecorded(self, call: Call, error: Exception, /) -> Exception:
+        """Return what to raise where a strict ledger could not enter a create."""
         ...
 
     def failure(self, call: Call, result: Result[R], /) -> Exception:

@@ -9,22 +9,60 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from .callreport import CallReport
 from .credentials import HeaderEdit
-from .policy.model import CallReport, Decision, Fault, HeaderPairs
+from .policy.model import Decision, Fault, HeaderPairs
+from .router import Plan
 from .stores.protocol import Step
 
-__all__ = ["AskKey", "Discard", "Flow", "Outcome", "Peek", "Peeked", "R", "Result", "Send", "Sleep", "StateCall"]
+__all__ = [
+    "Answer",
+    "Ask",
+    "AskKey",
+    "Discard",
+    "Flow",
+    "Outcome",
+    "Peek",
+    "Peeked",
+    "R",
+    "Result",
+    "Send",
+    "Sleep",
+    "StateCall",
+]
 
 R = TypeVar("R")
 
 
 @dataclass(slots=True)
+class Ask:
+    """A GET to the gateway that a create went to: its path (with any query) and the plan of that."""
+
+    target: bytes
+    plan: Plan
+
+
+@dataclass(slots=True)
 class Send:
-    """Put the request on the wire; told: an :class:`Outcome`. ``remaining`` bounds it, in seconds."""
+    """Put the request on the wire; told: an :class:`Outcome`. ``remaining`` bounds it, in seconds.
+
+    ``body``: what to send in the place of its own; ``ask``: send this GET to the same gateway in its place.
+    """
 
     number: int
     edit: HeaderEdit | None = None
     remaining: float | None = None
+    body: bytes | None = field(default=None, repr=False)
+    ask: Ask | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer given before, to be handed over as a response of the client's; told: that response."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)
@@ -61,6 +99,7 @@ class StateCall:
     key: str
     step: Step
     ttl: float
+    enters: bool = False  # a create, which must not go out without it
 
 
 @dataclass(slots=True)
@@ -101,6 +140,8 @@ class Result(Generic[R]):
     refused: bool = False  # the ledger did not let it out
     unknown: bool = False  # a paid create or upload of unknown fate
     late: bool = False  # the user's deadline has passed
+    instead: str | None = None  # what the response is in the place of the create's own: replayed, polled, found
+    sent: bool = True  # a create went out
 
 
-Flow: TypeAlias = "Generator[Send | Peek[R] | Discard[R] | Sleep | StateCall | AskKey, Any, Result[R]]"
+Flow: TypeAlias = "Generator[Send | Answer | Peek[R] | Discard[R] | Sleep | StateCall | AskKey, Any, Result[R]]"

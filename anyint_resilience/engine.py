@@ -11,15 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from .calls import Call
-from .contract.words import Cause, Certainty, Operation
-from .effects import AskKey, Discard, Flow, Outcome, Peek, Peeked, R, Result, Send, Sleep, StateCall
-from .policy.model import Action, Decision, Fault, FaultKind, Observation
-from .policy.reading import needs_body, read_response
+from .contract.words import Cause, Certainty
+from .creates import entered, reconciled
+from .effects import AskKey, Discard, Flow, Outcome, R, Result, Send, Sleep, StateCall
+from .judging import judge
+from .policy.model import Action, Decision
 
 __all__ = ["run"]
 
-PEEK_BYTES = 64 * 1024  # of a body are read for classification; the caller still gets all of it
-PEEK_SECONDS = 10.0  # is how long that may take
 PROXY_AUTH_REQUIRED = 407  # RFC 9110 15.5.8: the proxy's, not AnyInt's
 
 
@@ -33,18 +32,19 @@ def run(call: Call) -> Flow[R]:
         return (yield from _once(call))
     if call.intent is None:
         return (yield from _attempts(call))
+    held: Result[R] | None = yield from entered(call)
+    if held is not None:
+        return held
     ledger, key = call.ledger, call.ledger.key(call.intent)
-    since = yield StateCall(key, ledger.enter, ledger.window)
-    if since is not None:
-        return _refused(call, since)
     try:
-        result: Result[R] = yield from _attempts(call)
+        made: Result[R] = yield from _attempts(call)
+        result: Result[R] = yield from reconciled(call, made)
     except GeneratorExit:
         raise  # nobody drives us any more; the entry expires by itself
     except BaseException:
-        yield StateCall(key, ledger.leave(call.certainty), ledger.window)
+        yield StateCall(key, call.settling(), ledger.window)
         raise
-    yield StateCall(key, ledger.leave(call.certainty), ledger.window)
+    yield StateCall(key, call.settling(), ledger.window)
     return result
 
 
@@ -58,7 +58,7 @@ def _once(call: Call) -> Flow[R]:
 
 def _attempts(call: Call) -> Flow[R]:
     """Send until a decision says to stop; the answer of the last attempt is never lost."""
-    number, asked = 0, False
+    number, asked, before = 0, False, len(call.attempts)
     while True:
         number += 1
         remaining = call.remaining()
@@ -66,8 +66,8 @@ def _attempts(call: Call) -> Flow[R]:
             return Result(report=call.report(), late=True)  # a wait or the key source took all the time there was
         began = call.begin()
         edit = call.edit
-        outcome: Outcome[R] = yield Send(number, edit, remaining)
-        decision, seen = yield from _judge(call, outcome, number)
+        outcome: Outcome[R] = yield Send(before + number, edit, remaining, call.paper.body)
+        decision, seen = yield from judge(call, outcome, number)
         took = call.over(outcome, decision, began)
         if decision.action is Action.BACKOFF and not call.replayable:
             decision = _final(decision, "the body can be sent only once")
@@ -77,7 +77,9 @@ def _attempts(call: Call) -> Flow[R]:
             changed = yield from _new_key(call, outcome)
         again = changed or decision.action is Action.BACKOFF
         delay = decision.delay if again and not changed and decision.delay is not None else 0.0
-        call.record(number, began, took, outcome, edit, decision=decision, seen=seen, waited=delay, again=again)
+        call.record(
+            before + number, began, took, outcome, edit, decision=decision, seen=seen, waited=delay, again=again
+        )
         if outcome.response is not None and (again or outcome.error is not None):
             yield Discard(outcome.response)
         if not again:
@@ -85,43 +87,6 @@ def _attempts(call: Call) -> Flow[R]:
         del outcome  # an error kept here would keep its frames, and they this one
         if delay > 0:
             yield Sleep(delay)
-
-
-def _judge(
-    call: Call, outcome: Outcome[R], number: int
-) -> Generator[Peek[R], Any, tuple[Decision, Observation | None]]:
-    """Turn an outcome into a decision, reading as much of the body as that takes."""
-    wall, u, body, cut = call.runtime.wall(), call.runtime.random(), b"", False
-    operation = call.operation
-    if outcome.response is not None and needs_body(call.route, operation, outcome.status, outcome.headers):
-        until = call.runtime.monotonic() + call.patience(PEEK_SECONDS)
-        peeked: Peeked = yield Peek(outcome.response, PEEK_BYTES, until, call.remaining())
-        body, cut = peeked.body, not peeked.complete and peeked.error is None
-        if peeked.error is not None and outcome.status < 400:
-            outcome.error = peeked.error
-            outcome.fault = Fault(FaultKind.BODY_ERROR, type(peeked.error).__name__, outcome.status)
-        elif peeked.error is not None:
-            call.notes.append(f"the body of the {outcome.status} broke after {len(body)} bytes")
-    elif outcome.status < 300:
-        operation = Operation.STREAM  # not looked at: its body says nothing, its status is all there is
-    if outcome.fault is not None or outcome.response is None:
-        fault = Fault(FaultKind.UNKNOWN) if outcome.fault is None else outcome.fault
-        return _on_fault(call, fault, number, wall, u), None
-    seen = read_response(call.route, operation, outcome.status, outcome.headers, body, now=wall)
-    if cut and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN:
-        # Not broken, only longer than what we look at: the caller gets all of it.
-        seen = read_response(call.route, Operation.STREAM, outcome.status, outcome.headers, now=wall)
-    seen = call.without_keys(seen)
-    decision = call.policy.on_response(
-        call.route, call.operation, seen, method=call.method, attempt=number, elapsed=call.elapsed(), now=wall, u=u
-    )
-    return decision, seen
-
-
-def _on_fault(call: Call, fault: Fault, number: int, wall: float, u: float) -> Decision:
-    return call.policy.on_fault(
-        call.route, call.operation, fault, method=call.method, attempt=number, elapsed=call.elapsed(), now=wall, u=u
-    )
 
 
 def _key_refused(outcome: Outcome[Any], decision: Decision) -> bool:
@@ -153,8 +118,10 @@ def _new_key(call: Call, outcome: Outcome[R]) -> Generator[AskKey | Discard[R], 
 
 
 def _result(call: Call, outcome: Outcome[R], decision: Decision) -> Result[R]:
-    remaining = call.remaining()
+    remaining, seen = call.remaining(), call.seen
     lost = outcome.fault is not None
+    if seen is not None and call.paid and decision.certainty is Certainty.COMMITTED:
+        call.name_task(seen.task_id, seen.request_id)
     return Result(
         report=call.report(decision),
         decision=decision,
@@ -163,14 +130,6 @@ def _result(call: Call, outcome: Outcome[R], decision: Decision) -> Result[R]:
         unknown=call.paid and lost and decision.certainty is Certainty.UNKNOWN,
         late=lost and remaining is not None and remaining <= 0,
     )
-
-
-def _refused(call: Call, since: float) -> Result[Any]:
-    """Give the result of a create that the ledger holds back: as unknown as the one before it."""
-    why = f"not sent: the same create ended with an unknown outcome {since:.0f} s ago"
-    decision = replace(_on_fault(call, Fault(FaultKind.UNKNOWN), 1, call.runtime.wall(), 0.0), reason=why)
-    call.notes.append(why)
-    return Result(report=call.report(decision), decision=decision, refused=True, unknown=True)
 
 
 def _final(decision: Decision, why: str) -> Decision:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from .policy.model import Attempt, CallReport
+from .callreport import CallReport
+from .policy.model import Attempt
 from .router import Plan
 
 __all__ = ["REPORT_KEY", "attach", "report"]

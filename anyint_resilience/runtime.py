@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["Runtime", "in_time", "later"]
+__all__ = ["Bell", "Runtime", "in_time", "later"]
 
 T = TypeVar("T")
 
@@ -52,6 +54,61 @@ def later(seconds: float, call: Callable[[], object]) -> Callable[[], object]:
     return get_running_loop().call_later(seconds, call).cancel
 
 
+class Bell:
+    """Wakes who rests, be it a thread or a coroutine, from any thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._wake: Callable[[], object] | None = None
+
+    def ring(self) -> None:
+        """Wake whoever rests now, or rests next."""
+        self._event.set()
+        wake = self._wake
+        if wake is not None:
+            with suppress(RuntimeError):  # its event loop is gone, and so is who rested there
+                wake()
+
+    def rest(self, seconds: float) -> bool:
+        """Rest for so many seconds, or until it rings; return whether it did."""
+        rang = self._event.wait(seconds)
+        self._event.clear()
+        return rang
+
+    async def arest(self, seconds: float) -> bool:
+        """Do as :meth:`rest`, awaiting; on asyncio and trio."""
+        waker, self._wake = _waker()
+        try:
+            if not self._event.is_set():
+                with suppress(*_timeouts()):
+                    await in_time(seconds, waker())
+            rang = self._event.is_set()
+        finally:
+            self._wake = None
+        self._event.clear()
+        return rang
+
+
+def _timeouts() -> tuple[type[BaseException], ...]:
+    from asyncio import TimeoutError as AsyncTimeout  # the built-in one from Python 3.11 on
+
+    return TimeoutError, AsyncTimeout
+
+
+def _waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], object]]:
+    """Return what waits on the running event loop until it is woken, and what wakes it from any thread."""
+    try:
+        from asyncio import Event, get_running_loop
+
+        loop, event = get_running_loop(), Event()
+    except RuntimeError:  # not asyncio
+        import trio
+
+        token, told = trio.lowlevel.current_trio_token(), trio.Event()
+        return told.wait, lambda: token.run_sync_soon(told.set)
+    return event.wait, lambda: loop.call_soon_threadsafe(event.set)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """The outside world: ``monotonic`` and ``wall`` in seconds, ``random`` in [0, 1), two ways to sleep."""
@@ -61,3 +118,17 @@ class Runtime:
     random: Callable[[], float] = random.random
     sleep: Callable[[float], object] = time.sleep
     asleep: Callable[[float], Awaitable[object]] = _asleep
+
+    def rest(self, bell: Bell, seconds: float) -> bool:
+        """Rest until the time is over or the bell rings; return whether it rang. A sleep of others is not woken."""
+        if self.sleep is time.sleep:
+            return bell.rest(seconds)
+        self.sleep(seconds)
+        return False
+
+    async def arest(self, bell: Bell, seconds: float) -> bool:
+        """Do as :meth:`rest`, awaiting."""
+        if self.asleep is _asleep:
+            return await bell.arest(seconds)
+        await self.asleep(seconds)
+        return False

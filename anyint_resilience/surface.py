@@ -9,26 +9,37 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from .calls import Call
+from .callreport import CallReport
+from .calls import NO_PAPER, Call
 from .config import OVERRIDES, Resilience
-from .contract.routes import HOSTS
 from .contract.words import AuthStyle, Certainty
-from .credentials import HeaderEdit, RawHeaders, key_id, outer_retries
+from .credentials import HeaderEdit, RawHeaders, outer_retries
 from .driven import Keyed
-from .effects import Result, Send
-from .exceptions import REFUSED, DeadlineExceeded, OutcomeUnknown, ResilienceError
-from .policy.model import CallReport
-from .policy.request import operation_of, same_body
+from .effects import Answer, Result, Send
+from .exceptions import MADE, REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
+from .intents import name_of, paper_of
+from .policy.request import operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .repeats import MULTIPLY
 from .reports import attach
-from .router import MAX_CACHED, PORTS, Plan
-from .tasks.ledger import intent_of
+from .router import MAX_CACHED, Plan
 from .telemetry.watch import Watch
 from .watched import Body, Place, WatchedSurface, tells_off
 
-__all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
+__all__ = ["MARK_HEADER", "NOT_ASKED", "OF_LENGTH", "Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
+
+MARK_HEADER = "x-anyint-resilience"
+"""On an answer that is not the create's own: ``replayed``, ``polled`` or ``found``."""
+NOT_ASKED = frozenset(
+    (
+        *("content-type", "content-length", "content-encoding", "transfer-encoding", "expect", "idempotency-key"),
+        *("x-dashscope-async", "x-stainless-retry-count"),
+    )
+)
+"""Headers that belong to a create and not to a query that goes out in its place."""
+OF_LENGTH = frozenset(("content-length", "transfer-encoding"))
+"""Headers that say how long a body is."""
 
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -42,6 +53,7 @@ class Errors:
 
     unknown: type[OutcomeUnknown]
     unknown_timeout: type[OutcomeUnknown]
+    unrecorded: type[NotRecorded]
     late: type[DeadlineExceeded]
     timeouts: tuple[type[BaseException], ...]
 
@@ -76,6 +88,10 @@ class SurfaceBase(WatchedSurface[Q, R]):
 
     def rewrite(self, request: Q, effect: Send, /) -> Q:
         """Return the request for one attempt; the caller's own is never changed, so a redirect can't carry our key."""
+        raise NotImplementedError
+
+    def made(self, request: Q, answer: Answer, /) -> R:
+        """Return an answer that was given before as a response of the client's, its body unread."""
         raise NotImplementedError
 
     def own_policy(self, request: Q, /) -> object:
@@ -175,9 +191,13 @@ class SurfaceBase(WatchedSurface[Q, R]):
         paid = policy.enabled and operation in PAID
         # Reads are asked again and again by nature (polls); a file is read for nothing less than a paid create.
         known = self.method_of(request) not in _READS and body.content is not None
-        name = self._name(request, raw, body) if policy.enabled and (paid or known) else None
+        method, place = self.method_of(request), self.place_of(request)
+        used = anyint.credentials.known(raw, plan.route.family, plan.style, secure=plan.secure)
+        name = name_of(method, place, raw, body, used) if policy.enabled and (paid or known) else None
         before = 0 if name is None or not policy.enabled else anyint.repeats.before(name)
         outer = outer_retries(raw)
+        named = paid and name is not None
+        paper = paper_of(anyint, plan.route, place, raw, body, str(name), used, outer) if named else NO_PAPER
         watch = self.begin_watch(request, plan, operation, body.content) if watch is None else watch
         if outer:
             watch.nested(outer + 1, "header")
@@ -186,7 +206,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
         return Call(
             watch=watch,
             plan=plan,
-            method=self.method_of(request),
+            method=method,
             operation=operation,
             policy=policy,
             runtime=anyint.runtime,
@@ -196,6 +216,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
             started=started,
             replayable=body.replayable,
             intent=name if paid else None,
+            paper=paper,
             outer_retries=outer,
             sent=sent,
             edit=edit,
@@ -214,25 +235,6 @@ class SurfaceBase(WatchedSurface[Q, R]):
         if not isinstance(own, Policy):
             raise ResilienceError(f"the policy on a request must be a Policy, not {type(own).__name__}")
         return own
-
-    def _name(self, request: Q, raw: RawHeaders, body: Body) -> str | None:
-        """Name a request, so that it is known when a layer above sends it anew; None where it can't be."""
-        values = {name.lower(): value for name, value in raw}
-        scheme, host, port, target = self.place_of(request)
-        # AnyInt's two hosts are one gateway; any other host is a gateway of its own, whichever client writes its port.
-        number = PORTS.get(scheme, 0) if port is None else port
-        gateway = b"" if host in HOSTS else f"{host}:{number}".encode()
-        used = key_id(self.anyint.credentials.used(raw, None))
-        what = (self.method_of(request).encode(), gateway, target, used)
-        given = values.get(b"idempotency-key")
-        if given:
-            return intent_of(b"given", *what, given)
-        kind = values.get(b"content-type", b"")
-        if body.content is not None:
-            return intent_of(b"body", *what, same_body(body.content, kind))
-        if body.chunks is not None:
-            return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in body.chunks()))
-        return None
 
     def ended(self, call: Call, result: Result[R]) -> None:
         """Remember a call that ended without success."""
@@ -256,7 +258,9 @@ class SurfaceBase(WatchedSurface[Q, R]):
         if result.unknown:
             timed_out = isinstance(error, self.errors.timeouts)
             kind = self.errors.unknown_timeout if timed_out else self.errors.unknown
-            said = REFUSED if result.refused or result.decision is None else result.decision.guidance
+            said = REFUSED if result.decision is None else result.decision.guidance
+            if result.refused and result.decision is not None:
+                said = MADE if result.decision.certainty is Certainty.COMMITTED else REFUSED
             unknown = kind(f"{call.route.name}: {said}" + ("" if call.intent is None else f" (intent {call.intent})"))
             unknown.intent = call.intent
             unknown.__cause__ = error
@@ -266,6 +270,20 @@ class SurfaceBase(WatchedSurface[Q, R]):
             return self.late(call, error, result.report)
         attach(error, result.report)
         return error
+
+    def unrecorded(self, call: Call, error: Exception) -> Exception:
+        """Return what is raised where a strict ledger could not enter a create."""
+        made = self.errors.unrecorded(
+            f"{call.route.name}: not sent: the ledger could not record it ({type(error).__name__})"
+        )
+        made.__cause__ = error
+        attach(made, call.report())
+        return made
+
+    def told_on(self, result: Result[R]) -> list[tuple[str, str]]:
+        """Return the headers to add to an answer: for layers above, and where it is not the create's own."""
+        told = [("x-should-retry", "false")] if tells_off(result) else []
+        return told if result.instead is None else [*told, (MARK_HEADER, result.instead)]
 
     def late(self, call: Call, cause: Exception | None, report: CallReport | None = None) -> ResilienceError:
         """Return what is raised when the user's deadline has passed."""

@@ -132,6 +132,8 @@ class WatchedSurface(Generic[Q, R]):
         if outcome == "success" and response is not None and watch.follows:
             self._follow(response, watch)
             return
+        if result.instead is not None:
+            watch.told(f"create {result.instead}", reason="" if decision is None else decision.reason)
         if outcome == "held_back":
             watch.held_back(REFUSED, call.intent)
         elif outcome == "late":
@@ -148,6 +150,8 @@ def outcome_of(result: Result[Any], status: int, *, lost: bool) -> str:
     """
     if result.refused:
         return "held_back"
+    if result.instead is not None and not result.sent:
+        return "replayed"
     if lost and result.decision is not None and result.decision.cause is not None:
         return "unknown"
     if result.late:

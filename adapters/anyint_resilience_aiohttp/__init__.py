@@ -6,12 +6,14 @@ Must not decide anything: all behaviour is in the core.
 from __future__ import annotations
 
 import warnings
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.client_middlewares import ClientHandlerType
+from yarl import URL
 
 from anyint_resilience import Resilience, report
 from anyint_resilience import exceptions as ours
@@ -19,11 +21,23 @@ from anyint_resilience.config import OVERRIDES
 from anyint_resilience.drive import answered, drive_async, failed, resume_async
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Errors
+from anyint_resilience.tasks.updates import TaskUpdate
+from anyint_resilience.tasks.waiting import Looked
+from anyint_resilience.waits import Gathered, awaited, unwrapped, updates_async
 
 from ._faults import AsyncTimeout
 from ._surface import GOOGLE, IDEMPOTENT, KEY, RETRIES, Hop, Surface
 
-__all__ = ["DeadlineExceeded", "OutcomeUnknown", "OutcomeUnknownTimeout", "ResilientMiddleware", "wrap"]
+__all__ = [
+    "DeadlineExceeded",
+    "NotRecorded",
+    "OutcomeUnknown",
+    "OutcomeUnknownTimeout",
+    "ResilientMiddleware",
+    "task_updates",
+    "wait_for_task",
+    "wrap",
+]
 
 
 class OutcomeUnknown(ours.OutcomeUnknown, aiohttp.ClientConnectionError):
@@ -34,6 +48,10 @@ class OutcomeUnknownTimeout(ours.OutcomeUnknown, aiohttp.ServerTimeoutError):
     """The same after a time-out; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
 
 
+class NotRecorded(ours.NotRecorded, aiohttp.ClientConnectionError):
+    """A strict ledger could not record a paid create, which was not sent; also an ``aiohttp.ClientConnectionError``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, aiohttp.ServerTimeoutError):
     """The user's deadline has passed; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
 
@@ -41,6 +59,7 @@ class DeadlineExceeded(ours.DeadlineExceeded, aiohttp.ServerTimeoutError):
 _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
+    unrecorded=NotRecorded,
     late=DeadlineExceeded,
     timeouts=(AsyncTimeout, TimeoutError),
 )
@@ -186,3 +205,49 @@ def _watched(bare: Any, surface: Surface) -> Any:
 
     WatchedRequest.__name__, WatchedRequest.__qualname__ = bare.__name__, bare.__qualname__
     return WatchedRequest
+
+
+async def wait_for_task(
+    session: aiohttp.ClientSession,
+    task: object,
+    on_update: Callable[[TaskUpdate], object] | None = None,
+    deadline: float | None = None,
+) -> TaskUpdate:
+    """Wait for a task to its end and return its last update; see :func:`task_updates` for each.
+
+    Args:
+        session: the one it was made with, or any other that is wrapped: any process, any client library.
+        task: a :class:`TaskHandle`, its JSON, or what the create came back with.
+        on_update: called with each :class:`TaskUpdate`; what it raises ends the wait.
+        deadline: seconds from now; 30 minutes by default.
+
+    Raises:
+        TaskFailed, QueryRefused, TaskTimeout: with the handle; whatever ends a wait, the task itself goes on.
+        ValueError: if there is no task, or it is at a gateway that is none of the configuration's.
+        TypeError: if the client is not wrapped.
+    """
+    return await awaited(updates_async(_anyint_of(session), task, deadline, partial(_look, session)), on_update)
+
+
+def task_updates(
+    session: aiohttp.ClientSession, task: object, deadline: float | None = None
+) -> AsyncIterator[TaskUpdate]:
+    """Iterate over the updates of a task until it is done. Arguments and errors are those of :func:`wait_for_task`."""
+    return updates_async(_anyint_of(session), task, deadline, partial(_look, session))
+
+
+def _anyint_of(session: object) -> Resilience:
+    held: Any = session
+    for middleware in getattr(held, "_middlewares", None) or () if isinstance(session, aiohttp.ClientSession) else ():
+        if isinstance(middleware, ResilientMiddleware):
+            return middleware.anyint
+    raise unwrapped(session, "an aiohttp session")
+
+
+async def _look(session: aiohttp.ClientSession, url: str) -> Looked:
+    body = Gathered()
+    async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
+        async for piece in response.content.iter_any():
+            if body.full(piece):
+                break
+    return Looked(response.status, list(response.raw_headers), body.bytes())

@@ -19,21 +19,22 @@ from anyint_resilience import Resilience
 from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
-from anyint_resilience.effects import Peek, Peeked, Result, Send
+from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
-from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
+from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek
 from ._faults import fault_of
+from ._others import answering, asking, holding
 
 __all__ = ["Hop", "Surface"]
 
 KEY, GOOGLE, RETRIES = istr("x-api-key"), istr("x-goog-api-key"), istr("x-stainless-retry-count")
-_VERSION, _TOLD = istr("anthropic-version"), "x-should-retry"
+_VERSION = istr("anthropic-version")
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """Methods that aiohttp sends once more by itself after a lost connection, through all middlewares."""
 _INNER = ("handler", "next_h")  # what aiohttp's chain of middlewares calls the next one
@@ -140,9 +141,17 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def rewrite(self, hop: Hop, effect: Send) -> Hop:
         """Return the request for one attempt; the driver itself ends it in time, since no time-out can be changed."""
+        if effect.ask is not None:
+            return Hop(asking(hop.request, effect.ask.target), hop.handler, effect.edit)
+        if effect.body is not None:
+            return Hop(holding(hop.request, effect.body), hop.handler, effect.edit)
         if effect.edit is None and effect.number == 1:
             return hop
         return Hop(hop.request, hop.handler, effect.edit, again=effect.number > 1)
+
+    def made(self, hop: Hop, answer: Answer) -> aiohttp.ClientResponse:
+        """Return an answer given before as a response, unread."""
+        return answering(hop.request, answer)
 
     def clean(self, response: aiohttp.ClientResponse, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
@@ -157,8 +166,8 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Hand over the last real response."""
         attach(response, result.report)
         attach(response.request_info, result.report)  # what aiohttp's raise_for_status puts on its exception
-        if tells_off(result):
-            _add_header(response, _TOLD, "false")
+        for name, value in self.told_on(result):
+            _add_header(response, name, value)
         remaining = call.remaining()
         if remaining is not None and not response.content.is_eof():
             self._bound(response, call, remaining)

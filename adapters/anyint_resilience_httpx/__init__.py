@@ -5,7 +5,8 @@ Must not decide anything: all behaviour is in the core.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeVar, overload
 
 import httpx
 
@@ -13,16 +14,21 @@ from anyint_resilience import Resilience
 from anyint_resilience import exceptions as ours
 from anyint_resilience._httpx.shapes import Kit
 from anyint_resilience._httpx.transports import AsyncTransport, SyncTransport
+from anyint_resilience._httpx.waiting import updates, wait
 from anyint_resilience._httpx.wrapping import wrap_client
 from anyint_resilience.replay import AsyncReplay, SyncReplay
 from anyint_resilience.surface import Errors
+from anyint_resilience.tasks.updates import TaskUpdate
 
 __all__ = [
     "AsyncResilientTransport",
     "DeadlineExceeded",
+    "NotRecorded",
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
     "ResilientTransport",
+    "task_updates",
+    "wait_for_task",
     "wrap",
 ]
 
@@ -33,6 +39,10 @@ class OutcomeUnknown(ours.OutcomeUnknown, httpx.ReadError):
 
 class OutcomeUnknownTimeout(ours.OutcomeUnknown, httpx.ReadTimeout):
     """The same after a time-out; also a ``httpx.ReadTimeout``."""
+
+
+class NotRecorded(ours.NotRecorded, httpx.ConnectError):
+    """A strict ledger could not record a paid create, which was not sent; also a ``httpx.ConnectError``."""
 
 
 class DeadlineExceeded(ours.DeadlineExceeded, httpx.ReadTimeout):
@@ -55,6 +65,7 @@ _KIT = Kit(
 _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
+    unrecorded=NotRecorded,
     late=DeadlineExceeded,
     timeouts=(httpx.TimeoutException, TimeoutError),
 )
@@ -85,3 +96,49 @@ def wrap(client: _Client, anyint: Resilience | None = None) -> _Client:
     """
     wrap_client(client, anyint, _KIT, ResilientTransport, AsyncResilientTransport)
     return client
+
+
+_OnUpdate = Callable[[TaskUpdate], object]
+
+
+@overload
+def wait_for_task(
+    client: httpx.Client, task: object, on_update: _OnUpdate | None = None, deadline: float | None = None
+) -> TaskUpdate: ...
+@overload
+def wait_for_task(
+    client: httpx.AsyncClient, task: object, on_update: _OnUpdate | None = None, deadline: float | None = None
+) -> Awaitable[TaskUpdate]: ...
+def wait_for_task(
+    client: Any, task: object, on_update: _OnUpdate | None = None, deadline: float | None = None
+) -> TaskUpdate | Awaitable[TaskUpdate]:
+    """Wait for a task to its end and return its last update; with an ``AsyncClient`` it is awaited.
+
+    Args:
+        client: the one it was made with, or any other that is wrapped: any process, any client library.
+        task: a :class:`TaskHandle`, its JSON, or what the create came back with.
+        on_update: called with each :class:`TaskUpdate`; what it raises ends the wait.
+        deadline: seconds from now; 30 minutes by default.
+
+    Raises:
+        TaskFailed, QueryRefused, TaskTimeout: with the handle; whatever ends a wait, the task itself goes on.
+        ValueError: if there is no task, or it is at a gateway that is none of the configuration's.
+        TypeError: if the client is not wrapped.
+    """
+    return wait(client, task, on_update, deadline, _KIT)
+
+
+@overload
+def task_updates(client: httpx.Client, task: object, deadline: float | None = None) -> Iterator[TaskUpdate]: ...
+@overload
+def task_updates(
+    client: httpx.AsyncClient, task: object, deadline: float | None = None
+) -> AsyncIterator[TaskUpdate]: ...
+def task_updates(
+    client: Any, task: object, deadline: float | None = None
+) -> Iterator[TaskUpdate] | AsyncIterator[TaskUpdate]:
+    """Iterate over the updates of a task until it is done; with an ``AsyncClient`` by ``async for``.
+
+    Arguments and errors are those of :func:`wait_for_task`.
+    """
+    return updates(client, task, deadline, _KIT)

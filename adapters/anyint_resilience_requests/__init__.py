@@ -5,6 +5,8 @@ Must not decide anything: all behaviour is in the core.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import requests
@@ -14,10 +16,22 @@ from anyint_resilience import Resilience
 from anyint_resilience import exceptions as ours
 from anyint_resilience.drive import answered, drive_sync, failed, resume_sync
 from anyint_resilience.surface import Errors
+from anyint_resilience.tasks.updates import TaskUpdate
+from anyint_resilience.tasks.waiting import Looked
+from anyint_resilience.waits import Gathered, unwrapped, updates_sync, waited
 
 from ._surface import OTHERS, Parcel, Surface
 
-__all__ = ["DeadlineExceeded", "OutcomeUnknown", "OutcomeUnknownTimeout", "ResilientAdapter", "wrap"]
+__all__ = [
+    "DeadlineExceeded",
+    "NotRecorded",
+    "OutcomeUnknown",
+    "OutcomeUnknownTimeout",
+    "ResilientAdapter",
+    "task_updates",
+    "wait_for_task",
+    "wrap",
+]
 
 
 class OutcomeUnknown(ours.OutcomeUnknown, requests.ConnectionError):
@@ -28,6 +42,10 @@ class OutcomeUnknownTimeout(ours.OutcomeUnknown, requests.ReadTimeout):
     """The same after a time-out; also a ``requests.ReadTimeout``."""
 
 
+class NotRecorded(ours.NotRecorded, requests.ConnectionError):
+    """A strict ledger could not record a paid create, which was not sent; also a ``requests.ConnectionError``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, requests.ReadTimeout):
     """The user's deadline has passed; also a ``requests.ReadTimeout``."""
 
@@ -35,11 +53,13 @@ class DeadlineExceeded(ours.DeadlineExceeded, requests.ReadTimeout):
 _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
+    unrecorded=NotRecorded,
     late=DeadlineExceeded,
     timeouts=(requests.Timeout,),
 )
 
 
+_QUERY_TIMEOUT = 30.0  # seconds for each query of a wait: requests has none of its own
 _OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
@@ -158,3 +178,46 @@ def wrap(session: _Session, anyint: Resilience | None = None) -> _Session:
             made[id(inner)] = ResilientAdapter(settled, adapter=inner)
         session.adapters[prefix] = made[id(inner)]  # in place: the order of the prefixes stays
     return session
+
+
+def wait_for_task(
+    session: requests.Session,
+    task: object,
+    on_update: Callable[[TaskUpdate], object] | None = None,
+    deadline: float | None = None,
+) -> TaskUpdate:
+    """Wait for a task to its end and return its last update; see :func:`task_updates` for each.
+
+    Args:
+        session: the one it was made with, or any other that is wrapped: any process, any client library.
+        task: a :class:`TaskHandle`, its JSON, or what the create came back with.
+        on_update: called with each :class:`TaskUpdate`; what it raises ends the wait.
+        deadline: seconds from now; 30 minutes by default.
+
+    Raises:
+        TaskFailed, QueryRefused, TaskTimeout: with the handle; whatever ends a wait, the task itself goes on.
+        ValueError: if there is no task, or it is at a gateway that is none of the configuration's.
+        TypeError: if the client is not wrapped.
+    """
+    return waited(updates_sync(_anyint_of(session), task, deadline, partial(_look, session)), on_update)
+
+
+def task_updates(session: requests.Session, task: object, deadline: float | None = None) -> Iterator[TaskUpdate]:
+    """Iterate over the updates of a task until it is done. Arguments and errors are those of :func:`wait_for_task`."""
+    return updates_sync(_anyint_of(session), task, deadline, partial(_look, session))
+
+
+def _anyint_of(session: object) -> Resilience:
+    for adapter in session.adapters.values() if isinstance(session, requests.Session) else ():
+        if isinstance(adapter, ResilientAdapter):
+            return adapter.anyint
+    raise unwrapped(session, "a requests session")
+
+
+def _look(session: requests.Session, url: str) -> Looked:
+    body = Gathered()
+    with session.get(url, stream=True, allow_redirects=False, timeout=_QUERY_TIMEOUT) as response:
+        for piece in response.iter_content(65_536):
+            if body.full(piece):
+                break
+    return Looked(response.status_code, list(response.headers.items()), body.bytes())

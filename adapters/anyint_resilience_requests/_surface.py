@@ -5,6 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
 from copy import copy
 from functools import partial
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from weakref import ref
 
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import rewind_body
 from urllib3 import HTTPResponse, Retry, Timeout
 
@@ -22,12 +23,12 @@ from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
-from anyint_resilience.effects import Peek, Peeked, Result, Send
+from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
-from anyint_resilience.surface import Body, Errors, Place, SurfaceBase, tells_off
+from anyint_resilience.surface import NOT_ASKED, OF_LENGTH, Body, Errors, Place, SurfaceBase
 from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek, replay_of, watched
@@ -167,17 +168,27 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def rewrite(self, parcel: Parcel, effect: Send) -> Parcel:
         """Return the request for one attempt: a copy with its own headers, time-outs and a rewound file."""
-        if effect.number > 1 and not isinstance(parcel.request.body, (str, bytes, type(None))):
+        file = not isinstance(parcel.request.body, (str, bytes, type(None)))
+        if effect.number > 1 and effect.ask is None and file:
             rewind_body(parcel.request)
-        if effect.edit is None and effect.remaining is None:
+        if effect.edit is None and effect.remaining is None and effect.body is None and effect.ask is None:
             return parcel
         request = parcel.request if effect.edit is None else _edited(parcel.request, effect.edit)
+        if effect.ask is not None:
+            request = _asking(request, effect.ask.target)
+        elif effect.body is not None:
+            request = _holding(request, effect.body)
         options = parcel.options
         if effect.remaining is not None:
             options = {**options, "timeout": _bounded(options.get("timeout"), max(0.001, effect.remaining))}
         made = Parcel(parcel.adapter, request, options)
         made.original = parcel.original
         return made
+
+    def made(self, parcel: Parcel, answer: Answer) -> requests.Response:
+        """Return an answer given before as a response, unread."""
+        raw = HTTPResponse(io.BytesIO(answer.body), dict(answer.headers), answer.status, preload_content=False)
+        return HTTPAdapter.build_response(self.owner, parcel.original, raw)
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
@@ -191,8 +202,8 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         """Hand over the last real response."""
         attach(response, result.report)
         response.connection = self.owner
-        if tells_off(result):
-            response.headers["x-should-retry"] = "false"
+        for name, value in self.told_on(result):
+            response.headers[name] = value
         replay = replay_of(response)
         if replay is not None and response.status_code >= 400:
             replay.lenient = True
@@ -264,6 +275,29 @@ def _edited(request: requests.PreparedRequest, edit: HeaderEdit) -> requests.Pre
         made.headers.pop(name.decode("ascii"), None)
     for name, value in edit.add:
         made.headers[name.decode("ascii")] = value.decode("latin-1")
+    return made
+
+
+def _asking(request: requests.PreparedRequest, target: bytes) -> requests.PreparedRequest:
+    """Return a GET to the same server, with the headers that are not of a body."""
+    made = copy(request)
+    parts = urlsplit(request.url or "")
+    made.method, made.url = "GET", f"{parts.scheme}://{parts.netloc}{target.decode('ascii')}"
+    made.headers = request.headers.copy()
+    for name in NOT_ASKED:
+        made.headers.pop(name, None)
+    made.body = None
+    return made
+
+
+def _holding(request: requests.PreparedRequest, body: bytes) -> requests.PreparedRequest:
+    """Return a request with another body."""
+    made = copy(request)
+    made.headers = request.headers.copy()
+    for name in OF_LENGTH:
+        made.headers.pop(name, None)
+    made.headers["Content-Length"] = str(len(body))
+    made.body = body
     return made
 
 

@@ -12,12 +12,12 @@ from ..calls import Call
 from ..config import OVERRIDES, Resilience
 from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
-from ..effects import Result, Send
+from ..effects import Answer, Result, Send
 from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import REPORT_KEY
 from ..router import Plan
-from ..surface import Body, Place, SurfaceBase, tells_off
+from ..surface import NOT_ASKED, OF_LENGTH, Body, Place, SurfaceBase
 from ..telemetry.following import Following
 from .bodies import body_of
 from .faults import fault_of
@@ -114,10 +114,14 @@ class Base(SurfaceBase[Q, R]):
         return fault_of(error, self.kit)
 
     def rewrite(self, request: Q, effect: Send) -> Q:
-        """Return the request for one attempt: a copy with its own headers and time-outs."""
-        if effect.edit is None and effect.remaining is None:
+        """Return the request for one attempt: a copy with its own headers, body and time-outs, or a query."""
+        if effect.edit is None and effect.remaining is None and effect.body is None and effect.ask is None:
             return request
         made: Any = edited(request, effect.edit)
+        if effect.ask is not None:
+            made = self._built(made, "GET", made.url.copy_with(raw_path=effect.ask.target), NOT_ASKED, b"")
+        elif effect.body is not None:
+            made = self._built(made, made.method, made.url, OF_LENGTH, effect.body)
         if effect.remaining is not None:
             left = max(0.001, effect.remaining)
             given = made.extensions.get("timeout") or {}
@@ -125,6 +129,19 @@ class Base(SurfaceBase[Q, R]):
             times = {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
             made.extensions = {**made.extensions, "timeout": times}
         return cast("Q", made)
+
+    def _built(self, request: Any, method: str, url: Any, without: frozenset[str], body: bytes) -> Any:
+        """Return a request like another one, with these things changed."""
+        headers = [
+            (name, value) for name, value in request.headers.raw if name.decode("latin-1").lower() not in without
+        ]
+        extensions = {name: it for name, it in request.extensions.items() if name != "target"}
+        return self.kit.module.Request(method, url, headers=headers, content=body, extensions=extensions)
+
+    def made(self, request: Q, answer: Answer) -> R:
+        """Return an answer given before as a response, read already."""
+        found: Any = self.kit.module.Response(answer.status, headers=answer.headers, content=answer.body)
+        return cast("R", found)
 
     def clean(self, response: R, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
@@ -136,8 +153,8 @@ class Base(SurfaceBase[Q, R]):
     def deliver(self, response: R, call: Call, result: Result[R]) -> R:
         """Hand over the last real response."""
         response.extensions[REPORT_KEY] = result.report
-        if tells_off(result):
-            response.headers["x-should-retry"] = "false"
+        for name, value in self.told_on(result):
+            response.headers[name] = value
         if response.status_code >= 400 and isinstance(response.stream, Replay):
             response.stream.lenient = True
         if call.deadline is not None:

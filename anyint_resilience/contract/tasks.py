@@ -12,7 +12,16 @@ from typing import Final, TypeAlias
 
 from .words import Cause, Family, Origin
 
-__all__ = ["POLL_DEADLINE", "POLL_GROWTH", "POLL_JITTER", "TASKS", "Path", "TaskStates"]
+__all__ = [
+    "NOT_YET",
+    "POLL_DEADLINE",
+    "POLL_GROWTH",
+    "POLL_JITTER",
+    "QUERY_RATE",
+    "TASKS",
+    "Path",
+    "TaskStates",
+]
 
 Path: TypeAlias = "tuple[str, ...]"
 """Keys from the root of a JSON body; ``[]`` stands for every element of an array."""
@@ -22,6 +31,12 @@ POLL_GROWTH: Final = 1.5
 
 POLL_JITTER: Final = 0.2
 """Waits differ by up to this share, so that many waiters do not ask together (assumed)."""
+
+QUERY_RATE: Final = 18.0
+"""Queries per second to one family: under the 20 that DashScope allows an account (upstream; assumed for others)."""
+
+NOT_YET: Final = 60.0
+"""Seconds after its create in which "no such task" means "not yet": a task may take a moment to show (assumed)."""
 
 POLL_DEADLINE: Final = 1800.0
 """Seconds after which a wait for a task gives up unless told otherwise (assumed)."""
@@ -37,7 +52,8 @@ class TaskStates:
     (AnyInt: a task is ready only if its state is success *and* an output is there). ``causes`` gives
     states which are a reason by themselves, ``code_causes`` codes that mean another thing here than in a refusal.
     ``part_codes`` is where parts of the task say why they failed, whatever its state says. ``gone`` tells what
-    ``expired`` means. Polls begin after ``first_poll`` seconds and grow to ``cap``.
+    ``expired`` means. Polls begin after ``first_poll`` seconds and grow to ``cap``; all waits of a process for one
+    family together make at most ``query_rate`` of them in a second.
     """
 
     name: str
@@ -60,6 +76,7 @@ class TaskStates:
     results: tuple[Path, ...] = ()
     first_poll: float = 5.0
     cap: float = 15.0
+    query_rate: float = QUERY_RATE
     gone: str = ""
     note: str = ""
 

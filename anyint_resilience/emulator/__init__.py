@@ -12,8 +12,26 @@ from __future__ import annotations
 from .desk import FAULT_HEADER, Chaos
 from .envelopes import envelope
 from .faults import Fault
+from .foreground import serve
+from .gateway import TASK_HEADER, VISIBLE_HEADER
 from .messages import Seen
-from .server import Emulator, serve
+from .postman import Letter
+from .server import Emulator
 from .tasks_state import Clock, Task
+from .turns import TURNS
 
-__all__ = ["FAULT_HEADER", "Chaos", "Clock", "Emulator", "Fault", "Seen", "Task", "envelope", "serve"]
+__all__ = [
+    "FAULT_HEADER",
+    "TASK_HEADER",
+    "TURNS",
+    "VISIBLE_HEADER",
+    "Chaos",
+    "Clock",
+    "Emulator",
+    "Fault",
+    "Letter",
+    "Seen",
+    "Task",
+    "envelope",
+    "serve",
+]

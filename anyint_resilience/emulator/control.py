@@ -127,7 +127,7 @@ def _seen_json(seen: Seen) -> dict[str, Any]:
     hidden = {name: "***" for name in ("authorization", "x-api-key", "x-goog-api-key") if name in seen.headers}
     document: dict[str, Any] = {
         name: getattr(seen, name)
-        for name in ("method", "path", "query", "at", "answered", "fault", "connection", "complete")
+        for name in ("method", "path", "query", "at", "clock", "answered", "fault", "connection", "complete")
     }
     document["headers"] = {**seen.headers, **hidden}
     body = seen.body[:_SHOWN_BODY]

@@ -6,20 +6,27 @@ Must not know sockets or how a fault is carried out.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from email.utils import formatdate
 from typing import Any, Final
 
 from ..contract.matching import RouteTable
 from ..contract.routes import AUTH_STYLE, Route
-from ..contract.words import AuthStyle, Family
+from ..contract.words import AuthStyle, Family, Operation
 from .envelopes import INVALID_JSON, MISSING_MODEL, envelope, model_missing
 from .families import HANDLERS, Call, Mint, ObjectStore
 from .faults import Fault
 from .messages import Answer, Seen, form_fields, json_answer
 from .tasks_state import Clock, TaskStore
 
-__all__ = ["Gateway"]
+__all__ = ["TASK_HEADER", "VISIBLE_HEADER", "Gateway"]
+
+TASK_HEADER: Final = "x-emulator-task"
+"""On a create: what becomes of the task, a row of ``turns.TURNS``."""
+
+VISIBLE_HEADER: Final = "x-emulator-visible-after"
+"""On a create: the task's age, in seconds, until which queries do not find it."""
 
 _NO_KEY: Final = frozenset({"POST /files/upload"})
 """Routes that are called without a key in the code they were seen in."""
@@ -47,28 +54,32 @@ _REQUEST_ID: Final = {Family.ANTHROPIC: "request-id"}
 class Gateway:
     """Answers requests. Not thread-safe: its owner holds one lock around every call."""
 
-    def __init__(self, *, keys: Iterable[str] | None, seed: int, clock: Clock) -> None:
+    def __init__(self, *, keys: Iterable[str] | None, seed: int, clock: Clock, query_limit: int | None = None) -> None:
         self.keys = None if keys is None else frozenset(keys)
         self.table = RouteTable(seedance=True)
         self.tasks = TaskStore(clock)
         self.objects = ObjectStore()
         self._mint = Mint(seed)
+        self._query_limit = query_limit
+        self._queries: deque[float] = deque()
 
     def reset(self) -> None:
-        """Forget tasks and stored things."""
+        """Forget tasks, stored things and the queries counted."""
         self.tasks.clear()
         self.objects.clear()
+        self._queries.clear()
 
     def respond(self, seen: Seen, fault: Fault | None) -> Answer:
         """Answer a request that may meet a fault: what goes over the wire if nothing cuts it short."""
         route = self.table.match(seen.method, seen.path)
         keep = fault is None or fault.processes
-        if fault is None or not fault.replaces:
-            answer = self.answer(seen, route, keep=keep)
-        else:
-            if keep:
-                self.answer(seen, route, keep=True)  # the work is done, its answer never seen
-            answer = _replacement(fault, route)
+        with self.tasks.holding():
+            if fault is None or not fault.replaces:
+                answer = self.answer(seen, route, keep=keep)
+            else:
+                if keep:
+                    self.answer(seen, route, keep=True)  # the work is done, its answer never seen
+                answer = _replacement(fault, route)
         return self._dressed(answer, route, fault)
 
     def _dressed(self, answer: Answer, route: Route, fault: Fault | None) -> Answer:
@@ -97,9 +108,16 @@ class Gateway:
         refusal = self._refusal(seen, route)
         if refusal is not None:
             return refusal
+        if self._throttled(route):
+            message = "Requests throttling triggered."
+            return json_answer(envelope(Family.DASHSCOPE, 429, code="Throttling", message=message), status=429)
         document = _document(seen)
         if document is None:
             return json_answer(INVALID_JSON, status=400)
+        try:
+            outcome, visible_after = _wishes(seen)
+        except ValueError as error:
+            return json_answer(envelope(None, 400, message=str(error)), status=400)
         call = Call(
             seen=seen,
             route=route,
@@ -108,16 +126,26 @@ class Gateway:
             store=self.tasks,
             objects=self.objects,
             mint=self._mint,
-            outcome=seen.headers.get("x-emulator-task", "success"),
+            outcome=outcome,
+            visible_after=visible_after,
             keep=keep,
         )
         refusal = _model_refusal(call)
         if refusal is not None:
             return refusal
-        if call.outcome not in TaskStore.OUTCOMES:
-            message = f"x-emulator-task must be one of {', '.join(TaskStore.OUTCOMES)}"
-            return json_answer(envelope(None, 400, message=message), status=400)
         return handler(call)
+
+    def _throttled(self, route: Route) -> bool:
+        """Count a query that has a limit; return whether it is one too many for the last second of the clock."""
+        if self._query_limit is None or route.family is not Family.DASHSCOPE or route.operation is not Operation.QUERY:
+            return False
+        now = self.tasks.now()
+        while self._queries and self._queries[0] <= now - 1.0:
+            self._queries.popleft()
+        if len(self._queries) >= self._query_limit:
+            return True
+        self._queries.append(now)
+        return False
 
     def _refusal(self, seen: Seen, route: Route) -> Answer | None:
         """Check the key in the family's own header, and Anthropic's version."""
@@ -147,6 +175,20 @@ def _replacement(fault: Fault, route: Route) -> Answer:
     if status < 400:
         return Answer(status=status)
     return json_answer(envelope(route.family, status), status=status)
+
+
+def _wishes(seen: Seen) -> tuple[str, float]:
+    """Read what a create asks of its task: the outcome, and the age from which queries find it; raises ValueError."""
+    outcome, text = seen.headers.get(TASK_HEADER, "success"), seen.headers.get(VISIBLE_HEADER, "0")
+    if outcome not in TaskStore.OUTCOMES:
+        raise ValueError(f"{TASK_HEADER} must be one of {', '.join(TaskStore.OUTCOMES)}")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{VISIBLE_HEADER} must be a number of seconds >= 0, not {text!r}")
+    return outcome, seconds
 
 
 def _document(seen: Seen) -> dict[str, Any] | None:

@@ -18,9 +18,9 @@ __all__ = ["Answer", "Seen", "binary", "form_fields", "json_answer", "sse", "sse
 class Seen:
     """One request the emulator received.
 
-    ``at`` is monotonic seconds, ``answered`` the status that went out (None: no status line was sent),
-    ``fault`` the name of the fault it met, ``connection`` a number per client connection and ``complete``
-    False when the client left before its body was whole.
+    ``at`` is monotonic seconds, ``clock`` the seconds of the clock tasks run by, ``answered`` the status that went out
+    (None: no status line was sent), ``fault`` the name of the fault it met, ``connection`` a number per client
+    connection and ``complete`` False when the client left before its body was whole.
     """
 
     method: str
@@ -30,6 +30,7 @@ class Seen:
     raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
     at: float = 0.0
+    clock: float = 0.0
     answered: int | None = None
     fault: str | None = None
     connection: int = 0

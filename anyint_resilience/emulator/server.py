@@ -1,4 +1,4 @@
-"""The emulator: a gateway on a loopback socket, in a thread of its own or in the foreground.
+"""The emulator: a gateway on a loopback socket, in a thread of its own or in a running event loop.
 
 Must not know any client of ours; to whoever calls it, it is a server.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Final, cast
+from typing import Any, Final, cast
 
+from .callbacks import FORMS, Form
+from .callbacks import body as callback_body
 from .connection import Connection
 from .control import PREFIX, control
 from .desk import Chaos, Desk
@@ -21,10 +23,11 @@ from .envelopes import envelope
 from .faults import Fault
 from .gateway import Gateway
 from .messages import Answer, Seen, json_answer
+from .postman import Letter, Postman
 from .tasks_state import Clock, Task, TaskStore
 from .wire import Step, steps_for
 
-__all__ = ["Emulator", "serve"]
+__all__ = ["Emulator"]
 
 _KEPT: Final = 10_000
 _BACKLOG: Final = 1024
@@ -36,6 +39,12 @@ class Emulator:
 
     ``keys=None`` takes every key that is not empty. The clock of tasks is virtual unless ``virtual_clock`` is False.
     ``internal_errors`` holds the emulator's own mistakes; a test may hold it against being empty.
+
+    Two headers of a create decide on its task: ``x-emulator-task`` names its outcome (a row of ``turns.TURNS``),
+    ``x-emulator-visible-after`` the age in seconds until which queries do not find it. With ``query_limit`` DashScope's
+    task queries beyond so many in one second of the clock are 429. With ``callbacks`` music tasks POST to their
+    ``callBackUrl``, if it is on this machine, as the clock passes their phases; ``callback_form`` is AnyInt's ``flat``
+    body or upstream's ``wrapped`` one. Raises ValueError for another form or a limit below 1.
     """
 
     def __init__(
@@ -47,19 +56,28 @@ class Emulator:
         seed: int = 0,
         chaos: Chaos | Mapping[str, object] | None = None,
         virtual_clock: bool = True,
+        query_limit: int | None = None,
+        callbacks: bool = False,
+        callback_form: Form = "flat",
     ) -> None:
+        if callback_form not in FORMS or (query_limit is not None and query_limit < 1):
+            raise ValueError(f"callback_form is one of {', '.join(FORMS)} and query_limit at least 1, or None")
         self.clock: Clock = Clock(virtual=virtual_clock)
         self.internal_errors: list[Exception] = []
         self._host = host
         self._asked_port = port
         self._port: int | None = None
         self._lock = threading.RLock()
-        self._gateway = Gateway(keys=keys, seed=seed, clock=self.clock)
+        self._gateway = Gateway(keys=keys, seed=seed, clock=self.clock, query_limit=query_limit)
         self._desk = Desk(chaos if chaos is None or isinstance(chaos, Chaos) else Chaos.from_json(chaos, seed=seed))
         self._seen: deque[Seen] = deque(maxlen=_KEPT)
         self._connections: set[Connection] = set()
         self._clients: set[Connection] = set()
         self._numbers = 0
+        self._form: str = callback_form
+        self._postman: Postman | None = None
+        if callbacks:
+            self._postman = Postman(tasks=lambda: self.tasks, clock=self.clock, form=callback_form)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -94,6 +112,26 @@ class Emulator:
             return self._gateway.tasks.all()
 
     @property
+    def callbacks(self) -> list[Letter]:
+        """Every callback that was sent, in order; none without ``callbacks=True``."""
+        return [] if self._postman is None else self._postman.sent
+
+    def callback(self, task_id: str, phase: str, *, form: Form | None = None) -> dict[str, Any]:
+        """Return the body of a callback, sent or not: ``text``, ``first``, ``complete`` or ``error``.
+
+        ``form`` is the emulator's own unless given. Raises ValueError for an unknown task or a phase it has not.
+        """
+        found = [task for task in self.tasks if task.id == task_id]
+        if not found:
+            raise ValueError(f"no task {task_id!r}")
+        return callback_body(found[0], phase, self._form if form is None else form)
+
+    def queries_per_second(self, prefix: str = "/dashscope/v1/tasks/") -> int:
+        """Return the most GETs under this path that any one second of the clock saw."""
+        times = [seen.clock for seen in self.requests("GET", prefix)]
+        return max((bisect_left(times, at + 1.0) - place for place, at in enumerate(times)), default=0)
+
+    @property
     def connections_open(self) -> int:
         """How many clients hold a connection open now."""
         with self._lock:
@@ -120,12 +158,17 @@ class Emulator:
             self._desk.set_chaos(chaos)
 
     def settle(self, task_id: str, outcome: str) -> None:
-        """Decide what becomes of a task: ``success``, ``failed``, ``policy`` or ``stuck``; raises ValueError."""
+        """Decide what becomes of a task, with an outcome of ``turns.TURNS``; raises ValueError."""
         with self._lock:
             found = [task for task in self._gateway.tasks.all() if task.id == task_id]
             if not found or outcome not in TaskStore.OUTCOMES:
                 raise ValueError(f"no task {task_id!r}, or {outcome!r} is none of {', '.join(TaskStore.OUTCOMES)}")
-            found[0].outcome = outcome
+            found[0].settle(outcome)
+        self._nudge()
+
+    def _nudge(self) -> None:
+        if self._postman is not None:
+            self._postman.nudge()
 
     def reset(self) -> None:
         """Forget requests, tasks, stored things and scripts; the clock and chance go on."""
@@ -133,6 +176,8 @@ class Emulator:
             self._seen.clear()
             self._gateway.reset()
             self._desk.clear()
+            if self._postman is not None:
+                self._postman.forget()
 
     # running
 
@@ -188,12 +233,16 @@ class Emulator:
         )
         try:
             self._port = server.sockets[0].getsockname()[1]
+            if self._postman is not None:
+                self._postman.start()
             if ready is not None:
                 ready()
             await self._stopping.wait()
         finally:
             server.close()
             await self._end_connections()
+            if self._postman is not None:
+                self._postman.stop()
             self._port = self._loop = self._stopping = None
 
     async def _end_connections(self) -> None:
@@ -233,6 +282,7 @@ class Emulator:
         with self._lock:
             if seen.path.startswith(PREFIX):
                 return steps_for(control(self, seen), None)
+            seen.clock = self.clock.now()
             self._seen.append(seen)
             if not seen.complete:
                 return []
@@ -247,6 +297,7 @@ class Emulator:
             except Exception as error:
                 self.wronged(error)
                 answer = _own_mistake(error)
+            self._nudge()
             return steps_for(answer, fault)
 
     def wronged(self, error: Exception) -> None:
@@ -257,25 +308,3 @@ class Emulator:
 def _own_mistake(error: Exception) -> Answer:
     message = f"the emulator itself failed: {type(error).__name__}: {error}"
     return json_answer(envelope(None, 500, code="emulator_error", message=message), status=500)
-
-
-def serve(host: str, port: int, *, seed: int, chaos_p: float, announce: Callable[[str], object] | None = None) -> None:
-    """Run in the foreground until Ctrl-C, on the real clock; ``chaos_p`` is the share of requests that meet a fault.
-
-    ``announce`` is called with the address once it listens. Raises OSError when the address cannot be had and
-    ValueError for a bad share.
-    """
-    chaos = Chaos.usual(chaos_p, seed=seed)
-    emulator = Emulator(host=host, port=port, seed=seed, chaos=chaos, virtual_clock=False)
-
-    async def until_interrupted() -> None:
-        # Before Python 3.11 Ctrl-C was raised in whatever task was running; a signal handler ends ours alone.
-        running = asyncio.current_task()
-        with contextlib.suppress(RuntimeError, ValueError):  # Windows has none, other threads may not
-            if running is not None:
-                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, running.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await emulator.run(lambda: None if announce is None else announce(emulator.url))
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(until_interrupted())

@@ -13,12 +13,12 @@ from ..contract.routes import Route
 from ..contract.tasks import TASKS, TaskStates
 from ..contract.words import Cause, Certainty, Family, Operation, Origin
 from .bodies import Body, Legibility, first, has_leaf, is_object, values_at
-from .echoes import word_of
+from .echoes import task_id_of, word_of
 from .envelopes import Said, message_of
 from .hints import poll_hint, read_hint
 from .model import Observation
 
-__all__ = ["read_good"]
+__all__ = ["read_good", "task_id_at"]
 
 _MADE: Final = frozenset({Operation.CREATE, Operation.UPLOAD})
 _ENVELOPE_OF: Final = {
@@ -94,13 +94,14 @@ def _task(route: Route, document: object) -> _Task | None:
     if states is None or not is_object(document):
         return None
     paths = (route.id_path, *states.ids) if route.id_path else states.ids
-    task_id = first(document, paths)
     state = first(document, states.states)
-    return _Task(
-        states,
-        task_id if task_id is not None and task_id.isprintable() else None,
-        None if state is None else message_of(state)[:64] or None,
-    )
+    return _Task(states, task_id_at(document, paths), None if state is None else message_of(state)[:64] or None)
+
+
+def task_id_at(document: object, paths: tuple[tuple[str, ...], ...]) -> str | None:
+    """Return the first usable task id at one of the paths, None where there is none."""
+    ids = (task_id_of(value) for path in paths for value in values_at(document, path))
+    return next((it for it in ids if it is not None), None)
 
 
 def _may_carry_error(task: _Task) -> bool:

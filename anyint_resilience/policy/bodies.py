@@ -11,7 +11,18 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, TypeGuard
 
-__all__ = ["MAX_BODY", "Body", "Legibility", "first", "has_leaf", "is_array", "is_object", "parse", "values_at"]
+__all__ = [
+    "MAX_BODY",
+    "Body",
+    "Legibility",
+    "first",
+    "has_leaf",
+    "is_array",
+    "is_object",
+    "parse",
+    "plain",
+    "values_at",
+]
 
 MAX_BODY: Final = 65_536
 """Bytes of a body that are looked at, before and after decompression."""
@@ -61,6 +72,11 @@ def parse(body: object, encodings: list[str]) -> Body:
         return Body(Legibility.BROKEN)
     except ValueError:
         return _salvage(text)
+
+
+def plain(body: bytes, encodings: list[str]) -> bytes | None:
+    """Return a body without its content codings, at most 64 KiB of it; None where one of them is not read here."""
+    return _decoded(_bytes(body), encodings)
 
 
 def _bytes(body: object) -> bytes:

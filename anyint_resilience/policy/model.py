@@ -1,4 +1,4 @@
-"""The nouns of the policy: what was seen, what is decided, what became of a call.
+"""The nouns of the policy: what was seen, what is decided, attempt by attempt.
 
 Must not know any rule: values only. Times are seconds; wall-clock times are Unix seconds.
 """
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ..contract.words import Cause, Certainty, Family, Operation
 
-__all__ = ["Action", "Attempt", "CallReport", "Decision", "Fault", "FaultKind", "HeaderPairs", "Hint", "Observation"]
+__all__ = ["Action", "Attempt", "Decision", "Fault", "FaultKind", "HeaderPairs", "Hint", "Observation"]
 
 HeaderPairs: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"
 """Headers as any client holds them: a mapping or pairs, names and values as str or bytes."""
@@ -133,7 +133,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request on the wire: when it began (seconds after the call did), how long it took, how it ended."""
+    """One request on the wire: when it began (seconds after the call did), how long it took, how it ended.
+
+    ``asked``: the row of a query that went out in the place of the call's own request, None for that.
+    """
 
     number: int
     started: float
@@ -143,50 +146,4 @@ class Attempt:
     decision: Decision | None
     waited: float = 0.0  # after this attempt
     request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallReport:
-    """What happened to one call of the application; read it with ``report(response_or_exception)``.
-
-    ``decision`` is the one the call ended by, None where the first answer was good and nothing had to be
-    decided. ``attempts`` in order; ``route`` is ``METHOD /template``; ``outer_retries`` is how many times a retry
-    layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen. ``repeats`` is how many
-    times the same request had failed through us within the minute before: a retry layer above that says nothing of
-    itself, or the same question asked anew. ``intent`` names a
-    paid create of unknown outcome in the ledger (``ledger.forget(intent)`` lets it out again); None for any other call.
-    """
-
-    route: str
-    family: Family | None
-    operation: Operation
-    decision: Decision | None = None
-    attempts: tuple[Attempt, ...] = ()
-    outer_retries: int = 0
-    repeats: int = 0
-    intent: str | None = None
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """Every decision taken, in order."""
-        return tuple(attempt.decision for attempt in self.attempts if attempt.decision is not None)
-
-    @property
-    def waited(self) -> float:
-        """Seconds spent waiting between attempts."""
-        return sum(attempt.waited for attempt in self.attempts)
-
-    def __str__(self) -> str:
-        return self.timeline()
-
-    def timeline(self) -> str:
-        """Tell the call in words, one line an attempt."""
-        lines = [f"{self.route}: {len(self.attempts)} attempt(s), waited {self.waited:.2f} s"]
-        for attempt in self.attempts:
-            end = str(attempt.status) if attempt.fault is None else attempt.fault.kind.value
-            line = f"  {attempt.number}. +{attempt.started:.2f} s: {end}"
-            if attempt.decision is not None:
-                line += f" -> {attempt.decision.action.value}: {attempt.decision.reason}"
-            lines.append(line)
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+    asked: str | None = None

@@ -24,7 +24,7 @@ from ..contract.errors import (
 )
 from ..contract.routes import Route
 from ..contract.words import Cause, Certainty, Family, Operation, Origin
-from .answers import read_good
+from .answers import read_good, task_id_at
 from .bodies import Body, Legibility, first, parse
 from .echoes import id_of
 from .envelopes import Said, loose_message, read_envelope
@@ -212,8 +212,7 @@ def _gateway_notes(headers: dict[str, list[str]], message: str) -> list[str]:
 def _named_task(route: Route, status: int, document: object) -> str | None:
     """Return the id of a task that a refusal names: Suno answers a second cover so, and any 2xx may."""
     named = route.id_path and (status < 300 or route.family is Family.SUNO)
-    task = first(document, (route.id_path,)) if named else None
-    return task if task is not None and task.isprintable() else None
+    return task_id_at(document, (route.id_path,)) if named else None
 
 
 def _request_id(headers: dict[str, list[str]], document: object) -> str | None:

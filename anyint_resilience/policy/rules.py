@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..contract.matching import RouteTable
 from ..contract.routes import Route
-from ..contract.tasks import POLL_GROWTH, TASKS
+from ..contract.tasks import TASKS
 from ..contract.words import Cause, Certainty, Operation
 from .backoff import above_hint, broken_limit, scheduled
 from .echoes import word_of
@@ -29,6 +29,7 @@ from .given import (
     unit_of,
 )
 from .model import Action, Decision, Fault, FaultKind, HeaderPairs, Observation
+from .polling import LONGEST_POLL, interval
 from .reading import read_fault, read_response
 from .user_words import user_message
 from .verdicts import IDEMPOTENT, NEVER_REPEATED, RULES, is_unsafe, refusal
@@ -40,9 +41,6 @@ DEFAULT_TABLE: Final = RouteTable()
 
 _MOST: Final[dict[Cause, int]] = {Cause.SERVER: 3, Cause.UNKNOWN: 2}
 """Attempts in all, however many the policy allows: a provider's fault may come from the request itself."""
-
-_LONGEST_POLL: Final = 300.0
-"""Seconds: a poll hint beyond this is a mistake (contract 4: a few minutes), and a task is not left alone for it."""
 
 _FEW: Final = 2  # attempts in all where the contract calls one retry reasonable
 _TIMED: Final = frozenset({Cause.RATE, Cause.QUOTA, Cause.TRANSIENT, Cause.SERVER})
@@ -227,10 +225,8 @@ def _poll(call: _Call, seen: Observation) -> _Plan:
     """A first look after a create, one step further apart after a query; the server's word wins over both."""
     state = f"the task is {word_of(seen.task_state) or 'not finished'}"
     if seen.hint is not None:
-        return _Plan(Action.POLL, min(seen.hint.seconds, _LONGEST_POLL), f"{state}; poll as {seen.hint.source} says")
-    row = TASKS.get(call.route.tasks or "")
-    first, cap = (5.0, 15.0) if row is None else (row.first_poll, row.cap)
-    delay = min(first * POLL_GROWTH, cap) if call.operation is Operation.QUERY else first
+        return _Plan(Action.POLL, min(seen.hint.seconds, LONGEST_POLL), f"{state}; poll as {seen.hint.source} says")
+    delay = interval(TASKS.get(call.route.tasks or ""), int(call.operation is Operation.QUERY))
     return _Plan(Action.POLL, delay, f"{state}; poll, do not create again")
 
 

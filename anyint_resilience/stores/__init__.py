@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .protocol import Step, Store
+from .protocol import Step, Store, StoreError
 
-__all__ = ["Step", "Store"]
+__all__ = ["Step", "Store", "StoreError"]

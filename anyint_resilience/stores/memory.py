@@ -19,18 +19,28 @@ __all__ = ["MemoryStore"]
 class MemoryStore:
     """State of one process, at most ``max_entries`` keys: the one least recently updated goes first.
 
-    Safe to use from many threads.
+    States with ``"keep": True`` go only when there are no others. Safe to use from many threads.
     """
+
+    owner = ""
+    """Nobody shares this memory, so nobody needs a name."""
 
     def __init__(self, clock: Callable[[], float], *, max_entries: int = 10_000) -> None:
         self._clock = clock
         self._max_entries = max_entries
         self._lock = Lock()
-        self._entries: OrderedDict[str, tuple[float, State]] = OrderedDict()
+        self._entries: dict[str, tuple[float, State]] = {}
+        # Keys, least recently updated first. Ordered dicts: the first of a plain one is slow to find after many left.
+        self._passing: OrderedDict[str, None] = OrderedDict()
+        self._kept: OrderedDict[str, None] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is an empty one: another process shares none of this one's memory."""
         return partial(MemoryStore, max_entries=self._max_entries), (self._clock,)
+
+    def gone(self, owner: str) -> bool:
+        """Return False: whoever can read this memory lives."""
+        return False
 
     def update(self, key: str, step: Step, ttl: float) -> Any:
         """Run ``step`` under the lock; see :class:`~anyint_resilience.stores.protocol.Store`."""
@@ -38,13 +48,16 @@ class MemoryStore:
             now = self._clock()
             expires, state = self._entries.get(key, (now, None))
             new, verdict = step(state if now < expires else None, now)
+            self._passing.pop(key, None)
+            self._kept.pop(key, None)
             if new is None:
                 self._entries.pop(key, None)
             else:
                 self._entries[key] = (now + ttl, new)
-                self._entries.move_to_end(key)
+                (self._kept if new.get("keep") is True else self._passing)[key] = None
                 while len(self._entries) > self._max_entries:
-                    self._entries.popitem(last=False)
+                    first, _ = (self._passing if self._passing else self._kept).popitem(last=False)
+                    del self._entries[first]
             return verdict
 
     def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
@@ -60,3 +73,5 @@ class MemoryStore:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
+            self._passing.clear()
+            self._kept.clear()

@@ -5,29 +5,59 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["State", "Step", "Store"]
+__all__ = ["State", "Step", "Store", "StoreError"]
 
 State: TypeAlias = "dict[str, Any]"
-"""What a store holds under a key: JSON values only, so that every backend can hold it."""
+"""What a store holds under a key: JSON values only, so that every backend can hold it.
+
+One with ``"keep": True`` at its top level outlasts the others when the store is full.
+"""
 
 Step: TypeAlias = "Callable[[State | None, float], tuple[State | None, Any]]"
 """A pure transition: (state or None, now) -> (new state or None to forget it, verdict)."""
 
 
+class StoreError(Exception):
+    """A store can't be opened, read or written. The text names the store and what is wrong; nothing was changed."""
+
+
 class Store(Protocol):
-    """Shared state: every change is one atomic ``update``."""
+    """Shared state: every change is one atomic ``update``.
+
+    A full store forgets states without ``"keep": True`` first, the one least recently updated before the others; then
+    the others in that order.
+    """
+
+    @property
+    def owner(self) -> str:
+        """A name for this process, unique among all that ever shared the store: for states that tell who works.
+
+        It may change when what the processes share is made anew. Raises StoreError if there is none to be had.
+        """
+        ...
+
+    def gone(self, owner: str) -> bool:
+        """Whether the process of that name is known to have ended: what it left in flight will never be settled.
+
+        Never True of this process's own name. A step may ask it. Raises StoreError if it can't be found out.
+        """
+        ...
 
     def update(self, key: str, step: Step, ttl: float) -> Any:
         """Run ``step`` on the state under ``key`` atomically and return its verdict.
 
-        The state is forgotten ``ttl`` seconds after its last update.
+        The state is forgotten ``ttl`` seconds after its last update. What a step raises goes on to the caller.
+        Raises StoreError if the store fails. After either, the state is what it was.
         """
         ...
 
     def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
-        """Yield the live keys that begin with ``prefix`` and their states, as of one moment."""
+        """Yield the live keys that begin with ``prefix`` and their states, as of one moment, in any order.
+
+        Raises StoreError if the store fails.
+        """
         ...
 
     def close(self) -> None:
-        """Release what the store holds open."""
+        """Release what the store holds open. It may be called twice, and the store used again after it."""
         ...

@@ -1,43 +1,30 @@
-"""What is remembered of each paid create, as pure steps over a store.
+"""What is remembered of each paid create: entered before it is sent, settled when its fate is known.
 
-Must not know any client or clock. A create is entered before it is sent and settled when its fate is
-known; while the fate of one is unknown, the same create is refused.
+Must not know any client or clock. While the fate of one is unknown the same create is refused; what a create became is
+kept for a while, so that who asks again gets the first answer, and a program that died finds its tasks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
+from threading import Lock
+from typing import Any, Protocol
 
 from ..contract.words import Certainty
 from ..stores.protocol import State, Step, Store
+from .callbacks import Callback, parse_callback
+from .entries import begin, fate_of, finish, read, resolve, settle
+from .handle import TaskHandle
+from .marks import mark_of
 
-__all__ = ["Ledger", "begin", "intent_of", "settle"]
+__all__ = ["Entry", "Ledger", "intent_of"]
 
 _PREFIX = "create:"
-
-
-def begin(state: State | None, now: float, *, window: float) -> tuple[State | None, float | None]:
-    """Enter a create that is about to be sent.
-
-    Verdict: None to go ahead, or how many seconds ago the same create ended with an unknown outcome.
-    Creates in flight do not refuse each other: asking twice for the same prompt is legitimate.
-    """
-    state = {"in_flight": 0, "unknown_at": None} if state is None else dict(state)
-    unknown_at = state["unknown_at"]
-    if unknown_at is not None and now - unknown_at < window:
-        return state, max(0.0, now - unknown_at)
-    return {"in_flight": state["in_flight"] + 1, "unknown_at": None}, None
-
-
-def settle(state: State | None, now: float, *, certainty: Certainty) -> tuple[State | None, None]:
-    """Record the fate of a create that was entered. Only an unknown one is worth remembering."""
-    in_flight = 0 if state is None else max(0, state["in_flight"] - 1)
-    unknown_at = None if state is None else state["unknown_at"]
-    if certainty is Certainty.UNKNOWN:
-        unknown_at = now
-    if not in_flight and unknown_at is None:
-        return None, None
-    return {"in_flight": in_flight, "unknown_at": unknown_at}, None
+_CLOCK = "clock:"
+_CALLBACK = "callback:"
+_CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
 
 
 def intent_of(*parts: bytes) -> str:
@@ -51,26 +38,109 @@ def intent_of(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-class Ledger:
-    """The ledger of one :class:`~anyint_resilience.Resilience`: where the steps above are kept.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger knows of one intent.
 
-    ``window`` is how long, in seconds, a create of unknown outcome is refused. ``spare`` is this process's memory:
-    it serves while ``store`` fails.
+    ``fate`` is ``in_flight`` (on its way), ``rejected`` (not done), ``unknown`` (it may have been done, and the same
+    create is refused) or ``committed`` (done). ``tasks``: handles of the tasks it made, the last one last.
     """
 
-    def __init__(self, store: Store, *, spare: Store, window: float) -> None:
+    intent: str
+    fate: str
+    route: str | None
+    tasks: tuple[TaskHandle, ...] = ()
+
+
+class Change(Protocol):
+    """A step to run on the store; ``enters``: a create must not go out without it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def step(self) -> Step: ...
+    @property
+    def ttl(self) -> float: ...
+    @property
+    def enters(self) -> bool: ...
+
+
+class Ledger:
+    """The ledger of one :class:`~anyint_resilience.Resilience`.
+
+    ``window`` is for how long, in seconds, a create of unknown outcome is refused and one that was made is remembered.
+    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``.
+    """
+
+    def __init__(self, store: Store, *, spare: Store, window: float, strict: bool = False) -> None:
         self.store = store
         self.spare = spare
         self.window = window
-        self.enter: Step = partial(begin, window=window)
+        self.strict = strict
+        self._spared = False
+        self._waiting: dict[str, list[Callable[[], object]]] = {}
+        self._lock = Lock()
+
+    # what the engine asks for
 
     def key(self, intent: str) -> str:
         """Return the store's key of an intent."""
         return _PREFIX + intent
 
-    def leave(self, certainty: Certainty) -> Step:
-        """Return the step that settles a create."""
-        return partial(settle, certainty=certainty)
+    def enter(self, *, again: str = "", mark: str = "", facts: Mapping[str, Any] | None = None) -> Step:
+        """Return the step that enters a create; see :func:`~anyint_resilience.tasks.entries.begin`."""
+        owner, gone = self._owner(), self._gone
+        return partial(begin, window=self.window, owner=owner, gone=gone, again=again, mark=mark, facts=facts)
+
+    def leave(self, certainty: Certainty, **known: Any) -> Step:
+        """Return the step that settles a create; see :func:`~anyint_resilience.tasks.entries.settle`."""
+        return partial(settle, owner=self._owner(), certainty=certainty, **known)
+
+    def ended(self, task_id: str) -> Step:
+        """Return the step that notes the end of a create's task."""
+        return partial(finish, task_id=task_id)
+
+    def was_found(self, mark: str, task: Mapping[str, Any]) -> Step:
+        """Return the step that settles a create of unknown outcome, which carries this mark, by its task."""
+        return partial(resolve, mark=mark, task=lambda _: task)
+
+    def change(self, change: Change, failed: Callable[[Exception], object]) -> Any:
+        """Run a step on the store; one that fails must not be a new way for calls to fail, nor to pay twice.
+
+        While it fails this process's memory serves; what was entered there counts for as long as it is remembered.
+
+        Raises:
+            Exception: what the store raised, where a strict ledger could not enter a create.
+        """
+        key, step, ttl = change.key, change.step, change.ttl
+        try:
+            verdict = self.store.update(key, step, ttl)
+        except Exception as error:
+            failed(error)
+            if self.strict and change.enters:
+                raise
+            self._spared = True
+            return self.spare.update(key, step, ttl)
+        if self._spared and self._held(key):
+            held = self.spare.update(key, step, ttl)
+            if held is not None and held.kind != "go" and verdict.kind == "go":
+                self.store.update(key, self.leave(Certainty.REJECTED), ttl)
+                return held
+        return verdict
+
+    def _held(self, key: str) -> bool:
+        return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
+
+    def _owner(self) -> str:
+        try:
+            return self.store.owner
+        except Exception:  # the step will fail too, and then this process's memory serves
+            return ""
+
+    def _gone(self, owner: str) -> bool:
+        return self.store.gone(owner)
+
+    # what an application asks for
 
     def forget(self, intent: str) -> bool:
         """Let a create of unknown outcome be sent again: the application has looked, and decided.
@@ -83,8 +153,112 @@ class Ledger:
 
     def unknown(self) -> tuple[str, ...]:
         """Return the intents whose outcome is unknown now."""
-        return tuple(k[len(_PREFIX) :] for k, s in self.store.scan(_PREFIX) if s["unknown_at"] is not None)
+        return tuple(entry.intent for entry in self.entries() if entry.fate == "unknown")
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return what is known of every intent, also of those that a process left behind when it died.
+
+        Their handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
+        """
+        fates: dict[str, Entry] = {}
+        for store in (self.store, self.spare):
+            for entry in self._entries(store, self._gone if store is self.store else _never):
+                if entry.intent not in fates or entry.fate == "unknown":
+                    fates[entry.intent] = entry
+        return tuple(fates.values())
+
+    def _entries(self, store: Store, gone: Callable[[str], bool]) -> Iterator[Entry]:
+        now: float = store.update(_CLOCK, _what_time, 1.0)
+        for key, held in store.scan(_PREFIX):
+            state = read(held, now)
+            handles = (_handle(it) for it in state["tasks"])
+            yield Entry(
+                intent=key[len(_PREFIX) :],
+                fate=fate_of(state, now, window=self.window, gone=gone),
+                route=state["facts"].get("route"),
+                tasks=tuple(it for it in handles if it is not None),
+            )
+
+    def accept_callback(
+        self, callback: Callback | Mapping[str, object] | bytes | str, *, url: str | None = None
+    ) -> bool:
+        """Take note of a music callback; return whether its (task, phase) is new, so that it is handled once.
+
+        ``url``: what it was posted to (path and query are enough). Where it carries the mark that ``reconcile=True``
+        puts on a ``callBackUrl``, a create of unknown outcome is settled by it. Waits for the task, in this process,
+        look at once. Nothing in a callback is believed but that there is something to ask for: no signature is
+        documented, so a task is done when its query says so. Safe from any thread.
+
+        Raises:
+            ValueError: if it is no callback that can be read.
+        """
+        told = callback if isinstance(callback, Callback) else parse_callback(callback)
+        new = bool(self.store.update(_CALLBACK + told.task_id, partial(_phase, phase=told.phase), _CALLBACK_TTL))
+        mark = mark_of(url)
+        if mark is not None:
+            self.found(mark, told.task_id)
+        self.wake(told.task_id)
+        return new
+
+    def found(self, mark: str, task_id: str) -> bool:
+        """Settle a create of unknown outcome, named by the mark that it carries, by the task that it made."""
+        intent, dash, _ = mark.partition("-")
+        if not dash:
+            return False
+        step = partial(resolve, mark=mark, task=partial(_made, task_id=task_id))
+        return bool(self.store.update(self.key(intent), step, self.window))
+
+    # waits for tasks, in this process
+
+    def wake(self, task_id: str) -> None:
+        """Let whoever waits for a task look at it now."""
+        with self._lock:
+            rings = list(self._waiting.get(task_id, ()))
+        for ring in rings:
+            ring()
+
+    def listen(self, task_id: str, ring: Callable[[], object]) -> Callable[[], object]:
+        """Have something called when there is news of a task; return what ends that."""
+        with self._lock:
+            self._waiting.setdefault(task_id, []).append(ring)
+
+        def end() -> None:
+            with self._lock:
+                held = self._waiting.get(task_id, [])
+                if ring in held:
+                    held.remove(ring)
+                if not held:
+                    self._waiting.pop(task_id, None)
+
+        return end
+
+
+def _handle(document: object) -> TaskHandle | None:
+    try:
+        return TaskHandle.from_dict(document)
+    except ValueError:  # made by a route without a query, or written by somebody else
+        return None
+
+
+def _made(facts: Mapping[str, Any], *, task_id: str) -> Mapping[str, Any] | None:
+    handle = _handle({**facts, "task_id": task_id})
+    return None if handle is None else handle.as_dict()
+
+
+def _phase(state: State | None, now: float, *, phase: str) -> tuple[State, bool]:
+    known = {} if state is None else dict(state)
+    if phase in known or len(known) >= 16:
+        return known, False
+    return {**known, phase: now}, True
 
 
 def _nothing(state: State | None, now: float) -> tuple[None, bool]:
     return None, state is not None
+
+
+def _what_time(state: State | None, now: float) -> tuple[None, float]:
+    return None, now
+
+
+def _never(owner: str) -> bool:
+    return False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FINE", "NESTED", "details_of", "error_type", "event_of", "with_headers"]
 
-FINE = frozenset(("success", "abandoned", "cancelled", "task_failed"))
+FINE = frozenset(("success", "abandoned", "cancelled", "task_failed", "replayed"))
 _DONE = Certainty.COMMITTED  # with a cause: what was asked was done, and found a task that failed
 NESTED = {
     "header": "a retry layer above says it has sent this before",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..contract.words import Operation
     from ..router import Plan
 
-__all__ = ["Facts", "Shape", "facts_of"]
+__all__ = ["Facts", "Shape", "asked_facts", "facts_of"]
 
 _MOST = 64
 
@@ -62,6 +62,12 @@ def facts_of(plan: Plan, source: Any, request: Any) -> Facts:
     if b"?" not in place[3]:
         plan.memo = (place, made)
     return made
+
+
+def asked_facts(plan: Plan, source: Any, request: Any, target: bytes) -> Facts:
+    """Return the facts of a query that goes out in a request's place, to the same server."""
+    scheme, host, port, _ = source.place_of(request)
+    return _made(plan, "GET", scheme, host, port, target)
 
 
 def _made(plan: Plan, method: str, scheme: str, host: str, port: int | None, target: bytes) -> Facts:

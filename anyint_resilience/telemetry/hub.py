@@ -128,9 +128,14 @@ class Telemetry:
         """Whether an event of this level is told to anybody."""
         return bool(self.listeners) or logs.LOG.isEnabledFor(level)
 
-    def call_spans(self, name: str, attributes: Any, around: Iterable[object]) -> Any:
-        """Begin the spans of a call, None if nobody wants any; ``around``: spans that may have to make way."""
-        return None if self.tracing is None else self._spans.CallSpans(self.tracing, name, attributes, around)
+    def call_spans(
+        self, name: str, attributes: Any, around: Iterable[object], link: tuple[str | None, str | None] | None = None
+    ) -> Any:
+        """Begin the spans of a call, None if nobody wants any.
+
+        ``around``: spans that may have to make way; ``link``: trace and span id of one that this goes on from.
+        """
+        return None if self.tracing is None else self._spans.CallSpans(self.tracing, name, attributes, around, link)
 
     def tell(self, event: Event) -> None:
         """Log an event and tell each listener."""

@@ -77,13 +77,19 @@ class Meters:
         """Count a streamed answer that ended."""
         self._record["anyint.streams"](1, {"anyint.family": family, "anyint.outcome": outcome})
 
+    def wait_over(self, family: str, outcome: str, age: float) -> None:
+        """Record a wait for a task that ended; ``age``: of the task, in seconds."""
+        self._record["anyint.task.waits"](1, {"anyint.family": family, "anyint.outcome": outcome})
+        if outcome in ("success", "task_failed"):
+            self._record["anyint.task.duration"](age, {"anyint.family": family, "anyint.outcome": outcome})
+
     def call(self, family: str, operation: str, outcome: str, cause: str | None, seconds: float, attempts: int) -> None:
         """Count a call that ended."""
         labels = {"anyint.family": family, "anyint.operation": operation, "anyint.outcome": outcome}
         self._record["anyint.call.duration"](seconds, labels)
         self._record["anyint.call.attempts"](attempts, labels)
         self._record["anyint.calls"](1, labels if cause is None else {**labels, "anyint.cause": cause})
-        if outcome == "held_back":
+        if outcome in ("held_back", "replayed"):
             self._record["anyint.duplicates_prevented"](1, {"anyint.family": family})
 
 

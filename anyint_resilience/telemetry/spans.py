@@ -71,7 +71,12 @@ class CallSpans:
     __slots__ = ("attached", "attempt", "call", "context", "recording", "token", "tracing")
 
     def __init__(
-        self, tracing: Tracing, name: str, attributes: Mapping[str, Any], around: Iterable[object] = ()
+        self,
+        tracing: Tracing,
+        name: str,
+        attributes: Mapping[str, Any],
+        around: Iterable[object] = (),
+        link: tuple[str | None, str | None] | None = None,
     ) -> None:
         self.tracing = tracing
         self.attempt: Span | None = None
@@ -81,7 +86,8 @@ class CallSpans:
         if contexts.get_value(_NOTHING, current):
             self.call: Span = trace.INVALID_SPAN
         else:
-            self.call = tracing.tracer.start_span(name, current, SpanKind.INTERNAL, attributes)
+            links = None if link is None else _links(link)
+            self.call = tracing.tracer.start_span(name, current, SpanKind.INTERNAL, attributes, links)
         self.recording = self.call.is_recording()
         if self.recording and tracing.steps_aside:
             for span in (trace.get_current_span(current), *around):
@@ -152,6 +158,13 @@ class CallSpans:
                 span.end(None if at is None else int(at * 1e9))
         except Exception as error:
             self.tracing.broke("a span processor", error)
+
+
+def _links(link: tuple[str | None, str | None]) -> list[trace.Link]:
+    """Return the link to a span known by its ids, perhaps of another process; none where they are no ids."""
+    trace_id, span_id = (int(it, 16) if it else 0 for it in link)
+    made = trace.SpanContext(trace_id, span_id, is_remote=True)
+    return [trace.Link(made)] if made.is_valid else []
 
 
 def _make_way(span: Any, ours: Any) -> None:

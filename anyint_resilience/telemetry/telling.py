@@ -148,6 +148,10 @@ class Teller:
             span_id=span_id,
         )
 
+    def ids(self) -> tuple[str, str] | None:
+        """Return the trace and span id of the call's span, None where it has none."""
+        return None if self.spans is None or not self.spans.recording else self.spans.ids()
+
     @property
     def family(self) -> str:
         """The route's family, ``none`` where it has none."""

@@ -13,7 +13,7 @@ from ..credentials import HeaderEdit
 from ..policy.echoes import id_of
 from ..policy.model import Attempt, HeaderPairs, Observation
 from .details import FINE, details_of, error_type, event_of, with_headers
-from .facts import Facts, Shape, facts_of
+from .facts import Facts, Shape, asked_facts, facts_of
 from .hub import Telemetry
 from .safety import model_of, name_of_key, request_ids
 from .telling import LOOKERS, Source, Teller, safe
@@ -34,6 +34,7 @@ class Watch(Teller):
     """
 
     __slots__ = (
+        "asked",
         "began",
         "cause",
         "done",
@@ -51,6 +52,7 @@ class Watch(Teller):
     def __init__(self, hub: Telemetry, source: Source, request: Any, plan: Plan, operation: Operation) -> None:
         super().__init__(hub, source, request, plan, operation)
         self.facts: Facts | None = None
+        self.asked: Facts | None = None
         self.shape: Shape | None = None
         self.retry: tuple[str, bool] | None = None
         self.passing = False
@@ -77,13 +79,19 @@ class Watch(Teller):
 
     # around an attempt
 
-    def sending(self, number: int, edit: HeaderEdit | None) -> HeaderEdit | None:
-        """Begin an attempt; return what to change on its request, the trace's headers among it."""
+    def sending(self, number: int, edit: HeaderEdit | None, ask: Any = None) -> HeaderEdit | None:
+        """Begin an attempt; return what to change on its request, the trace's headers among it.
+
+        ``ask``: it is a query in the place of the call's own request.
+        """
         self.began = self.hub.clock()
         self.attempts = number
         self.out = True
         spans, facts, shape = self.spans, self.facts, self.shape
         try:
+            self.asked = None if ask is None else asked_facts(ask.plan, self.source, self.request, ask.target)
+            if self.asked is not None:
+                facts, shape = self.asked, Shape("", {}, self.asked.attempt)
             if self.retry is not None:
                 cause, self.retry = self.retry[0], None
                 if self.hub.meters is not None:
@@ -121,6 +129,7 @@ class Watch(Teller):
         hub, spans, self.out = self.hub, self.spans, False
         if hub.meters is not None:
             facts = facts_of(self.plan, self.source, self.request) if self.facts is None else self.facts
+            facts = facts if self.asked is None else self.asked
             hub.meters.attempt(facts.labels, hub.clock() - self.began, status, error)
         if spans is not None and spans.attempt is not None:
             seen: dict[str, Any] = request_ids(headers, hub.hides)

@@ -75,6 +75,7 @@ OUTCOMES: Final[dict[str, str]] = {
     "error": "the client's own exception was raised",
     "unknown": "a paid create of unknown outcome",
     "held_back": "not sent: the same create had an unknown outcome before",
+    "replayed": "not sent: the same create was made before, and its answer or its task was given instead",
     "late": "the user's deadline passed",
     "cancelled": "cut off from outside while it ran",
     "interrupted": "a streamed answer broke off",
@@ -114,6 +115,16 @@ EVENTS: Final[dict[str, EventRow]] = {
     "given up": EventRow(logging.WARNING, "an attempt failed and what came of it is handed over"),
     "outcome unknown": EventRow(logging.ERROR, "a paid create may have been done: it is not sent again"),
     "held back": EventRow(logging.WARNING, "not sent: the same create had an unknown outcome before"),
+    "create replayed": EventRow(
+        logging.INFO, "not sent: the same create was made before, and its answer was given again"
+    ),
+    "create polled": EventRow(logging.INFO, "in the place of a new task the one that is there already was asked for"),
+    "create found": EventRow(logging.WARNING, "a create of unknown outcome was found by its mark: its task goes on"),
+    "task state": EventRow(logging.DEBUG, "a task that is waited for has come to another state"),
+    "strange state": EventRow(
+        logging.WARNING, "a task that is waited for is in a state no document knows, or went back"
+    ),
+    "wait over": EventRow(logging.INFO, "a wait for a task ended, well or not"),
     "key rotated": EventRow(logging.INFO, "the key was refused and the key source gave another"),
     "nested retry seen": EventRow(logging.INFO, "a retry layer above sent the same request before"),
     "attempts multiply": EventRow(logging.WARNING, "the same request failed again within a minute of its failure"),
@@ -193,7 +204,20 @@ METRICS: Final[dict[str, MetricRow]] = {
         "Time waited between attempts: for a server's hint, or by the backoff schedule.",
     ),
     "anyint.duplicates_prevented": MetricRow(
-        "counter", "{create}", ("anyint.family",), "Creates not sent because the same one had an unknown outcome."
+        "counter",
+        "{create}",
+        ("anyint.family",),
+        "Creates not sent because the same one had an unknown outcome, or was made already.",
+    ),
+    "anyint.task.waits": MetricRow(
+        "counter", "{wait}", ("anyint.family", "anyint.outcome"), "Waits for a task that ended."
+    ),
+    "anyint.task.duration": MetricRow(
+        "histogram",
+        "s",
+        ("anyint.family", "anyint.outcome"),
+        "From the create of a task that was waited for to its end, as its last query saw it.",
+        (1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 900, 1800, 3600, 86_400),
     ),
     "anyint.nested_retry.factor": MetricRow(
         "histogram",

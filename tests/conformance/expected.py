@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from anyint_resilience import Action, Certainty, DeadlineExceeded, OutcomeUnknown, report
+from anyint_resilience.callreport import CallReport
 from anyint_resilience.contract.routes import Route
 from anyint_resilience.contract.words import Operation
-from anyint_resilience.policy.model import Attempt, CallReport, Decision
+from anyint_resilience.policy.model import Attempt, Decision
 from anyint_resilience.policy.verdicts import PAID
 from anyint_resilience.telemetry.words import GEN_AI_OPERATIONS, PROVIDERS
 from tests.conformance.emitted import Labels, labels

@@ -161,7 +161,11 @@ class Leaky:
     def __call__(self, *args: object) -> Any:
         raise RuntimeError(mark("raised"))
 
-    update = scan = close = __call__
+    update = scan = close = gone = __call__
+
+    @property
+    def owner(self) -> str:
+        return str(self())
 
 
 def _rotating(*keys: str) -> Callable[[], Callable[[], str]]:

@@ -172,7 +172,8 @@ def test_what_the_engine_asks_and_is_told(surface: Surface, emu: Emulator, monke
             anyint = configured(ears, base_url=emu.url, api_key=lambda: next(keys))
             with opened(surface, anyint, emu) as caller:
                 made(ears, caller, VIDEO)
-                made(ears, caller, VIDEO.but(json={"model": "m", "prompt": PROMPT}))
+                other = {**VIDEO.headers, "Idempotency-Key": mark("other")}
+                made(ears, caller, VIDEO.but(json={"model": "m", "prompt": PROMPT}, headers=other))
                 shown(ears, caller, anyint)
             assert ears.outcomes() == ["success", "unknown"]
             assert ears.leaks() == []

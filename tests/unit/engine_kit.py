@@ -9,7 +9,20 @@ from anyint_resilience import Policy, Resilience
 from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.credentials import Credentials
-from anyint_resilience.effects import AskKey, Discard, Outcome, Peek, Peeked, Result, Send, Sleep, StateCall
+from anyint_resilience.effects import (
+    Answer as Given,
+)
+from anyint_resilience.effects import (
+    AskKey,
+    Discard,
+    Outcome,
+    Peek,
+    Peeked,
+    Result,
+    Send,
+    Sleep,
+    StateCall,
+)
 from anyint_resilience.engine import run
 from anyint_resilience.policy.model import Fault, FaultKind
 from anyint_resilience.router import Router
@@ -89,12 +102,15 @@ class Script:
             if isinstance(body, Exception):
                 return Peeked(body=b"{", error=body)
             return Peeked(body=body, complete=True)
+        if isinstance(effect, Given):
+            self.effects.append("given")
+            return Answer(effect.status, effect.body, effect.headers)
         if isinstance(effect, Discard):
             self.effects.append("discard")
             return None
         if isinstance(effect, StateCall):
             self.effects.append("ledger")
-            return self.world.ledger.store.update(effect.key, effect.step, effect.ttl)
+            return self.world.ledger.change(effect, self.call.store_failed)
         assert isinstance(effect, AskKey)
         self.effects.append("ask")
         return self.call.credentials.accept(self.call.credentials.ask(effect.used))

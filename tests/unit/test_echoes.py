@@ -255,7 +255,11 @@ def test_a_configuration_does_not_show_its_store() -> None:
     """A store's own text may hold where it is and by which password."""
 
     class Store:
-        update = scan = close = None
+        owner = ""
+
+        def nothing(self, *args: object) -> None: ...
+
+        update = scan = close = gone = nothing
 
         def __repr__(self) -> str:
             return "Store(redis://:secret@host)"

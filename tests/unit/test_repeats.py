@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyint_resilience import Resilience, report
-from anyint_resilience.policy.model import CallReport
+from anyint_resilience.callreport import CallReport
 from anyint_resilience.repeats import WINDOW, Repeats, end, look
 from anyint_resilience.stores.memory import MemoryStore
 

@@ -18,7 +18,7 @@ import openai
 from anyint_resilience_httpx2 import ResilientTransport, wrap
 
 from ... import Resilience, report
-from ...policy.model import CallReport
+from ...callreport import CallReport
 
 __all__ = ["CALLS", "KEY_HEADERS", "Answer", "Call", "Recorder", "Sent", "Setup"]
 

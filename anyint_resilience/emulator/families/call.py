@@ -14,6 +14,7 @@ from ...contract.routes import Route
 from ..envelopes import envelope
 from ..messages import Answer, Seen, json_answer
 from ..tasks_state import Clock, Task, TaskStore
+from .states import STATES
 
 __all__ = ["REPLY", "Call", "Handler", "Handlers", "Mint", "ObjectStore", "tokens"]
 
@@ -71,6 +72,7 @@ class Call:
     objects: ObjectStore
     mint: Mint
     outcome: str
+    visible_after: float
     keep: bool
 
     @property
@@ -92,14 +94,18 @@ class Call:
     def new_task(self, prefix: str = "", digits: int = 24) -> Task:
         """Create the task this route creates."""
         assert self.route.family is not None
+        assert self.route.tasks is not None
         return self.store.create(
             ident=self.mint(prefix, digits),
             family=self.route.family,
-            kind=self.route.tasks or self.route.template,
+            kind=self.route.tasks,
             path=self.seen.path.rstrip("/"),
             body=self.document,
             outcome=self.outcome,
             keep=self.keep,
+            words=STATES[self.route.tasks],
+            visible_after=self.visible_after,
+            base=self.seen.base,
         )
 
     def find_task(self, ident: str | None) -> Task | None:

@@ -6,6 +6,7 @@ Must not know faults or sockets.
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 from ...contract.routes import ROUTES
 from ...contract.words import Family, Operation
@@ -16,21 +17,18 @@ from .call import Call, Handlers
 
 __all__ = ["HANDLERS"]
 
-_STATES: Final = {
-    Phase.PENDING: "submitted",
-    Phase.RUNNING: "processing",
-    Phase.SUCCESS: "succeed",
-    Phase.FAILED: "failed",
+_FAILURES: Final = {
+    "policy": "Failure to pass the risk control system",
+    "cancelled": "The task was cancelled",
 }
-_FAILURES: Final = {"policy": "Failure to pass the risk control system"}
 
 
 def _data(call: Call, task: Task) -> dict[str, Any]:
     stamp = task.wall * 1000
     data: dict[str, Any] = {
         "task_id": task.id,
-        "task_status": _STATES[task.phase],
-        "task_info": {"external_task_id": task.body.get("external_task_id", "")},
+        "task_status": task.word,
+        "task_info": {"external_task_id": task.external_id or ""},
         "created_at": stamp,
         "updated_at": stamp + int(task.age * 1000),
     }
@@ -50,11 +48,23 @@ def _answer(call: Call, task: Task) -> Answer:
 
 
 def _create(call: Call) -> Answer:
+    given = call.document.get("external_task_id")
+    if given and _by_external_id(call, given) is not None:
+        return call.refuse(400, code=1201, message=f"external_task_id {given} already exists")
     return _answer(call, call.new_task("", 18))
 
 
+def _by_external_id(call: Call, ident: object) -> Task | None:
+    """Return the task with this id of its creator's, whether queries find it or not: it is unique in an account."""
+    return next((it for it in call.store.all() if it.family is Family.KLING and it.external_id == ident), None)
+
+
 def _get(call: Call) -> Answer:
-    task = call.find_task(call.params["task_id"])
+    ident = unquote(call.params["task_id"])
+    task = call.find_task(ident)
+    if task is None:
+        named = _by_external_id(call, ident)
+        task = None if named is None else call.find_task(named.id)
     if task is None or not call.seen.path.startswith(f"{task.path}/"):
         return json_answer(envelope(Family.KLING, 404, message="Task not found"), status=404)
     return _answer(call, task)

@@ -13,12 +13,6 @@ from .call import REPLY, Call, Handlers, tokens
 
 __all__ = ["HANDLERS"]
 
-_STATES: Final = {
-    Phase.PENDING: "queued",
-    Phase.RUNNING: "in_progress",
-    Phase.SUCCESS: "completed",
-    Phase.FAILED: "failed",
-}
 _STORED: Final = "responses"
 
 
@@ -32,9 +26,10 @@ def _item(ident: str, text: str | None) -> dict[str, Any]:
     return {"id": f"msg_{ident[5:]}", "type": "message", "role": "assistant", "status": status, "content": content}
 
 
-def _response(ident: str, model: str, created: int, status: str, document: dict[str, Any]) -> dict[str, Any]:
+def _response(
+    ident: str, model: str, created: int, status: str, document: dict[str, Any], *, done: bool
+) -> dict[str, Any]:
     asked = tokens(document.get("input"))
-    done = status == "completed"
     usage = {
         "input_tokens": asked,
         "input_tokens_details": {"cached_tokens": 0},
@@ -64,8 +59,10 @@ def _response(ident: str, model: str, created: int, status: str, document: dict[
 
 
 def _of_task(task: Task) -> dict[str, Any]:
-    model = str(task.body.get("model"))
-    document = _response(task.id, model, task.wall, _STATES[task.phase], task.body)
+    document = _response(task.id, str(task.body.get("model")), task.wall, str(task.word), task.body, done=task.done)
+    if task.phase is Phase.PARTIAL:
+        document["incomplete_details"] = {"reason": "max_output_tokens"}
+        document["output"][0]["status"] = "incomplete"
     if task.phase is Phase.FAILED:
         code = "image_content_policy_violation" if task.outcome == "policy" else "server_error"
         document["error"] = {"code": code, "message": "The background response failed"}
@@ -76,11 +73,11 @@ def _create(call: Call) -> Answer:
     if call.document.get("background") is True:
         return json_answer(_of_task(call.new_task("resp_")))
     ident, created = call.mint("resp_"), call.clock.wall()
-    document = _response(ident, call.model, created, "completed", call.document)
+    document = _response(ident, call.model, created, "completed", call.document, done=True)
     call.put(_STORED, document)
     if not call.streams:
         return json_answer(document)
-    return _stream(ident, _response(ident, call.model, created, "in_progress", call.document), document)
+    return _stream(ident, _response(ident, call.model, created, "in_progress", call.document, done=False), document)
 
 
 def _stream(ident: str, started: dict[str, Any], finished: dict[str, Any]) -> Answer:

@@ -13,18 +13,12 @@ from .call import Call, Handlers
 
 __all__ = ["HANDLERS"]
 
-_STATES: Final = {
-    Phase.PENDING: "queued",
-    Phase.RUNNING: "running",
-    Phase.SUCCESS: "completed",
-    Phase.FAILED: "failed",
-}
 _FAILURES: Final = {"policy": ("content_policy_violation", "The content was refused")}
 _FAILED: Final = ("server_error", "The generation failed")
 
 
 def _document(call: Call, task: Task) -> dict[str, Any]:
-    document: dict[str, Any] = {"id": task.id, "task_id": task.id, "status": _STATES[task.phase], "model": call.model}
+    document: dict[str, Any] = {"id": task.id, "task_id": task.id, "status": task.word, "model": call.model}
     if task.done:
         document["metadata"] = {"url": call.result_url(task.id, ".mp4")}
     if task.phase is Phase.FAILED:

@@ -16,15 +16,9 @@ from .call import REPLY, Call, Handlers
 
 __all__ = ["HANDLERS"]
 
-_FAILURES: Final = {
-    # tasks: state of a task that failed
-    "suno_song": "GENERATE_AUDIO_FAILED",
-    "suno_lyrics": "GENERATE_LYRICS_FAILED",
-    "suno_wav": "GENERATE_WAV_FAILED",
-    "suno_mp4": "GENERATE_MP4_FAILED",
-    "suno_stems": "GENERATE_AUDIO_FAILED",
-}
-_COVER_FLAGS: Final = {Phase.PENDING: 0, Phase.RUNNING: 2, Phase.SUCCESS: 1, Phase.FAILED: 3}
+_FLAGGED: Final = frozenset({"suno_stems", "suno_mp4", "suno_cover"})
+"""Tasks whose state is called successFlag."""
+
 _ONCE: Final = {"suno_cover": 400, "suno_wav": 409}
 """Tasks there can be one of per source task, and the code of the second."""
 
@@ -33,14 +27,10 @@ def _said(code: int, msg: str, data: object) -> Answer:
     return json_answer({"code": code, "msg": msg, "data": data})
 
 
-def _state(task: Task) -> str:
-    if task.phase is Phase.FAILED:
-        return "SENSITIVE_WORD_ERROR" if task.outcome == "policy" else _FAILURES[task.kind]
-    if task.phase is Phase.SUCCESS:
-        return "SUCCESS"
-    if task.phase is Phase.RUNNING and task.kind == "suno_song":
-        return "TEXT_SUCCESS" if task.age < 7.5 else "FIRST_SUCCESS"
-    return "PENDING"
+def _state(task: Task) -> str | int:
+    if task.phase is Phase.FAILED and task.outcome == "policy" and task.kind != "suno_cover":
+        return "SENSITIVE_WORD_ERROR"  # cover art has no word for it
+    return task.word
 
 
 def _song(call: Call, task: Task) -> dict[str, Any]:
@@ -92,16 +82,11 @@ def _get(call: Call) -> Answer:
     failed = task.phase is Phase.FAILED
     data: dict[str, Any] = {
         "taskId": task.id,
-        "response": _RESULTS[task.kind](call, task) if task.done else None,
+        "response": _RESULTS[task.kind](call, task) if task.done or task.phase is Phase.NEARLY else None,
         "errorCode": (400 if task.outcome == "policy" else 500) if failed else None,
         "errorMessage": "The generation failed" if failed else None,
     }
-    if task.kind == "suno_cover":
-        data["successFlag"] = _COVER_FLAGS[task.phase]
-    elif task.kind in ("suno_stems", "suno_mp4"):
-        data["successFlag"] = _state(task)
-    else:
-        data["status"] = _state(task)
+    data["successFlag" if task.kind in _FLAGGED else "status"] = _state(task)
     return _said(200, "success", data)
 
 

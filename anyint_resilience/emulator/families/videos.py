@@ -14,29 +14,30 @@ from .call import Call, Handlers
 
 __all__ = ["HANDLERS", "batch_output"]
 
-_VIDEO_STATES: Final = {
-    Phase.PENDING: "queued",
-    Phase.RUNNING: "in_progress",
-    Phase.SUCCESS: "completed",
-    Phase.FAILED: "failed",
-}
-_BATCH_STATES: Final = {**_VIDEO_STATES, Phase.PENDING: "validating"}
-_PROGRESS: Final = {Phase.PENDING: 0, Phase.RUNNING: 50, Phase.SUCCESS: 100, Phase.FAILED: 50}
+_PROGRESS: Final = {Phase.PENDING: 0, Phase.SUCCESS: 100}
+"""Per cent; every other phase is half way."""
+
 _DAY: Final = 86_400
+_LINES: Final[dict[str, dict[str, Any]]] = {
+    # prefix of a batch file's id: its one line
+    "file-out-": {"id": "batch_req_1", "custom_id": "1", "response": {"status_code": 200}, "error": None},
+    "file-err-": {"id": "batch_req_2", "custom_id": "2", "response": {"status_code": 500}, "error": None},
+}
 _FAILURES: Final = {"policy": ("moderation_blocked", "The request was refused by content policy")}
 _FAILED: Final = ("server_error", "The generation failed")
 
 
 def _video(task: Task) -> dict[str, Any]:
+    ended = task.phase is Phase.SUCCESS
     document: dict[str, Any] = {
         "id": task.id,
         "object": "video",
         "model": task.body.get("model"),
-        "status": _VIDEO_STATES[task.phase],
-        "progress": _PROGRESS[task.phase],
+        "status": task.word,
+        "progress": _PROGRESS.get(task.phase, 50),
         "created_at": task.wall,
-        "completed_at": task.wall + 10 if task.done else None,
-        "expires_at": task.wall + _DAY if task.done else None,
+        "completed_at": task.wall + 10 if ended else None,
+        "expires_at": task.wall + _DAY if ended else None,
         "prompt": task.body.get("prompt"),
         "seconds": str(task.body.get("seconds", "4")),
         "size": task.body.get("size", "720x1280"),
@@ -67,36 +68,40 @@ def _video_content(call: Call) -> Answer:
     if task is None:
         return _no_video(call)
     if not task.done:
-        return call.refuse(400, code="video_not_ready", message=f"Video is not ready: {_VIDEO_STATES[task.phase]}")
+        return call.refuse(400, code="video_not_ready", message=f"Video is not ready: {task.word}")
     return binary(b"\x00\x00\x00\x18ftypmp42" + task.id.encode() * 64, "video/mp4")
 
 
 def _batch(task: Task) -> dict[str, Any]:
+    ended, failed = task.phase in (Phase.SUCCESS, Phase.PARTIAL), int(task.phase is Phase.PARTIAL)
     document: dict[str, Any] = {
         "id": task.id,
         "object": "batch",
         "endpoint": task.body.get("endpoint", "/v1/chat/completions"),
         "input_file_id": task.body.get("input_file_id", ""),
         "completion_window": task.body.get("completion_window", "24h"),
-        "status": _BATCH_STATES[task.phase] if task.outcome != "cancelled" else "cancelled",
+        "status": task.word,
         "created_at": task.wall,
         "expires_at": task.wall + _DAY,
         "errors": None,
-        "request_counts": {"total": 1, "completed": int(task.done), "failed": 0},
+        "request_counts": {"total": 1 + failed, "completed": int(ended), "failed": failed},
     }
     if task.done:
         document["output_file_id"] = f"file-out-{task.id}"
-    if task.phase is Phase.FAILED and task.outcome != "cancelled":
+    if failed:
+        document["error_file_id"] = f"file-err-{task.id}"
+    if task.phase is Phase.FAILED:
         document["errors"] = {"object": "list", "data": [{"code": "server_error", "message": "The batch failed"}]}
     return document
 
 
 def batch_output(call: Call, file_id: str) -> bytes | None:
-    """Return the content of a finished batch's output file, or None if the id is no such file."""
-    task = call.store.get(file_id.removeprefix("file-out-"), "openai_batch")
-    if task is None or not task.done or not file_id.startswith("file-out-"):
+    """Return the content of a finished batch's output or error file, or None if the id is no such file."""
+    kind, ident = file_id[: len("file-out-")], file_id[len("file-out-") :]
+    task = call.store.get(ident, "openai_batch")
+    if task is None or not task.done or kind not in _LINES or (kind == "file-err-" and task.phase is not Phase.PARTIAL):
         return None
-    return json.dumps({"id": "batch_req_1", "custom_id": "1", "response": {"status_code": 200}, "error": None}).encode()
+    return json.dumps(_LINES[kind]).encode()
 
 
 def _create_batch(call: Call) -> Answer:
@@ -104,7 +109,7 @@ def _create_batch(call: Call) -> Answer:
 
 
 def _list_batches(call: Call) -> Answer:
-    data = [_batch(task) for task in call.store.all() if task.kind == "openai_batch"]
+    data = [_batch(task) for task in call.store.all() if task.kind == "openai_batch" and task.visible]
     return json_answer({"object": "list", "data": data, "has_more": False})
 
 
@@ -119,7 +124,7 @@ def _get_batch(call: Call) -> Answer:
 def _cancel_batch(call: Call) -> Answer:
     task = call.store.get(call.params["batch_id"], "openai_batch")
     if task is not None and call.keep and not task.done:
-        task.outcome = "cancelled"
+        task.settle("cancelled", now=True)
     return _get_batch(call)
 
 

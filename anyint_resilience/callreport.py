@@ -1,0 +1,65 @@
+"""What became of one call, attempt by attempt: ``CallReport``, a value.
+
+Must not know any rule or client. It stands above ``policy`` because it holds a task's handle, which ``tasks`` makes.
+Times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .contract.words import Family, Operation
+from .policy.model import Attempt, Decision
+from .tasks.handle import TaskHandle
+
+__all__ = ["CallReport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallReport:
+    """What happened to one call of the application; read it with ``report(response_or_exception)``.
+
+    ``decision`` is the one the call ended by, None where the first answer was good and nothing had to be
+    decided. ``attempts`` in order; ``route`` is ``METHOD /template``; ``outer_retries`` is how many times a retry
+    layer above us had already sent this call (``x-stainless-retry-count``), 0 if none was seen. ``repeats`` is how many
+    times the same request had failed through us within the minute before: a retry layer above that says nothing of
+    itself, or the same question asked anew. ``intent`` names a
+    paid create of unknown outcome in the ledger (``ledger.forget(intent)`` lets it out again); None for any other call.
+    ``task`` is the handle of the task that a create made, or that was found in its place: wait for it, keep it.
+    """
+
+    route: str
+    family: Family | None
+    operation: Operation
+    decision: Decision | None = None
+    attempts: tuple[Attempt, ...] = ()
+    outer_retries: int = 0
+    repeats: int = 0
+    intent: str | None = None
+    task: TaskHandle | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Every decision taken, in order."""
+        return tuple(attempt.decision for attempt in self.attempts if attempt.decision is not None)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting between attempts."""
+        return sum(attempt.waited for attempt in self.attempts)
+
+    def __str__(self) -> str:
+        return self.timeline()
+
+    def timeline(self) -> str:
+        """Tell the call in words, one line an attempt."""
+        lines = [f"{self.route}: {len(self.attempts)} attempt(s), waited {self.waited:.2f} s"]
+        for attempt in self.attempts:
+            end = str(attempt.status) if attempt.fault is None else attempt.fault.kind.value
+            asked = "" if attempt.asked is None else f" {attempt.asked}:"
+            line = f"  {attempt.number}. +{attempt.started:.2f} s:{asked} {end}"
+            if attempt.decision is not None:
+                line += f" -> {attempt.decision.action.value}: {attempt.decision.reason}"
+            lines.append(line)
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

@@ -1,0 +1,254 @@
+"""Paid creates beyond their attempts: held back, given again, found again. Part of the engine.
+
+Must not know any client, do any I/O, or read a clock by itself. Nothing here ever sends a create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from .calls import Call
+from .contract.matching import RouteTable
+from .contract.reconcile import MARKS
+from .contract.words import Certainty, Family, Operation
+from .effects import Answer, Ask, Discard, Flow, Outcome, R, Result, Send, Sleep, StateCall
+from .judging import Aim, judge, judge_fault, judge_read
+from .policy.model import Action, Decision, Fault, FaultKind, Observation
+from .policy.reading import read_response
+from .router import Plan
+from .tasks.answers import given
+from .tasks.entries import Verdict
+from .tasks.handle import TaskHandle
+
+__all__ = ["entered", "reconciled"]
+
+_LOOKS = (0.5, 1.0, 2.0)  # seconds before each look for a create of unknown outcome: it may take a moment to show
+_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks at the ledger for the same create on its way
+
+
+class _Asked(NamedTuple):
+    """What a query that went out in the place of a create came back with."""
+
+    outcome: Outcome[Any]
+    decision: Decision
+    seen: Observation | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether it told of the task, whatever it told."""
+        return self.seen is not None and self.seen.certainty is Certainty.COMMITTED and self.seen.task_id is not None
+
+
+def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
+    """Enter a create in the ledger; None: it may be sent now. Else what the call ends with, without any sending."""
+    assert call.intent is not None
+    ledger, key, pause = call.ledger, call.ledger.key(call.intent), _PAUSE
+    while True:
+        step = ledger.enter(again=call.paper.again, mark=call.paper.mark, facts=call.paper.facts)
+        verdict: Verdict = yield StateCall(key, step, ledger.window, enters=True)
+        if verdict.kind == "go":
+            return None
+        if verdict.kind == "refuse":
+            return (yield from _refused(call, verdict))
+        if verdict.kind == "wait":
+            remaining = call.remaining()
+            if call.elapsed() + pause > call.policy.retry_window or (remaining is not None and pause >= remaining):
+                return _held_back(call, "not sent: the same create is on its way already")
+            yield Sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            continue
+        given: Result[Any] | None = yield from _given(call, verdict)
+        if given is not None:
+            return given
+        task = verdict.task or {}
+        yield StateCall(key, ledger.ended(str(task.get("task_id"))), ledger.window)
+
+
+def _refused(call: Call, verdict: Verdict) -> Flow[R]:
+    """Look once for a create of unknown outcome that carries a mark; if it is not found, hold this one back."""
+    for mark in verdict.marks:
+        found: _Asked | None = yield from _look(call, mark, (0.0,))
+        if found is not None:
+            yield from _note_found(call, mark, found)
+            return _instead(call, found, "found", sent=False)
+    return _held_back(call, f"not sent: the same create ended with an unknown outcome {verdict.since:.0f} s ago")
+
+
+def _held_back(call: Call, why: str, certainty: Certainty = Certainty.UNKNOWN) -> Result[Any]:
+    """Give the result of a create that the ledger holds back: as unknown as the one before it."""
+    decision = judge_fault(call, Fault(FaultKind.UNKNOWN), 1)
+    decision = replace(decision, reason=why, certainty=certainty)
+    call.notes.append(why)
+    return Result(report=call.report(decision), decision=decision, refused=True, unknown=True)
+
+
+# --- a create that was made before
+
+
+def _given(call: Call, verdict: Verdict) -> Generator[Any, Any, Result[Any] | None]:
+    """Give what the same create was answered; None if its task is over, so that the same may be meant anew."""
+    handle = _handle_of(verdict.task)
+    call.task = handle
+    if verdict.kind == "replay" and verdict.answer is not None:
+        return (yield from _replayed(call, verdict.answer))
+    if handle is not None:
+        asked: _Asked = yield from _ask(call, handle.path.encode())
+        if asked.answered and asked.seen is not None:
+            if verdict.kind == "poll" and not asked.seen.pending:
+                yield from _dropped(asked)
+                call.task = None
+                return None
+            return _instead(call, asked, "polled", sent=False)
+        yield from _dropped(asked)
+    if verdict.answer is not None:
+        return (yield from _replayed(call, verdict.answer))
+    return _held_back(
+        call, "not sent: the same create was made before, and its answer is not kept", Certainty.COMMITTED
+    )
+
+
+def _replayed(call: Call, answer: Mapping[str, Any]) -> Flow[R]:
+    status, kind, body = given(answer, call.paper.content)
+    headers = (("content-type", kind), ("content-length", str(len(body))))
+    response: R = yield Answer(status, headers, body)
+    seen = read_response(call.route, call.operation, status, headers, body, now=call.runtime.wall())
+    decision, _ = judge_read(call, seen, 1, Aim(call.route, call.operation, call.method))
+    call.certainty = Certainty.COMMITTED
+    why = "not sent: the same create was made before, and this is the answer that it had"
+    call.notes.append(why)
+    return Result(
+        report=call.report(replace(decision, reason=f"{decision.reason}; {why}")),
+        decision=decision,
+        response=response,
+        instead="replayed",
+    )
+
+
+# --- a create that may be there
+
+
+def reconciled(call: Call, result: Result[R]) -> Flow[R]:
+    """After an answer that names the task there is already, or an outcome nobody knows: ask instead of guessing."""
+    if result.decision is None or result.late:
+        return result
+    seen, family = call.seen, call.route.family
+    if (
+        family is Family.SUNO
+        and seen is not None
+        and seen.cause is not None
+        and seen.task_id is not None
+        and call.whole
+    ):
+        call.name_task(seen.task_id, seen.request_id)
+        if call.task is None:
+            return result
+        asked: _Asked = yield from _ask(call, call.task.path.encode())
+        if asked.answered and asked.outcome.response is not None:
+            return (yield from _in_place(call, result, asked, "polled"))
+        yield from _dropped(asked)
+        call.task = None
+        return replace(result, report=call.report(result.decision))
+    if result.decision.certainty is Certainty.UNKNOWN and call.paper.mark and call.paid:
+        found: _Asked | None = yield from _look(call, call.paper.mark, _LOOKS)
+        if found is not None:
+            return (yield from _in_place(call, result, found, "found"))
+        return replace(result, report=call.report(result.decision))
+    return result
+
+
+def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, Any, _Asked | None]:
+    """Look for a create by its mark, where the family's query takes one."""
+    marks = None if call.route.family is None else MARKS.get(call.route.family)
+    if not mark or marks is None or not marks.asked or call.route.query is None:
+        return None
+    from urllib.parse import quote  # late: most programs never need it, and it costs every one of them at import
+
+    target = call.route.query.replace("{id}", quote(mark, safe="")).encode()
+    for pause in pauses:
+        remaining = call.remaining()
+        if remaining is not None and pause >= remaining:
+            return None
+        if pause:
+            yield Sleep(pause)
+        asked: _Asked = yield from _ask(call, target)
+        if asked.answered:
+            return asked
+        yield from _dropped(asked)
+    return None
+
+
+def _ask(call: Call, path: bytes) -> Generator[Any, Any, _Asked]:
+    """Send a query to the gateway of a create, once; what became of the create stays as it was known."""
+    mount, number = call.paper.mount, len(call.attempts) + 1
+    route = _table().match("GET", path.partition(b"?")[0].decode("latin-1"))
+    fate, own = call.certainty, (call.seen, call.answer, call.whole)
+    began = call.begin()
+    call.certainty = fate
+    edit = call.edit
+    ask = Ask(mount + path, Plan(route, secure=call.plan.secure))
+    outcome: Outcome[Any] = yield Send(number, edit, call.remaining(), ask=ask)
+    decision, seen = yield from judge(call, outcome, 1, Aim(route, Operation.QUERY, "GET"))
+    if decision.action is Action.BACKOFF:
+        decision = replace(decision, action=Action.NO_RETRY, delay=None)
+    took = call.over(outcome, decision, began)
+    call.record(number, began, took, outcome, edit, decision=decision, seen=seen, asked=route.name)
+    call.certainty, (call.seen, call.answer, call.whole) = fate, own
+    if outcome.response is not None and outcome.error is not None:
+        yield Discard(outcome.response)
+    return _Asked(outcome, decision, seen)
+
+
+@lru_cache(maxsize=1)
+def _table() -> RouteTable:
+    return RouteTable(seedance=True)
+
+
+def _dropped(asked: _Asked) -> Generator[Any, Any, None]:
+    if asked.outcome.response is not None and asked.outcome.error is None:
+        yield Discard(asked.outcome.response)
+
+
+def _in_place(call: Call, result: Result[R], asked: _Asked, word: str) -> Flow[R]:
+    """Hand a query's answer over in the place of the create's own, which is closed."""
+    if result.response is not None and result.error is None:
+        yield Discard(result.response)
+    return _instead(call, asked, word)
+
+
+def _instead(call: Call, asked: _Asked, word: str, *, sent: bool = True) -> Result[Any]:
+    seen = asked.seen
+    assert seen is not None
+    call.certainty = Certainty.COMMITTED
+    call.name_task(seen.task_id, seen.request_id)
+    why = _WHY[word]
+    call.notes.append(why)
+    decision = replace(asked.decision, reason=f"{asked.decision.reason}; {why}")
+    return Result(
+        report=call.report(decision), decision=decision, response=asked.outcome.response, instead=word, sent=sent
+    )
+
+
+_WHY = {
+    "polled": "in the place of a new create: its task is there already, and this is how it stands",
+    "found": "the create of unknown outcome was found by its mark: this is its task",
+}
+
+
+def _note_found(call: Call, mark: str, found: _Asked) -> Generator[Any, Any, None]:
+    """Settle the create that was found, which another call had entered."""
+    assert call.intent is not None
+    assert found.seen is not None
+    call.name_task(found.seen.task_id, found.seen.request_id)
+    if call.task is not None:
+        task = call.task.as_dict()
+        yield StateCall(call.ledger.key(call.intent), call.ledger.was_found(mark, task), call.ledger.window)
+
+
+def _handle_of(task: Mapping[str, Any] | None) -> TaskHandle | None:
+    try:
+        return None if task is None else TaskHandle.from_dict(task)
+    except ValueError:  # a store holds what somebody else wrote
+        return None
