@@ -40,7 +40,8 @@ def run(call: Call) -> Flow[R]:
         made: Result[R] = yield from _attempts(call)
         result: Result[R] = yield from reconciled(call, made)
     except GeneratorExit:
-        raise  # nobody drives us any more; the entry expires by itself
+        ledger.later(key, call.settling())  # nobody drives us any more
+        raise
     except BaseException:
         yield StateCall(key, call.settling(), ledger.window)
         raise

@@ -6,7 +6,9 @@ kept for a while, so that who asks again gets the first answer, and a program th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -80,6 +82,7 @@ class Ledger:
         self._spared = False
         self._waiting: dict[str, list[Callable[[], object]]] = {}
         self._lock = Lock()
+        self._dropped: deque[tuple[str, Step]] = deque()
 
     # what the engine asks for
 
@@ -112,6 +115,7 @@ class Ledger:
         Raises:
             Exception: what the store raised, where a strict ledger could not enter a create.
         """
+        self._catch_up()
         key, step, ttl = change.key, change.step, change.ttl
         try:
             verdict = self.store.update(key, step, ttl)
@@ -127,6 +131,23 @@ class Ledger:
                 self.store.update(key, self.leave(Certainty.REJECTED), ttl)
                 return held
         return verdict
+
+    def later(self, key: str, step: Step) -> None:
+        """Settle a create before the next look at the ledger: it was given up within the garbage collector.
+
+        That runs anywhere, in the middle of a store's own work too.
+        """
+        self._dropped.append((key, step))
+
+    def _catch_up(self) -> None:
+        while self._dropped:
+            with suppress(IndexError):  # another thread was faster
+                key, step = self._dropped.popleft()
+                try:
+                    self.store.update(key, step, self.window)
+                except Exception:
+                    self._spared = True
+                    self.spare.update(key, step, self.window)
 
     def _held(self, key: str) -> bool:
         return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
@@ -160,6 +181,7 @@ class Ledger:
 
         Their handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
         """
+        self._catch_up()
         fates: dict[str, Entry] = {}
         for store in (self.store, self.spare):
             for entry in self._entries(store, self._gone if store is self.store else _never):
