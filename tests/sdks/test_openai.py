@@ -235,8 +235,9 @@ def test_a_video_is_polled_to_its_end_through_faults(
     async def astep(*args: Any) -> None:
         emu.clock.advance(6)
 
-    monkeypatch.setattr(openai._resource.SyncAPIResource, "_sleep", step)
-    monkeypatch.setattr(openai._resource.AsyncAPIResource, "_sleep", astep)
+    resource = importlib.import_module("openai._resource")  # openai loads it when it is first needed
+    monkeypatch.setattr(resource.SyncAPIResource, "_sleep", step)
+    monkeypatch.setattr(resource.AsyncAPIResource, "_sleep", astep)
     emu.script(Fault.error(503), Fault.error(429, retry_after=1), match="POST")
     emu.script(LOST, Fault.error(503), match="GET")
     with sdk(surface, emu) as ai:
