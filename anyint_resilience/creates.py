@@ -151,7 +151,8 @@ def reconciled(call: Call, result: Result[R]) -> Flow[R]:
         yield from _dropped(asked)
         call.task = None
         return replace(result, report=call.report(result.decision))
-    if result.decision.certainty is Certainty.UNKNOWN and call.paper.mark and call.paid:
+    closed = result.response is None or call.whole  # else its connection is not free, and may be the only one
+    if result.decision.certainty is Certainty.UNKNOWN and call.paper.mark and closed:
         found: _Asked | None = yield from _look(call, call.paper.mark, _LOOKS)
         if found is not None:
             return (yield from _in_place(call, result, found, "found"))

@@ -56,7 +56,7 @@ def paper_of(
     scheme, host, port, target = place
     path = target.partition(b"?")[0].rstrip(b"/")
     mount = path.removesuffix(route.template.encode()) if path.endswith(route.template.encode()) else b""
-    keyed = bool(outer) or any(name.lower() == _IDEMPOTENCY_KEY and value for name, value in raw)
+    keyed = any(name.lower() == _IDEMPOTENCY_KEY and value for name, value in raw)
     facts = {
         "family": None if route.family is None else route.family.value,
         "route": route.name,
@@ -64,7 +64,7 @@ def paper_of(
         "created_at": anyint.runtime.wall(),
         "key_id": key_id(used).hex() or None,
     }
-    again = "replay" if keyed else "poll" if anyint.dedupe == "fingerprint" else ""
+    again = "replay" if keyed else "poll" if anyint.dedupe == "fingerprint" else "retry" if outer else ""
     mark, marked = _mark(anyint, route, body, intent)
     return Paper(content=body.content, facts=facts, mount=mount, again=again, mark=mark, body=marked)
 

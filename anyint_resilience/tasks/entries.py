@@ -57,16 +57,18 @@ def begin(
 ) -> tuple[State, Verdict]:
     """Enter a create that is about to be sent, or say why it must not be.
 
-    ``again``: what a repetition gets while it is certain to be one (the same key, an SDK's retry): ``replay`` the
-    first answer, or ``poll`` its task; "" where the same body may well be asked for twice.
+    ``again``: what a repetition gets. ``replay``: the first answer (the same key); ``poll``: how its task stands; both
+    wait for one on its way. ``retry``: the first answer, if there is one (an SDK's retry: what is on its way is another
+    create with the same body, for its own has ended). "": the same body may well be asked for twice.
     """
     made = _swept(state, now, gone)
     if made["lost"] and now - made["at"] < window:
         return made, Verdict("refuse", max(0.0, now - made["at"]), tuple(made["lost"]))
-    if again and made["flights"]:
+    if again in ("replay", "poll") and made["flights"]:
         return made, Verdict("wait")
     if again and made["fate"] == "committed" and now - made["done_at"] < window:
-        return made, Verdict(again, now - made["done_at"], (), _last(made), made["answer"])
+        kind = "replay" if again == "retry" else again
+        return made, Verdict(kind, now - made["done_at"], (), _last(made), made["answer"])
     flights = {**made["flights"], owner: [*made["flights"].get(owner, ()), mark]}
     new = {**made, "flights": flights, "lost": [], "fate": None, "answer": None, "facts": dict(facts or {})}
     return _kept(new), GO
