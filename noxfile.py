@@ -185,7 +185,9 @@ def observe(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def bench(session: nox.Session) -> None:
-    """``-- overhead`` (cost of a good call), ``-- telemetry``, ``-- import``, ``-- leaks``, ``-- duplicates``."""
+    """``-- overhead`` (cost of a good call), ``-- telemetry``, ``-- import``, ``-- leaks``, ``-- duplicates``,
+    ``-- crash`` (kill -9 at every step of a create and a wait), ``-- waits`` (10,000 of them).
+    """
     scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
     name, *args = session.posargs or ["overhead"]
     script = {**scripts, "import": HERE / "benchmarks" / "import_time.py"}.get(name)

@@ -25,6 +25,7 @@ from .tasks.handle import TaskHandle
 
 __all__ = ["entered", "reconciled"]
 
+_ASK_SECONDS = 10.0  # that a query in the place of a create may take
 _LOOKS = (0.5, 1.0, 2.0)  # seconds before each look for a create of unknown outcome: it may take a moment to show
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks at the ledger for the same create on its way
 
@@ -124,6 +125,7 @@ def _replayed(call: Call, answer: Mapping[str, Any]) -> Flow[R]:
         decision=decision,
         response=response,
         instead="replayed",
+        sent=False,
     )
 
 
@@ -151,7 +153,8 @@ def reconciled(call: Call, result: Result[R]) -> Flow[R]:
         yield from _dropped(asked)
         call.task = None
         return replace(result, report=call.report(result.decision))
-    closed = result.response is None or call.whole  # else its connection is not free, and may be the only one
+    # Else its connection is not free, and may be the only one.
+    closed = result.response is None or result.error is not None or call.whole
     if result.decision.certainty is Certainty.UNKNOWN and call.paper.mark and closed:
         found: _Asked | None = yield from _look(call, call.paper.mark, _LOOKS)
         if found is not None:
@@ -174,6 +177,7 @@ def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, An
             return None
         if pause:
             yield Sleep(pause)
+            call.attempts[-1] = replace(call.attempts[-1], waited=call.attempts[-1].waited + pause)
         asked: _Asked = yield from _ask(call, target)
         if asked.answered:
             return asked
@@ -190,7 +194,7 @@ def _ask(call: Call, path: bytes) -> Generator[Any, Any, _Asked]:
     call.certainty = fate
     edit = call.edit
     ask = Ask(mount + path, Plan(route, secure=call.plan.secure))
-    outcome: Outcome[Any] = yield Send(number, edit, call.remaining(), ask=ask)
+    outcome: Outcome[Any] = yield Send(number, edit, call.patience(_ASK_SECONDS), ask=ask)
     decision, seen = yield from judge(call, outcome, 1, Aim(route, Operation.QUERY, "GET"))
     if decision.action is Action.BACKOFF:
         decision = replace(decision, action=Action.NO_RETRY, delay=None)
@@ -223,7 +227,8 @@ def _instead(call: Call, asked: _Asked, word: str, *, sent: bool = True) -> Resu
     seen = asked.seen
     assert seen is not None
     call.certainty = Certainty.COMMITTED
-    call.name_task(seen.task_id, seen.request_id)
+    if call.task is None or call.task.task_id != seen.task_id:  # one that is known says when it was made
+        call.name_task(seen.task_id, None)
     why = _WHY[word]
     call.notes.append(why)
     decision = replace(asked.decision, reason=f"{asked.decision.reason}; {why}")
@@ -242,7 +247,7 @@ def _note_found(call: Call, mark: str, found: _Asked) -> Generator[Any, Any, Non
     """Settle the create that was found, which another call had entered."""
     assert call.intent is not None
     assert found.seen is not None
-    call.name_task(found.seen.task_id, found.seen.request_id)
+    call.name_task(found.seen.task_id, None)
     if call.task is not None:
         task = call.task.as_dict()
         yield StateCall(call.ledger.key(call.intent), call.ledger.was_found(mark, task), call.ledger.window)

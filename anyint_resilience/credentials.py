@@ -236,6 +236,10 @@ class Credentials:
         known = tuple(self._seen) if self._key is None else (self._key, *self._seen)  # a copy: other threads add to it
         return any(key in raw if len(key) >= _SHORT else key == raw for key in known)
 
+    def key_id(self) -> str | None:
+        """Return what stands for the key of this configuration; None where each request brings its own."""
+        return None if self._key is None else key_id(self._key).hex()
+
     def known(self, headers: RawHeaders, family: Family | None, style: AuthStyle, *, secure: bool) -> bytes | None:
         """Return the key that a request will go out with, as far as that stands before it is sent.
 

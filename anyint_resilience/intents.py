@@ -54,8 +54,7 @@ def paper_of(
 ) -> Paper:
     """Return what the ledger is told of a paid create."""
     scheme, host, port, target = place
-    path = target.partition(b"?")[0].rstrip(b"/")
-    mount = path.removesuffix(route.template.encode()) if path.endswith(route.template.encode()) else b""
+    mount = _mount(target, route)
     keyed = any(name.lower() == _IDEMPOTENCY_KEY and value for name, value in raw)
     facts = {
         "family": None if route.family is None else route.family.value,
@@ -67,6 +66,13 @@ def paper_of(
     again = "replay" if keyed else "poll" if anyint.dedupe == "fingerprint" else "retry" if outer else ""
     mark, marked = _mark(anyint, route, body, intent)
     return Paper(content=body.content, facts=facts, mount=mount, again=again, mark=mark, body=marked)
+
+
+def _mount(target: bytes, route: Route) -> bytes:
+    """Return what stands before the contract's own path: as many segments are the row's as its template has."""
+    segments = target.partition(b"?")[0].strip(b"/").split(b"/")
+    before = segments[: -(route.template.count("/"))]
+    return b"".join(b"/" + it for it in before)
 
 
 def _netloc(scheme: str, host: str, port: int | None) -> str:

@@ -22,6 +22,8 @@ __all__ = ["Aim", "judge", "judge_fault", "judge_read"]
 
 PEEK_BYTES = 64 * 1024  # of a body are read for classification; the caller still gets all of it
 PEEK_SECONDS = 10.0  # is how long that may take
+PAID_BYTES = 1024 * 1024  # of the answer to a paid create: until it is whole nobody knows whether its task's id is lost
+PAID_SECONDS = 60.0
 
 
 class Aim(NamedTuple):
@@ -40,8 +42,10 @@ def judge(
     wall, body, cut, operation = call.runtime.wall(), b"", False, aim.operation
     call.seen, call.answer, call.whole = None, None, False
     if outcome.response is not None and needs_body(aim.route, operation, outcome.status, outcome.headers):
-        until = call.runtime.monotonic() + call.patience(PEEK_SECONDS)
-        peeked: Peeked = yield Peek(outcome.response, PEEK_BYTES, until, call.remaining())
+        paid = call.paid and outcome.status < 300
+        until = call.runtime.monotonic() + call.patience(PAID_SECONDS if paid else PEEK_SECONDS)
+        most = PAID_BYTES if paid else PEEK_BYTES
+        peeked: Peeked = yield Peek(outcome.response, most, until, call.remaining())
         body, cut = peeked.body, not peeked.complete and peeked.error is None
         call.whole = peeked.complete
         if peeked.error is not None and outcome.status < 400:
@@ -55,7 +59,7 @@ def judge(
         fault = Fault(FaultKind.UNKNOWN) if outcome.fault is None else outcome.fault
         return judge_fault(call, fault, number, aim), None
     seen = read_response(aim.route, operation, outcome.status, outcome.headers, body, now=wall)
-    if cut and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN:
+    if cut and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN and not call.paid:
         # Not broken, only longer than what we look at: the caller gets all of it.
         seen = read_response(aim.route, Operation.STREAM, outcome.status, outcome.headers, now=wall)
     if call.paid and call.whole and outcome.status < 300:

@@ -71,8 +71,9 @@ class Bell:
 
     def rest(self, seconds: float) -> bool:
         """Rest for so many seconds, or until it rings; return whether it did."""
-        rang = self._event.wait(seconds)
-        self._event.clear()
+        rang = self._event.wait(min(seconds, threading.TIMEOUT_MAX))
+        if rang:  # else it may ring just now: that is for whoever rests next
+            self._event.clear()
         return rang
 
     async def arest(self, seconds: float) -> bool:
@@ -85,7 +86,8 @@ class Bell:
             rang = self._event.is_set()
         finally:
             self._wake = None
-        self._event.clear()
+        if rang:
+            self._event.clear()
         return rang
 
 

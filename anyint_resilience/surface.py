@@ -18,7 +18,7 @@ from .driven import Keyed
 from .effects import Answer, Result, Send
 from .exceptions import MADE, REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
 from .intents import name_of, paper_of
-from .policy.request import operation_of
+from .policy.request import GZIP, operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .repeats import MULTIPLY
@@ -63,6 +63,11 @@ def settled(anyint: Resilience | None) -> Resilience:
     if anyint is not None and not isinstance(anyint, Resilience):
         raise TypeError(f"anyint must be a Resilience, not {type(anyint).__name__}")
     return Resilience.from_env() if anyint is None else anyint
+
+
+def _may_switch(watch: bytes, content: bytes | None) -> bool:
+    """Whether a body may turn its route into a paid one."""
+    return content is not None and (watch in content or content[:2] == GZIP)
 
 
 class SurfaceBase(WatchedSurface[Q, R]):
@@ -140,7 +145,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
             and self.plain
             and OVERRIDES.get() is None
             and (not self.per_request or self.own_policy(request) is None)
-            and (plan.watch is None or plan.watch not in (self.body_of(request).content or b""))
+            and (plan.watch is None or not _may_switch(plan.watch, self.body_of(request).content))
         ):
             if self.in_order(request, plan.style):
                 self.remember(request, plan)

@@ -14,18 +14,22 @@ from urllib.parse import urlsplit
 
 from .config import Resilience
 from .contract.tasks import POLL_DEADLINE
+from .contract.words import Family, Operation
 from .exceptions import ResilienceError
+from .policy.model import Fault, FaultKind, HeaderPairs
 from .policy.rules import Policy
 from .reports import report
 from .runtime import Bell
 from .tasks.handle import TaskHandle
-from .tasks.updates import MAX_DOCUMENT, TaskUpdate
+from .tasks.updates import MAX_DOCUMENT, TaskUpdate, query_route
 from .tasks.waiting import Ask, Looked, Rest, Tell, Wait, follow
 from .telemetry.tasks import WaitWatch
 
 __all__ = ["Gathered", "Task", "awaited", "unwrapped", "updates_async", "updates_sync", "waited"]
 
-_LAST_LOOK = 10.0  # seconds that the last query may take beyond the deadline
+_LAST_LOOK = 10.0  # seconds that the last query may take beyond the deadline, and no longer than the wait itself
+
+Errors: TypeAlias = "tuple[type[BaseException], ...]"
 
 Task: TypeAlias = object
 """What to wait for: a :class:`TaskHandle`, its JSON, or what a create came back with."""
@@ -44,9 +48,9 @@ class Gathered:
         self._left -= len(piece)
         return self._left <= 0
 
-    def bytes(self) -> bytes:
-        """Return what there is; of one that was too long nothing, which counts as an answer that can't be read."""
-        return b"" if self._left <= 0 else b"".join(self._pieces)
+    def looked(self, status: int, headers: HeaderPairs) -> Looked:
+        """Return the answer that this is the body of."""
+        return Looked(status, headers, b"".join(self._pieces), too_long=self._left <= 0)
 
 
 def unwrapped(client: object, wanted: str) -> TypeError:
@@ -85,37 +89,54 @@ def wait_of(anyint: Resilience, task: Task, deadline: float | None) -> Wait:
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     plan = anyint.router.plan(parts.scheme, parts.hostname or "", parts.port, "GET", target.encode())
     if plan is None or plan.route.family is not handle.family or plan.route.tasks is None:
-        raise ValueError("the task's gateway is none of this configuration's: base_url and hosts say which are")
+        more = ", and seedance=True knows its routes" if handle.family is Family.SEEDANCE else ""
+        raise ValueError(f"the task's gateway is none of this configuration's: base_url and hosts say which are{more}")
+    if not plan.secure:
+        raise ValueError(
+            "the task's gateway is asked over plain http: no key goes there, and anyone could answer for it"
+        )
     return Wait(
         handle=handle,
         deadline=float(seconds),
         runtime=anyint.runtime,
         timetable=anyint.timetable,
         policy=anyint.policy,
+        other_key=handle.key_id is not None and anyint.credentials.key_id() not in (None, handle.key_id),
     )
 
 
-def looked(error: Exception) -> Looked:
-    """Return what an exception of the client's makes of a query.
+def looked(wait: Wait, error: Exception, errors: Errors) -> Looked:
+    """Return what an exception makes of a query: a failed one, if it comes of the gateway, the way there or the key.
 
     Raises:
-        Exception: the same one, if it says nothing of the gateway: a client that is closed, a wrong setting.
+        Exception: the same one, if it says nothing of those: a client that is closed, a wrong setting.
     """
     told = report(error)
-    if told is None or (told.decision is None and not isinstance(error, ResilienceError)):
+    if type(error) is ResilienceError or (told is None and not isinstance(error, errors)):
         raise error
-    return Looked(failed=told.decision)
+    decision = None if told is None else told.decision
+    if decision is None:
+        fault = Fault(FaultKind.READ_ERROR, type(error).__name__)
+        route, wall = query_route(wait.handle), wait.runtime.wall()
+        decision = wait.policy.on_fault(
+            route, Operation.QUERY, fault, method="GET", attempt=1, elapsed=0.0, now=wall, u=1.0
+        )
+    return Looked(failed=decision)
 
 
 def updates_sync(
-    anyint: Resilience, task: Task, deadline: float | None, look: Callable[[str], Looked]
+    anyint: Resilience, task: Task, deadline: float | None, look: Callable[[str], Looked], errors: Errors
 ) -> Generator[TaskUpdate]:
-    """Yield how a task stands, until it is done; see :func:`~anyint_resilience.tasks.waiting.follow`."""
-    wait = wait_of(anyint, task, deadline)
-    return _updates_sync(anyint, wait, look)
+    """Yield how a task stands, until it is done; see :func:`~anyint_resilience.tasks.waiting.follow`.
+
+    ``errors``: what the client raises where a call failed.
+    """
+    return _updates_sync(anyint, wait_of(anyint, task, deadline), look, errors)
 
 
-def _updates_sync(anyint: Resilience, wait: Wait, look: Callable[[str], Looked]) -> Generator[TaskUpdate]:
+def _updates_sync(
+    anyint: Resilience, wait: Wait, look: Callable[[str], Looked], errors: Errors
+) -> Generator[TaskUpdate]:
     bell, flow, watch = Bell(), follow(wait), WaitWatch(anyint, wait)
     unlisten = anyint.ledger.listen(wait.handle.task_id, bell.ring)
     try:
@@ -125,7 +146,7 @@ def _updates_sync(anyint: Resilience, wait: Wait, look: Callable[[str], Looked])
             if isinstance(effect, Rest):
                 reply = anyint.runtime.rest(bell, effect.seconds) if effect.seconds > 0 else False
             elif isinstance(effect, Ask):
-                reply = _look_sync(anyint, look, effect)
+                reply = _look_sync(anyint, wait, look, errors, effect)
             elif isinstance(effect, Tell):
                 watch.update(effect.update)
                 yield effect.update
@@ -141,7 +162,7 @@ def _updates_sync(anyint: Resilience, wait: Wait, look: Callable[[str], Looked])
 
 
 async def _updates_async(
-    anyint: Resilience, wait: Wait, look: Callable[[str], Awaitable[Looked]]
+    anyint: Resilience, wait: Wait, look: Callable[[str], Awaitable[Looked]], errors: Errors
 ) -> AsyncGenerator[TaskUpdate]:
     bell, flow, watch = Bell(), follow(wait), WaitWatch(anyint, wait)
     unlisten = anyint.ledger.listen(wait.handle.task_id, bell.ring)
@@ -152,7 +173,7 @@ async def _updates_async(
             if isinstance(effect, Rest):
                 reply = await anyint.runtime.arest(bell, effect.seconds) if effect.seconds > 0 else False
             elif isinstance(effect, Ask):
-                reply = await _look_async(anyint, look, effect)
+                reply = await _look_async(anyint, wait, look, errors, effect)
             elif isinstance(effect, Tell):
                 watch.update(effect.update)
                 yield effect.update
@@ -168,34 +189,35 @@ async def _updates_async(
 
 
 def updates_async(
-    anyint: Resilience, task: Task, deadline: float | None, look: Callable[[str], Awaitable[Looked]]
+    anyint: Resilience, task: Task, deadline: float | None, look: Callable[[str], Awaitable[Looked]], errors: Errors
 ) -> AsyncGenerator[TaskUpdate]:
     """Do as :func:`updates_sync`, awaiting."""
-    wait = wait_of(anyint, task, deadline)
-    return _updates_async(anyint, wait, look)
+    return _updates_async(anyint, wait_of(anyint, task, deadline), look, errors)
 
 
-def _look_sync(anyint: Resilience, look: Callable[[str], Looked], ask: Ask) -> Looked:
+def _look_sync(anyint: Resilience, wait: Wait, look: Callable[[str], Looked], errors: Errors, ask: Ask) -> Looked:
     try:
-        with anyint.override(_bounded(anyint, ask)):
+        with anyint.override(_bounded(anyint, wait, ask)):
             return look(ask.url)
     except Exception as error:
-        return looked(error)
+        return looked(wait, error, errors)
 
 
-async def _look_async(anyint: Resilience, look: Callable[[str], Awaitable[Looked]], ask: Ask) -> Looked:
+async def _look_async(
+    anyint: Resilience, wait: Wait, look: Callable[[str], Awaitable[Looked]], errors: Errors, ask: Ask
+) -> Looked:
     try:
-        with anyint.override(_bounded(anyint, ask)):
+        with anyint.override(_bounded(anyint, wait, ask)):
             return await look(ask.url)
     except Exception as error:
-        return looked(error)
+        return looked(wait, error, errors)
 
 
-def _bounded(anyint: Resilience, ask: Ask) -> Policy:
+def _bounded(anyint: Resilience, wait: Wait, ask: Ask) -> Policy:
     """Return the policy in force, with no more time than the wait has left: a query must not outlast it."""
     own = anyint.overridden()
     policy = anyint.policy if own is None else own
-    least = max(ask.left, _LAST_LOOK)
+    least = max(ask.left, min(_LAST_LOOK, wait.deadline))
     return replace(policy, deadline=least if policy.deadline is None else min(policy.deadline, least))
 
 

@@ -24,6 +24,7 @@ EVENT_OF = {
     "error": "`given up`, or `cut off`",
     "unknown": "`outcome unknown`",
     "held_back": "`held back`",
+    "replayed": "`create replayed`, `create polled` or `create found`",
     "late": "`deadline exceeded`",
     "cancelled": "`cut off`",
     "interrupted": "`stream interrupted`",

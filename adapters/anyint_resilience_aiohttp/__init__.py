@@ -66,6 +66,7 @@ _ERRORS = Errors(
 _NEVER_AGAIN = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Lost connections that aiohttp does not send a request again for."""
 
+_FAILURES = (aiohttp.ClientError, AsyncTimeout, OSError)
 _REMEMBERED = 1.0  # seconds: aiohttp comes again at once
 _MOST = 1000
 
@@ -226,14 +227,16 @@ async def wait_for_task(
         ValueError: if there is no task, or it is at a gateway that is none of the configuration's.
         TypeError: if the client is not wrapped.
     """
-    return await awaited(updates_async(_anyint_of(session), task, deadline, partial(_look, session)), on_update)
+    return await awaited(
+        updates_async(_anyint_of(session), task, deadline, partial(_look, session), _FAILURES), on_update
+    )
 
 
 def task_updates(
     session: aiohttp.ClientSession, task: object, deadline: float | None = None
 ) -> AsyncIterator[TaskUpdate]:
     """Iterate over the updates of a task until it is done. Arguments and errors are those of :func:`wait_for_task`."""
-    return updates_async(_anyint_of(session), task, deadline, partial(_look, session))
+    return updates_async(_anyint_of(session), task, deadline, partial(_look, session), _FAILURES)
 
 
 def _anyint_of(session: object) -> Resilience:
@@ -250,4 +253,4 @@ async def _look(session: aiohttp.ClientSession, url: str) -> Looked:
         async for piece in response.content.iter_any():
             if body.full(piece):
                 break
-    return Looked(response.status, list(response.raw_headers), body.bytes())
+    return body.looked(response.status, list(response.raw_headers))

@@ -37,9 +37,9 @@ def asking(request: aiohttp.ClientRequest, target: bytes) -> aiohttp.ClientReque
 def holding(request: aiohttp.ClientRequest, body: bytes) -> aiohttp.ClientRequest:
     """Return a request with another body."""
     made: Any = _like(request)
-    for name in (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING):
+    for name in (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.CONTENT_ENCODING):
         made.headers.popall(name, None)
-    made.chunked = None
+    made.chunked = made.compress = None  # aiohttp would compress it while it is sent: it goes as it is
     made.update_body_from_data(body)
     made.headers[hdrs.CONTENT_LENGTH] = str(len(body))
     found: aiohttp.ClientRequest = made

@@ -59,6 +59,7 @@ _ERRORS = Errors(
 )
 
 
+_FAILURES = (requests.RequestException, OSError)
 _QUERY_TIMEOUT = 30.0  # seconds for each query of a wait: requests has none of its own
 _OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
@@ -199,12 +200,12 @@ def wait_for_task(
         ValueError: if there is no task, or it is at a gateway that is none of the configuration's.
         TypeError: if the client is not wrapped.
     """
-    return waited(updates_sync(_anyint_of(session), task, deadline, partial(_look, session)), on_update)
+    return waited(updates_sync(_anyint_of(session), task, deadline, partial(_look, session), _FAILURES), on_update)
 
 
 def task_updates(session: requests.Session, task: object, deadline: float | None = None) -> Iterator[TaskUpdate]:
     """Iterate over the updates of a task until it is done. Arguments and errors are those of :func:`wait_for_task`."""
-    return updates_sync(_anyint_of(session), task, deadline, partial(_look, session))
+    return updates_sync(_anyint_of(session), task, deadline, partial(_look, session), _FAILURES)
 
 
 def _anyint_of(session: object) -> Resilience:
@@ -220,4 +221,4 @@ def _look(session: requests.Session, url: str) -> Looked:
         for piece in response.iter_content(65_536):
             if body.full(piece):
                 break
-    return Looked(response.status_code, list(response.headers.items()), body.bytes())
+    return body.looked(response.status_code, list(response.headers.items()))

@@ -139,8 +139,9 @@ class Base(SurfaceBase[Q, R]):
         return self.kit.module.Request(method, url, headers=headers, content=body, extensions=extensions)
 
     def made(self, request: Q, answer: Answer) -> R:
-        """Return an answer given before as a response, read already."""
-        found: Any = self.kit.module.Response(answer.status, headers=answer.headers, content=answer.body)
+        """Return an answer given before as a response, unread."""
+        body = self.kit.module.ByteStream(answer.body)
+        found: Any = self.kit.module.Response(answer.status, headers=answer.headers, stream=body)
         return cast("R", found)
 
     def clean(self, response: R, plan: Plan) -> bool:

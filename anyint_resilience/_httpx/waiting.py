@@ -6,6 +6,7 @@ Must not import either client, nor decide anything.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -23,20 +24,20 @@ def wait(
     client: Any, task: object, on_update: Callable[[TaskUpdate], object] | None, deadline: float | None, kit: Kit
 ) -> TaskUpdate | Awaitable[TaskUpdate]:
     """Wait for a task: its last update, or for an async client what to await for it."""
-    anyint = anyint_of(client, kit)
+    anyint, errors = anyint_of(client, kit), (kit.module.HTTPError, OSError)
     if isinstance(client, kit.module.AsyncClient):
-        return awaited(updates_async(anyint, task, deadline, partial(_look_async, client)), on_update)
-    return waited(updates_sync(anyint, task, deadline, partial(_look_sync, client)), on_update)
+        return awaited(updates_async(anyint, task, deadline, partial(_look_async, client), errors), on_update)
+    return waited(updates_sync(anyint, task, deadline, partial(_look_sync, client), errors), on_update)
 
 
 def updates(
     client: Any, task: object, deadline: float | None, kit: Kit
 ) -> Iterator[TaskUpdate] | AsyncIterator[TaskUpdate]:
     """Iterate over how a task stands, until it is done."""
-    anyint = anyint_of(client, kit)
+    anyint, errors = anyint_of(client, kit), (kit.module.HTTPError, OSError)
     if isinstance(client, kit.module.AsyncClient):
-        return updates_async(anyint, task, deadline, partial(_look_async, client))
-    return updates_sync(anyint, task, deadline, partial(_look_sync, client))
+        return updates_async(anyint, task, deadline, partial(_look_async, client), errors)
+    return updates_sync(anyint, task, deadline, partial(_look_sync, client), errors)
 
 
 def anyint_of(client: Any, kit: Kit) -> Resilience:
@@ -60,13 +61,16 @@ def _look_sync(client: Any, url: str) -> Looked:
         for piece in response.iter_bytes():
             if body.full(piece):
                 break
-    return Looked(response.status_code, response.headers.raw, body.bytes())
+    return body.looked(response.status_code, response.headers.raw)
 
 
 async def _look_async(client: Any, url: str) -> Looked:
     body = Gathered()
-    async with client.stream("GET", url, follow_redirects=False) as response:
-        async for piece in response.aiter_bytes():
+    async with (
+        client.stream("GET", url, follow_redirects=False) as response,
+        aclosing(response.aiter_bytes()) as pieces,
+    ):
+        async for piece in pieces:  # closed here: trio warns of one that is left in the middle
             if body.full(piece):
                 break
-    return Looked(response.status_code, response.headers.raw, body.bytes())
+    return body.looked(response.status_code, response.headers.raw)

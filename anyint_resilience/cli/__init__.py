@@ -1,4 +1,4 @@
-"""``anyint-resilience``: explain a decision, print the contract, run the emulator, watch a demonstration.
+"""``anyint-resilience``: explain a decision, print the contract, wait for a task, run the emulator, watch it work.
 
 Must not know what a command does: each has a module, loaded when it is called.
 """
@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import emulator, explain, routes
+from . import emulator, explain, routes, wait
 from .demo import command as demo
 from .terminal import Problem
 
 __all__ = ["main"]
 
-_COMMANDS = (explain, routes, emulator, demo)
+_COMMANDS = (explain, routes, wait, emulator, demo)
 _INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, 1 for a demonstration gone wrong, 2 for what the user can mend."""
+    """Run one command and return the exit code: 0, 2 for what the user can mend, else what the command's help says."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")  # a terminal without arrows shows question marks, not a traceback

@@ -5,7 +5,7 @@ Must not know any row by name. No pattern is ever scanned.
 
 from __future__ import annotations
 
-from .routes import PREFIXES, ROUTES, SEEDANCE_ROUTES, Route
+from .routes import BY_TASK, PREFIXES, ROUTES, SEEDANCE_ROUTES, Route
 from .words import Family, Operation, Origin
 
 __all__ = ["RouteTable"]
@@ -35,16 +35,9 @@ class RouteTable:
         for route in self.routes:
             self._add(route)
         prefixes = {**PREFIXES, "doubao": Family.SEEDANCE} if seedance else PREFIXES
-        self._unlisted = {
-            prefix: Route(
-                method="*",
-                template=f"/{prefix}/{{rest}}",
-                family=family,
-                operation=Operation.OTHER,
-                origin=Origin.ASSUMED,
-                note="no row of the contract names this path",
-            )
-            for prefix, family in prefixes.items()
+        self._unlisted = {prefix: _unlisted(prefix, family) for prefix, family in prefixes.items()}
+        self._unlisted_creates = {
+            prefix: _unlisted(prefix, family, paid=True) for prefix, family in prefixes.items() if family in BY_TASK
         }
         self._unknown = Route(
             method="*",
@@ -87,7 +80,20 @@ class RouteTable:
             route = routes.get(method.upper()) or routes.get("*")
             if route is not None:
                 return route
+        if method.upper() == "POST" and segments[0] in self._unlisted_creates:
+            return self._unlisted_creates[segments[0]]
         return self._unlisted.get(segments[0], self._unknown)
+
+
+def _unlisted(prefix: str, family: Family, *, paid: bool = False) -> Route:
+    return Route(
+        method="POST" if paid else "*",
+        template=f"/{prefix}/{{rest}}",
+        family=family,
+        operation=Operation.CREATE if paid else Operation.OTHER,
+        origin=Origin.ASSUMED,
+        note="no row of the contract names this path" + (": taken for a paid create" if paid else ""),
+    )
 
 
 def _step(node: _Node | None, segment: str) -> _Node | None:

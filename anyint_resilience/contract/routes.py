@@ -13,6 +13,7 @@ from .words import AuthStyle, Family, Operation, Origin
 __all__ = [
     "ANTHROPIC_VERSION",
     "AUTH_STYLE",
+    "BY_TASK",
     "HOSTS",
     "PREFIXES",
     "ROUTES",
@@ -36,6 +37,9 @@ AUTH_STYLE: Final[dict[Family, AuthStyle]] = {
     Family.SEEDANCE: AuthStyle.BEARER,
 }
 """The header each family takes its key in (AnyInt 1.2; seedance: field)."""
+
+BY_TASK: Final = frozenset((Family.DASHSCOPE, Family.KLING, Family.SUNO, Family.SEEDANCE))
+"""Families whose every POST makes something that is paid for; one that no row names is taken for a create (assumed)."""
 
 PREFIXES: Final[dict[str, Family]] = {
     "openai": Family.OPENAI,
@@ -165,6 +169,16 @@ _OPENAI: Final = (
         ids=_ID,
         tasks="openai_video",
         note="the recommended way to reach Kling",
+    ),
+    _openai(
+        "POST",
+        "/videos/{video_id}/remix",
+        _C,
+        origin=Origin.ASSUMED,
+        query="/openai/v1/videos/{id}",
+        ids=_ID,
+        tasks="openai_video",
+        note="upstream's; no AnyInt page names it",
     ),
     _openai("GET", "/videos/{video_id}", _Q, tasks="openai_video"),
     _openai("GET", "/videos/{video_id}/content", _D, note="only after completion"),

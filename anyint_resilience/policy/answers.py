@@ -205,7 +205,7 @@ def _failed(task: _Task, status: int, headers: dict[str, list[str]], body: Body,
 def _unread(route: Route, operation: Operation, status: int, legibility: Legibility) -> Observation:
     """A 2xx without a document. For what makes a paid thing, the name of that thing was in it."""
     lost = legibility in (Legibility.EMPTY, Legibility.BROKEN)
-    if operation in _MADE and lost:
+    if operation in _MADE and lost and (route.id_path or operation is Operation.UPLOAD):
         return _lost(status, "the answer says yes, but its body cannot be read: the id of what was made is lost")
     if operation is Operation.QUERY and route.tasks is not None and lost:
         return Observation(

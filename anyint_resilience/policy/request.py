@@ -11,11 +11,14 @@ from functools import lru_cache
 
 from ..contract.routes import Route
 from ..contract.words import Operation
+from .bodies import plain
 
-__all__ = ["glance", "operation_of", "same_body"]
+__all__ = ["GZIP", "glance", "operation_of", "same_body"]
 
 _LARGE = 65_536
 _END = 4096
+GZIP = b"\x1f\x8b"
+"""How a body begins that was compressed by its caller: what is in it does not show."""
 
 _BOUNDARY = re.compile(rb'boundary="?([^";,\s]{1,200})"?', re.IGNORECASE)
 
@@ -27,6 +30,8 @@ def operation_of(route: Route, body: bytes | None) -> Operation:
     """
     if not route.body_switch or not body:
         return route.operation
+    if body[:2] == GZIP:
+        body = plain(body, ["gzip"]) or b""
     for needle in _switches(route):
         if needle in body:
             break

@@ -37,6 +37,8 @@ def store_problem(value: object) -> str | None:
     if isinstance(value, type):
         return "must be a store, not the class of one"
     lacking = [name for name in ("update", "scan", "close", "gone") if not callable(getattr(value, name, None))]
+    if "owner" not in dir(value):  # it is not asked for one: that may fail
+        lacking.append("owner")
     if value is not None and lacking:
         wanted = "an object with update, scan, close, gone and owner"
         return f"must be {_FORMS}, or {wanted}; this one lacks {', '.join(lacking)}"

@@ -86,13 +86,19 @@ def _set_up(db: sqlite3.Connection, path: str) -> None:
     # Texts come as bytes: if they are none, SQLite's own error would show them.
     db.text_factory = bytes
     db.execute("PRAGMA synchronous = FULL")
-    if not _is_ours(db, path):
+    db.execute("BEGIN")  # all that tells whose it is must be of one moment: another process may be making the tables
+    ours = _is_ours(db, path)
+    db.execute("COMMIT")
+    if not ours:
         db.execute("BEGIN IMMEDIATE")
         if not _is_ours(db, path):  # another process may have been first
             for statement in _SCHEMA:
                 db.execute(statement)
         db.execute("COMMIT")
-    db.execute("PRAGMA journal_mode = WAL")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        pass  # another process is at it, for which this does not wait; the journal there is does as well, only slower
 
 
 def _is_ours(db: sqlite3.Connection, path: str) -> bool:

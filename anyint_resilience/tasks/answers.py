@@ -7,6 +7,7 @@ is not kept; the same create has it in its own body when it comes again, and it 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -15,8 +16,9 @@ __all__ = ["given", "kept"]
 _MAX: Final = 4096
 """Bytes of an answer that is kept."""
 
-_WORD: Final = 16  # characters: a text of the request's that is no longer, and has no space, is a name or a size
+_WORD: Final = 16  # characters: an ASCII text of the request's that is no longer and has no space is a name or a size
 _DEPTH: Final = 8
+_LONGEST_TYPE: Final = 128
 _MOST: Final = 500  # texts of a request that are looked at
 _REFERENCE: Final = "$request"
 
@@ -31,23 +33,37 @@ def kept(status: int, kind: str, body: bytes, request: bytes | None) -> dict[str
     if document is None:
         return None
     said = {text: place for place, text in _texts(_object(request or b"") or {}, ())}
-    return {"status": status, "type": kind[:128], "document": _without(document, said, request or b"", 0)}
+    return {"status": status, "type": kind[:_LONGEST_TYPE], "document": _without(document, said, request or b"", 0)}
 
 
 def given(answer: Mapping[str, Any], request: bytes | None) -> tuple[int, str, bytes]:
     """Return status, content type and body of a kept answer, what was left out put back from the same request."""
     document = _with(answer.get("document"), _object(request or b"") or {}, 0)
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    status = answer.get("status")
-    return status if isinstance(status, int) and 200 <= status < 300 else 200, str(answer.get("type")), body
+    status, kind = answer.get("status"), answer.get("type")
+    good = isinstance(kind, str) and 0 < len(kind) <= _LONGEST_TYPE and kind.isascii() and kind.isprintable()
+    return (
+        status if isinstance(status, int) and 200 <= status < 300 else 200,
+        kind if good and isinstance(kind, str) else "application/json",
+        body,
+    )
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if abs(number) < math.inf else _no_number(text)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError("a number that JSON, and so a store, has no word for")
 
 
 def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
@@ -68,7 +84,7 @@ def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 def _is_said(text: str) -> bool:
-    return len(text) > _WORD or " " in text
+    return len(text) > _WORD or " " in text or not text.isascii()
 
 
 def _without(value: Any, said: Mapping[str, Place], request: bytes, depth: int) -> Any:
@@ -76,12 +92,29 @@ def _without(value: Any, said: Mapping[str, Place], request: bytes, depth: int) 
     if isinstance(value, str) and _is_said(value):
         if value in said:
             return {_REFERENCE: list(said[value])}
-        return None if value.encode("utf-8", "replace") in request else value
+        return None if _is_echo(value, said, request) else value
     if depth >= _DEPTH:
         return value if isinstance(value, (int, float, str)) else None
     if isinstance(value, dict):
-        return {key: _without(it, said, request, depth + 1) for key, it in value.items()}
+        return {
+            key: _without(it, said, request, depth + 1)
+            for key, it in value.items()
+            if not (_is_said(key) and not _is_name(key, request) and _is_echo(key, said, request))
+        }
     return [_without(it, said, request, depth + 1) for it in value] if isinstance(value, list) else value
+
+
+def _is_name(key: str, request: bytes) -> bool:
+    """Whether the request has a field of this name: ``completion_window`` is no prompt."""
+    return key.isidentifier() and f'"{key}":'.encode() in request
+
+
+def _is_echo(value: str, said: Mapping[str, Place], request: bytes) -> bool:
+    """Whether a text is a piece of the request, in any spelling of JSON, or has one of its texts in it."""
+    written = (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    if any(it.encode("utf-8", "replace") in request for it in written):
+        return True
+    return any(text in value for text in said if len(text.strip()) > 1)
 
 
 def _with(value: Any, request: Any, depth: int) -> Any:

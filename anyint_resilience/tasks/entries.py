@@ -5,6 +5,7 @@ Must not know any store, client or clock. One state stands for one intent: all c
 
 ``flights``  creates on their way, by the process that sent them: the mark of each ("" for none)
 ``lost``     marks of creates of unknown outcome, since ``at``
+``found``    marks of creates that are on their way still, but whose tasks were found
 ``fate``     how the last one ended otherwise: ``rejected``, ``committed``, ``finished``, since ``done_at``
 ``tasks``    handles of the tasks made, the last one last; ``answer``: the answer that the last one had
 ``facts``    what is needed to make a handle; ``keep``: others are put aside before it when a store is full
@@ -13,6 +14,7 @@ Must not know any store, client or clock. One state stands for one intent: all c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ..contract.words import Certainty
@@ -22,6 +24,8 @@ __all__ = ["GO", "Verdict", "begin", "fate_of", "finish", "read", "resolve", "se
 
 _MOST_TASKS: Final = 8
 _MOST_LOST: Final = 64
+_NEVER: Final = 1e15  # seconds
+_FATES: Final = ("rejected", "committed", "finished")
 
 Gone = Callable[[str], bool]
 """Whether the process of that name has ended, so that what it had on its way will never be settled."""
@@ -89,8 +93,13 @@ def settle(
     made = read(state, now)
     if facts and not made["facts"]:
         made["facts"] = dict(facts)
-    found = bool(mark) and state is not None and mark not in made["flights"].get(owner, ())
-    made["flights"] = _landed(made["flights"], owner, mark)
+    found = mark in made["found"]
+    if found:
+        made["found"] = _without(made["found"], mark)
+    elif mark in made["flights"].get(owner, ()):
+        made["flights"] = _landed(made["flights"], owner, mark)
+    elif mark:  # its process was taken for one that had ended
+        made["lost"] = _without(made["lost"], mark)
     if certainty is Certainty.UNKNOWN and found:
         pass  # its task was found meanwhile
     elif certainty is Certainty.UNKNOWN:
@@ -114,15 +123,14 @@ def resolve(
         return None, False
     state = read(state, now)
     if mark in state["lost"]:
-        lost = list(state["lost"])
-        lost.remove(mark)
-        made = {**state, "lost": lost, "fate": "committed", "done_at": now, "answer": None}
+        made = {**state, "lost": _without(state["lost"], mark), "fate": "committed", "done_at": now, "answer": None}
     else:
         owner = next((name for name, marks in state["flights"].items() if mark in marks), None)
         if owner is None:
             return state, False
         # Its answer may still come, and says the same: the entry is settled by it, or as made if it never does.
         made = {**state, "flights": _landed(state["flights"], owner, mark), "fate": "committed", "done_at": now}
+        made["found"] = [*state["found"], mark][-_MOST_LOST:]
     made["tasks"] = _with(state["tasks"], task(state["facts"]))
     return _kept(made), True
 
@@ -149,25 +157,34 @@ def fate_of(state: State, now: float, *, window: float, gone: Gone) -> str:
     return "committed" if fate == "finished" else str(fate or "unknown")
 
 
-_FIELDS: Final[dict[str, tuple[type, ...]]] = {
-    "flights": (dict,),
-    "lost": (list,),
-    "at": (int, float),
-    "fate": (str, type(None)),
-    "done_at": (int, float),
-    "tasks": (list,),
-    "answer": (dict, type(None)),
-    "facts": (dict,),
-}
+def _are(kind: type, values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(it, kind) for it in values)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < _NEVER  # neither NaN, nor what no float can hold
+
+
+_FIELDS: Final[tuple[tuple[str, Callable[[Any], bool]], ...]] = (
+    ("flights", lambda it: isinstance(it, dict) and all(_are(str, marks) for marks in it.values())),
+    ("lost", partial(_are, str)),
+    ("found", partial(_are, str)),
+    ("at", _is_time),
+    ("fate", lambda it: it is None or (isinstance(it, str) and it in _FATES)),
+    ("done_at", _is_time),
+    ("tasks", partial(_are, dict)),
+    ("answer", lambda it: it is None or isinstance(it, dict)),
+    ("facts", lambda it: isinstance(it, dict)),
+)
 
 
 def read(state: State | None, now: float) -> State:
     """Return a state as the steps know it. One that can't be read says nothing good: its create may have been done."""
-    blank: State = {"flights": {}, "lost": [], "at": 0.0, "fate": None, "done_at": 0.0}
+    blank: State = {"flights": {}, "lost": [], "found": [], "at": 0.0, "fate": None, "done_at": 0.0}
     blank.update(tasks=[], answer=None, facts={}, keep=True)
     if state is None:
         return blank
-    whole = all(isinstance(state.get(name), kinds) for name, kinds in _FIELDS.items())
+    whole = all(name in state and good(state[name]) for name, good in _FIELDS)
     return dict(state) if whole else {**blank, "lost": [""], "at": now}
 
 
@@ -184,11 +201,17 @@ def _swept(state: State | None, now: float, gone: Gone) -> State:
 
 def _landed(flights: Mapping[str, list[str]], owner: str, mark: str) -> dict[str, list[str]]:
     """Return the flights without one of this owner and mark."""
-    marks = list(flights.get(owner, ()))
-    if mark in marks:
-        marks.remove(mark)
+    marks = _without(flights.get(owner, []), mark)
     rest = {name: list(it) for name, it in flights.items() if name != owner}
     return {**rest, owner: marks} if marks else rest
+
+
+def _without(marks: list[str], mark: str) -> list[str]:
+    """Return the marks without one of these."""
+    left = list(marks)
+    if mark in left:
+        left.remove(mark)
+    return left
 
 
 def _with(tasks: list[Any], task: Mapping[str, Any] | None) -> list[Any]:

@@ -6,8 +6,8 @@ Must not know any client, ledger or clock, nor hold any key.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, Final
@@ -26,6 +26,7 @@ CREATES: Final[dict[str, Route]] = {
 _MAX_JSON: Final = 8192
 _MAX_TEXT: Final = 512
 _LATEST: Final = 1e11  # Unix seconds
+_NOT_JSON: Final = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,7 @@ class TaskHandle:
     span_id: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        problems = [f"{name} {said}" for name, good, said in _RULES if not good(getattr(self, name))]
-        row = CREATES.get(self.route) if isinstance(self.route, str) else None
-        if row is None:
-            problems.append("route is no row of the contract that makes a task (a newer version may know it)")
-        elif self.family != row.family:
-            problems.append(f"family must be {row.family}, the route's")
+        problems = _problems({it.name: getattr(self, it.name) for it in fields(self)})
         if problems:
             raise ValueError("invalid TaskHandle: " + "; ".join(problems))
         object.__setattr__(self, "family", Family(self.family))
@@ -104,7 +100,8 @@ class TaskHandle:
         known = {it.name: document[it.name] for it in fields(cls) if it.name in document}
         missing = [name for name in ("family", "route", "task_id", "gateway", "created_at") if name not in known]
         if missing:
-            raise ValueError(f"invalid TaskHandle: {', '.join(missing)} missing")
+            problems = [f"{', '.join(missing)} missing", *_problems(known)]
+            raise ValueError("invalid TaskHandle: " + "; ".join(problems))
         return cls(**known)
 
     @classmethod
@@ -116,11 +113,25 @@ class TaskHandle:
         """
         if not isinstance(text, (str, bytes)) or len(text) > _MAX_JSON:
             raise ValueError("invalid TaskHandle: JSON text of at most 8 KiB is needed")
-        try:
+        document: object = _NOT_JSON
+        with suppress(ValueError, RecursionError):
             document = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ValueError("invalid TaskHandle: it is not JSON") from None
+        if document is _NOT_JSON:  # raised out here: the decoder's own error, even as a context, would carry the text
+            raise ValueError("invalid TaskHandle: it is not JSON")
         return cls.from_dict(document)
+
+
+def _problems(known: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with the fields that are given, without quoting any."""
+    problems = [f"{name} {said}" for name, good, said in _RULES if name in known and not good(known[name])]
+    if "route" in known:
+        route = known["route"]
+        row = CREATES.get(route) if isinstance(route, str) else None
+        if row is None:
+            problems.append("route is no row of the contract that makes a task (a newer version may know it)")
+        elif "family" in known and known["family"] != row.family:
+            problems.append(f"family must be {row.family}, the route's")
+    return problems
 
 
 def _is_text(value: object) -> bool:
@@ -139,13 +150,12 @@ def _is_gateway(value: object) -> bool:
     if not _is_text(value) or not isinstance(value, str):
         return False
     scheme, mark, rest = value.partition("://")
-    return scheme in ("http", "https") and bool(mark) and bool(rest.strip("/")) and not set(rest) & set("@?#\\ ")
+    host = rest.partition("/")[0]
+    return scheme in ("http", "https") and bool(mark) and host[:1] not in ("", ":") and not set(rest) & set("@?#\\ ")
 
 
 def _is_time(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return math.isfinite(value) and 0 <= value <= _LATEST
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LATEST
 
 
 _RULES: Final[tuple[tuple[str, Callable[[object], bool], str], ...]] = (

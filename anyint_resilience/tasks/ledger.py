@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from ..contract.words import Certainty
 from ..stores.protocol import State, Step, Store
-from .callbacks import Callback, parse_callback
-from .entries import begin, fate_of, finish, read, resolve, settle
+from .callbacks import PHASES, Callback, parse_callback
+from .entries import Verdict, begin, fate_of, finish, read, resolve, settle
 from .handle import TaskHandle
 from .marks import mark_of
 
@@ -27,6 +27,8 @@ _PREFIX = "create:"
 _CLOCK = "clock:"
 _CALLBACK = "callback:"
 _CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
+
+_MOST_WORDS = 16  # phases kept of one task; one that is documented is kept beside any number of others
 
 
 def intent_of(*parts: bytes) -> str:
@@ -124,11 +126,14 @@ class Ledger:
             if self.strict and change.enters:
                 raise
             self._spared = True
-            return self.spare.update(key, step, ttl)
-        if self._spared and self._held(key):
-            held = self.spare.update(key, step, ttl)
-            if held is not None and held.kind != "go" and verdict.kind == "go":
-                self.store.update(key, self.leave(Certainty.REJECTED), ttl)
+            return self.spare.update(key, _here(step), ttl)
+        if self._spared and self._held(key) and not _holds_back(verdict):
+            held = self.spare.update(key, _here(step), ttl)
+            if _holds_back(held):
+                try:
+                    self.store.update(key, self.leave(Certainty.REJECTED, mark=_mark_of(step)), ttl)
+                except Exception as error:
+                    failed(error)
                 return held
         return verdict
 
@@ -145,8 +150,10 @@ class Ledger:
                 key, step = self._dropped.popleft()
                 try:
                     self.store.update(key, step, self.window)
+                    spared = self._spared and self._held(key)
                 except Exception:
-                    self._spared = True
+                    spared = self._spared = True
+                if spared:
                     self.spare.update(key, step, self.window)
 
     def _held(self, key: str) -> bool:
@@ -169,8 +176,7 @@ class Ledger:
         ``intent`` is ``OutcomeUnknown.intent``. Returns whether it was known here; one that is not is no error, but
         may be another configuration's, which goes on holding it back.
         """
-        known = [store.update(self.key(intent), _nothing, self.window) for store in (self.store, self.spare)]
-        return any(known)
+        return self._both(intent, _nothing)
 
     def unknown(self) -> tuple[str, ...]:
         """Return the intents whose outcome is unknown now."""
@@ -193,11 +199,11 @@ class Ledger:
         now: float = store.update(_CLOCK, _what_time, 1.0)
         for key, held in store.scan(_PREFIX):
             state = read(held, now)
-            handles = (_handle(it) for it in state["tasks"])
+            handles, route = (_handle(it) for it in state["tasks"]), state["facts"].get("route")
             yield Entry(
                 intent=key[len(_PREFIX) :],
                 fate=fate_of(state, now, window=self.window, gone=gone),
-                route=state["facts"].get("route"),
+                route=route if isinstance(route, str) else None,
                 tasks=tuple(it for it in handles if it is not None),
             )
 
@@ -228,7 +234,12 @@ class Ledger:
         if not dash:
             return False
         step = partial(resolve, mark=mark, task=partial(_made, task_id=task_id))
-        return bool(self.store.update(self.key(intent), step, self.window))
+        return self._both(intent, step)
+
+    def _both(self, intent: str, step: Step) -> bool:
+        self._catch_up()
+        verdicts = [store.update(self.key(intent), step, self.window) for store in (self.store, self.spare)]
+        return any(verdicts)
 
     # waits for tasks, in this process
 
@@ -255,6 +266,20 @@ class Ledger:
         return end
 
 
+def _here(step: Step) -> Step:
+    """Return a step as it is run on this process's own memory: whoever entered a create there lives."""
+    held: Any = step
+    return partial(held, gone=_never) if "gone" in getattr(step, "keywords", ()) else step
+
+
+def _mark_of(step: Step) -> str:
+    return str(getattr(step, "keywords", {}).get("mark", ""))
+
+
+def _holds_back(verdict: object) -> bool:
+    return isinstance(verdict, Verdict) and verdict.kind != "go"
+
+
 def _handle(document: object) -> TaskHandle | None:
     try:
         return TaskHandle.from_dict(document)
@@ -269,7 +294,7 @@ def _made(facts: Mapping[str, Any], *, task_id: str) -> Mapping[str, Any] | None
 
 def _phase(state: State | None, now: float, *, phase: str) -> tuple[State, bool]:
     known = {} if state is None else dict(state)
-    if phase in known or len(known) >= 16:
+    if phase in known or (len(known) >= _MOST_WORDS and phase not in PHASES):
         return known, False
     return {**known, phase: now}, True
 

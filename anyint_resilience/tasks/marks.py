@@ -45,12 +45,17 @@ def marked_body(row: Mark, body: bytes, mark: str) -> bytes | None:
     if not isinstance(given, str):
         return None
     url = marked(given, mark)
-    return None if url is None else json.dumps({**document, row.field: url}, ensure_ascii=False).encode()
+    if url is None:
+        return None
+    try:
+        return json.dumps({**document, row.field: url}, allow_nan=False).encode()
+    except (ValueError, RecursionError):  # a number that no float holds would come out as another, or as no JSON
+        return None
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())  # as text: bytes may be UTF-16 too, which a mark would break
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

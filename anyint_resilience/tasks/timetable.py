@@ -6,7 +6,7 @@ Must not know what is asked, nor sleep: it gives out times, in seconds of the cl
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from threading import Lock
+from threading import RLock
 
 __all__ = ["Timetable"]
 
@@ -41,7 +41,7 @@ class Timetable:
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
-        self._lock = Lock()
+        self._lock = RLock()  # a wait that is garbage gives its slot back wherever the collector runs
 
     def take(self, kind: str, now: float, rate: float) -> float:
         """Return when a query of this kind may go out: now, or as soon as no more than ``rate`` go out in a second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from ..contract.matching import RouteTable
@@ -68,15 +69,14 @@ class TaskUpdate:
         return self.phase in ("success", "failed")
 
 
-_TABLE: RouteTable | None = None
+@lru_cache(maxsize=1)
+def _table() -> RouteTable:
+    return RouteTable(seedance=True)  # made when it is first needed: it costs every program at import
 
 
 def query_route(handle: TaskHandle) -> Route:
     """Return the row that asks for a task."""
-    global _TABLE  # noqa: PLW0603 - made when it is first needed: it costs every program at import
-    if _TABLE is None:
-        _TABLE = RouteTable(seedance=True)
-    return _TABLE.match("GET", handle.path.partition("?")[0])
+    return _table().match("GET", handle.path.partition("?")[0])
 
 
 def states_of(handle: TaskHandle) -> TaskStates:

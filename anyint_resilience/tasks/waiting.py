@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ask", "Flow", "Looked", "Rest", "Tell", "Wait", "follow"]
 
+_SURE: Final = 2
+"""Answers in a row that say there is no such task, before that is believed."""
+
 _ENDS: Final = frozenset({Cause.AUTH, Cause.PERMISSION})
 """Causes that end a wait: no later query with the same key will be answered."""
 
@@ -54,12 +57,13 @@ class Tell:
 
 @dataclass(slots=True)
 class Looked:
-    """What a query came back with: an answer, or the decision about an exception of the client's."""
+    """What a query came back with: an answer (``too_long``: nobody reads all of it), or what was decided of a fault."""
 
     status: int = 0
     headers: HeaderPairs = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     failed: Decision | None = None
+    too_long: bool = False
 
 
 Flow: TypeAlias = "Generator[Rest | Ask | Tell, Any, TaskUpdate]"
@@ -67,13 +71,17 @@ Flow: TypeAlias = "Generator[Rest | Ask | Tell, Any, TaskUpdate]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """One wait: for which task, until when (seconds after it begins), and what it shares with others."""
+    """One wait: for which task, until when (seconds after it begins), and what it shares with others.
+
+    ``other_key``: it asks with another key than the one that made the task, which may not see it.
+    """
 
     handle: TaskHandle
     deadline: float
     runtime: Runtime
     timetable: Timetable
     policy: Policy
+    other_key: bool = False
 
     @property
     def kind(self) -> str:
@@ -84,11 +92,11 @@ class Wait:
 class _State:
     """How far a wait has come."""
 
-    __slots__ = ("last", "polls", "rank", "started")
+    __slots__ = ("last", "missing", "polls", "rank", "started")
 
     def __init__(self, started: float, handle: TaskHandle) -> None:
         self.started = started
-        self.polls = 0
+        self.polls = self.missing = 0
         self.last = TaskUpdate(handle=handle, phase="pending")
         self.rank = 0
 
@@ -104,17 +112,21 @@ def follow(wait: Wait) -> Flow:
     delay = first_wait(states, runtime.wall() - wait.handle.created_at, runtime.random())
     while True:
         left = wait.deadline - (runtime.monotonic() - now.started)
-        last = delay >= left  # what comes after it could not be waited for: one more look, at the deadline
-        yield Rest(max(0.0, min(delay, left)))
+        yield Rest(max(0.0, min(delay, left)))  # what comes later could not be waited for: one look at the deadline
         yield from _turn(wait, now, states.query_rate)
         looked: Looked = yield Ask(wait.handle.url, wait.deadline - (runtime.monotonic() - now.started))
         now.polls += 1
-        update, hint = _read(wait, now, looked)
+        try:
+            update, hint = _read(wait, now, looked)
+        except TaskFailed as failed:
+            if failed.update is not None:
+                yield Tell(failed.update)
+            raise
         now.last = update
         yield Tell(update)
         if update.done:
             return update
-        if last and runtime.monotonic() - now.started >= wait.deadline:
+        if runtime.monotonic() - now.started >= wait.deadline:
             raise _timeout(wait, now)
         delay = next_wait(states, now.polls, runtime.random(), hint)
 
@@ -139,16 +151,25 @@ def _read(wait: Wait, now: _State, looked: Looked) -> tuple[TaskUpdate, float | 
     now.last = replace(now.last, polls=now.polls, elapsed=elapsed)
     if looked.failed is not None:
         return replace(now.last, problem=looked.failed, note="the query failed"), None
+    if looked.too_long:
+        text = (
+            f"{wait.handle}: the answer to its query is too long to be read here; the task goes on, or is done: read it"
+        )
+        raise QueryRefused(f"{text} at handle.url", handle=wait.handle, update=now.last)
     wall = wait.runtime.wall()
     seen, document = read_task(wait.handle, looked.status, looked.headers, looked.body, now=wall)
     decision = _decision(wait, now, seen, wall)
     hint = None if seen.hint is None else min(seen.hint.seconds, LONGEST_POLL) if seen.pending else seen.hint.seconds
     told = seen.certainty is Certainty.COMMITTED and (seen.cause is None or seen.task_state is not None)
+    if told and not document:  # cut off: what it seems to say of the task, without its results, is not the end
+        problem = replace(decision, reason="the answer is no JSON object: it was left out", action=Action.POLL)
+        return replace(now.last, problem=problem, note="the answer could not be read"), hint
     if told and seen.task_id not in (None, wait.handle.task_id):
         problem = replace(decision, reason="the answer is about another task: it was left out", action=Action.POLL)
         return replace(now.last, problem=problem, note="the answer was about another task"), hint
     if not told:
         return _not_told(wait, now, seen, decision), hint
+    now.missing = 0
     return _told(wait, now, seen, document, decision), hint
 
 
@@ -186,12 +207,16 @@ def _not_told(wait: Wait, now: _State, seen: Observation, decision: Decision) ->
     if seen.cause in _ENDS:
         text = f"{handle}: its query is refused, the task itself may go on. {decision.guidance}"
         raise QueryRefused(text, handle=handle, update=now.last, decision=decision)
-    if seen.cause is Cause.INVALID and not _young(wait):
+    # Said by the gateway itself, and twice: a proxy on the way has its own idea of what is not found.
+    now.missing = now.missing + 1 if seen.cause is Cause.INVALID and seen.envelope is not None else 0
+    if now.missing >= _SURE and not _young(wait):
         text = f"{handle}: {decision.guidance}"
-        if _not_found(seen):
+        if wait.other_key:
+            text = f"{handle}: not to be seen with this key; another one made it. The task itself may go on."
+        elif _not_found(seen):
             raise TaskFailed(text, handle=handle, update=replace(now.last, phase="failed"), decision=decision)
         raise QueryRefused(text, handle=handle, update=now.last, decision=decision)
-    note = "no such task yet" if seen.cause is Cause.INVALID else "the query failed"
+    note = "no such task yet" if seen.cause is Cause.INVALID and _young(wait) else "the query failed"
     return replace(now.last, problem=decision, note=note)
 
 

@@ -74,9 +74,13 @@ class WaitWatch(Teller):
             self.say("task state", details)
         self.word = word
 
-    @safe
     def ended(self, error: BaseException | None) -> None:
         """Close the wait; ``error``: what ended it, None for success."""
+        self.foreign = isinstance(error, GeneratorExit)  # perhaps within the garbage collector: told a little later
+        self._ended(error)
+
+    @safe
+    def _ended(self, error: BaseException | None) -> None:
         outcome = "success" if error is None else next(word for kind, word in _OUTCOMES if isinstance(error, kind))
         if self.hub.meters is not None:
             age = max(0.0, self.runtime.wall() - self.handle.created_at)

@@ -5,5 +5,5 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"tests.conformance.{name}" for name in ("emitted", "expected", "playing", "telemetry"))
+    *(f"tests.conformance.{name}" for name in ("emitted", "expected", "expected_waits", "playing", "telemetry"))
 )

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from anyint_resilience import Action, Certainty, DeadlineExceeded, OutcomeUnknown, report
+from anyint_resilience import (
+    Action,
+    Certainty,
+    DeadlineExceeded,
+    OutcomeUnknown,
+    report,
+)
 from anyint_resilience.callreport import CallReport
-from anyint_resilience.contract.routes import Route
+from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES, Route
 from anyint_resilience.contract.words import Operation
+from anyint_resilience.exceptions import TaskError
 from anyint_resilience.policy.model import Attempt, Decision
 from anyint_resilience.policy.verdicts import PAID
 from anyint_resilience.telemetry.words import GEN_AI_OPERATIONS, PROVIDERS
@@ -24,7 +31,10 @@ from tests.conformance.scenario import Ask
 
 __all__ = ["FINE", "Happened", "Made", "calls_of", "failure", "named"]
 
-FINE = {"success", "task_failed", "abandoned", "cancelled"}
+ROWS = {row.name: row for row in (*ROUTES, *SEEDANCE_ROUTES)}
+"""The contract's routes, by name."""
+
+FINE = {"success", "task_failed", "abandoned", "cancelled", "replayed"}
 """Outcomes that are no errors."""
 
 Happened = tuple[str, dict[str, Any]]
@@ -63,6 +73,13 @@ class Made:
     operation: Operation
     told: CallReport
     outcome: str
+    instead: str | None = None
+    intent: str | None = None
+
+    @property
+    def own(self) -> list[Attempt]:
+        """Its attempts but for queries in the place of a create."""
+        return [attempt for attempt in self.attempts if attempt.asked is None]
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -101,7 +118,15 @@ class Made:
     def again(self, attempt: Attempt) -> bool:
         """Whether another attempt was to follow."""
         late = self.outcome == "late" and attempt.decision is not None and attempt.decision.action is Action.BACKOFF
-        return attempt is not self.attempts[-1] or late
+        return attempt.asked is None and (attempt is not self.own[-1] or late)
+
+    def row(self, attempt: Attempt) -> Route:
+        """Return the contract's row that an attempt went to."""
+        return self.route if attempt.asked is None else ROWS[attempt.asked]
+
+    def method(self, attempt: Attempt) -> str:
+        """Return the method that an attempt went out by."""
+        return self.ask.method if attempt.asked is None else "GET"
 
     # its span and its attempts'
 
@@ -120,35 +145,35 @@ class Made:
             anyint__certainty=None if self.decision is None else self.decision.certainty.value,
             anyint__outer_retries=told.outer_retries or None,
             anyint__repeats=told.repeats or None,
-            anyint__intent=told.intent,
+            anyint__intent=self.intent,
         )
 
-    def place(self) -> dict[str, Any]:
-        """Return the attributes of where it goes, which spans and metrics share."""
+    def place(self, attempt: Attempt) -> dict[str, Any]:
+        """Return the attributes of where an attempt goes, which spans and metrics share."""
         parts = urlsplit(self.url)
         return named(
-            http__request__method=self.ask.method,
+            http__request__method=self.method(attempt),
             server__address=parts.hostname,
             server__port=parts.port,
-            url__template=self.route.template,
+            url__template=self.row(attempt).template,
         )
 
     def result(self, attempt: Attempt) -> dict[str, Any]:
         """Return the attributes of how an attempt ended, which spans and metrics share."""
         return named(http__response__status_code=attempt.status, error__type=failure(attempt))
 
-    def attempted(self, attempt: Attempt) -> dict[str, Any]:
-        """Return those of an attempt's span, less the answer's headers."""
-        family = self.route.family
-        operation = next((it for end, it in GEN_AI_OPERATIONS if self.route.template.endswith(end)), None)
+    def attempted(self, attempt: Attempt, target: str) -> dict[str, Any]:
+        """Return those of an attempt's span, less the answer's headers; ``target``: the path that was asked for."""
+        family, template = self.route.family, self.row(attempt).template
+        operation = next((it for end, it in GEN_AI_OPERATIONS if template.endswith(end)), None)
         more = named(
-            url__full=self.url,
+            url__full=self.url if attempt.asked is None else urljoin(self.url, target),
             gen_ai__provider__name=None if family is None else PROVIDERS[family],
             gen_ai__operation__name=None if family is None else operation,
-            gen_ai__request__model=self.model,
+            gen_ai__request__model=self.model if attempt.asked is None else None,
             http__request__resend_count=attempt.number - 1 or None,
         )
-        return {**self.place(), **self.result(attempt), **more}
+        return {**self.place(attempt), **self.result(attempt), **more}
 
     # what happened in it
 
@@ -163,6 +188,8 @@ class Made:
                 found.append((name, self._details(attempt, attempt.decision, key)))
         if told.repeats == 1 and self.attempts and self.outcome not in FINE | {"unknown"}:
             found.append(("attempts multiply", {"anyint.attempts": len(self.attempts)}))
+        if self.instead is not None:
+            found.append((f"create {self.instead}", {}))
         ends = {"held_back": "held back", "late": "deadline exceeded", "interrupted": "stream interrupted"}
         return [*found, (ends[self.outcome], {})] if self.outcome in ends else found
 
@@ -173,7 +200,7 @@ class Made:
             return None
         if self.again(attempt):
             return "backoff" if decision.action is Action.BACKOFF else "key rotated"
-        if self.outcome == "unknown":
+        if attempt.asked is None and self.operation in PAID and decision.certainty is Certainty.UNKNOWN:
             return "outcome unknown"
         if decision.action is Action.POLL:
             return "poll"
@@ -190,7 +217,7 @@ class Made:
             error__type=None if attempt.fault is None else attempt.fault.kind.value,
             anyint__cause=None if cause is None else cause.value,
             anyint__certainty=decision.certainty.value,
-            anyint__delay=attempt.waited or None,
+            anyint__delay=attempt.waited if self.again(attempt) and attempt.waited else None,
             anyint__retry_at=decision.retry_at,
             gen_ai__request__model=self.model,
             anyint__reason=decision.reason,
@@ -206,7 +233,7 @@ class Made:
         yield "anyint.calls", labels({**ended, "anyint.cause": self.cause}), 1
         yield "anyint.call.duration", labels(ended), told.waited
         yield "anyint.call.attempts", labels(ended), len(self.attempts)
-        if self.outcome == "held_back":
+        if self.outcome in ("held_back", "replayed"):
             yield "anyint.duplicates_prevented", labels(family), 1
         if self.operation is Operation.STREAM and self.outcome in ("success", "interrupted", "abandoned", "late"):
             yield "anyint.streams", labels({**family, "anyint.outcome": self.outcome}), 1
@@ -214,7 +241,7 @@ class Made:
             how = {"anyint.nested.kind": "header" if told.outer_retries else "repeat"}
             yield "anyint.nested_retry.factor", labels({**family, **how}), (told.outer_retries or told.repeats) + 1
         for attempt, key in zip(self.attempts, keys, strict=True):
-            yield "http.client.request.duration", labels({**self.place(), **self.result(attempt)}), 0
+            yield "http.client.request.duration", labels({**self.place(attempt), **self.result(attempt)}), 0
             cause = None if attempt.decision is None or failed_task(attempt) else attempt.decision.cause
             if cause is not None:
                 why = {**family, "anyint.cause": cause.value}
@@ -227,10 +254,13 @@ class Made:
 def calls_of(played: Played, at: Places) -> list[Made]:
     """Return the calls of ours that a scenario came to: redirects are calls, those to strangers are none."""
     found = []
-    for ask, end in zip(played.scenario.asks, played.ends, strict=True):
+    for ask, came in zip(played.scenario.asks, played.ends, strict=True):
+        end = replace(came, error=None) if isinstance(came.error, TaskError) else came  # of a wait, after its create
         hops: list[tuple[Any, str]] = [(end.error, urljoin(at.gateway.url, at.text(ask.path)))]
         if end.answer is not None:
             hops = [(it, it.url) for it in (*end.answer.history, end.answer)]
+            if end.answer.headers.get("x-anyint-resilience") is not None:
+                hops = [(end.answer, urljoin(at.gateway.url, at.text(ask.path)))]  # it may be a query's own
         for thing, url in hops:
             parts = urlsplit(url)
             where = (parts.scheme, str(parts.hostname), parts.port)
@@ -243,8 +273,24 @@ def calls_of(played: Played, at: Places) -> list[Made]:
             operation = told.operation
             if operation is Operation.GENERATE and isinstance(ask.json, dict) and ask.json.get("stream") is True:
                 operation = Operation.STREAM  # the report of a good first answer has only its URL to go by
-            found.append(Made(ask, url, plan.route, operation, told, _outcome(told, operation, end)))
+            instead = None if end.answer is None else end.answer.headers.get("x-anyint-resilience")
+            intent = getattr(thing, "intent", told.intent)  # of what was held back, for whatever reason
+            outcome = _outcome(told, operation, end)
+            found.append(Made(ask, url, plan.route, operation, told, outcome, instead, intent))
+        found += [_asked(it, report(end.answer)) for it in end.queries]
     return found
+
+
+def _asked(query: CallReport, create: CallReport | None) -> Made:
+    """Return one query of a wait for the task that a create made."""
+    assert create is not None
+    assert create.task is not None
+    (last,) = query.attempts[-1:]
+    fine = "success" if query.decision is None or query.decision.cause is None else "failed"
+    outcome = "error" if last.status is None else "task_failed" if failed_task(last) else fine
+    return Made(
+        Ask(method="GET", path=create.task.path), create.task.url, ROWS[query.route], query.operation, query, outcome
+    )
 
 
 def _at_a_glance(route: Route, thing: object, played: Played) -> CallReport:
@@ -258,8 +304,10 @@ def _at_a_glance(route: Route, thing: object, played: Played) -> CallReport:
 def _outcome(told: CallReport, operation: Operation, end: End) -> str:
     """Return how a call must be said to have ended."""
     decision, last = told.decision, told.attempts[-1] if told.attempts else None
-    if isinstance(end.error, OutcomeUnknown) and last is None:
+    if isinstance(end.error, OutcomeUnknown) and all(attempt.asked is not None for attempt in told.attempts):
         return "held_back"
+    if end.error is None and operation in PAID and all(attempt.asked is not None for attempt in told.attempts):
+        return "replayed"
     unsure = decision is not None and decision.cause is not None and decision.certainty is Certainty.UNKNOWN
     if unsure and operation in PAID:
         return "unknown"

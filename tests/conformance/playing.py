@@ -5,17 +5,32 @@ Must not know any scenario or client by name.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from anyint_resilience import DeadlineExceeded, OutcomeUnknown, Resilience, ResilienceError, report
+from anyint_resilience import (
+    CallReport,
+    DeadlineExceeded,
+    OutcomeUnknown,
+    QueryRefused,
+    Resilience,
+    ResilienceError,
+    TaskFailed,
+    TaskTimeout,
+    TaskUpdate,
+    report,
+)
 from anyint_resilience.emulator import Emulator, Fault, Seen
+from anyint_resilience.exceptions import TaskError
+from anyint_resilience.watched import WatchedSurface
 from tests.conformance.emitted import Emitted
 from tests.conformance.kit import KEY
 from tests.conformance.scenario import MODELS, NOW, Ask, File, Keys, Once, Raises, Scenario
@@ -64,10 +79,15 @@ def places() -> Iterator[Places]:
 
 @dataclass(frozen=True)
 class End:
-    """What a call gave the application."""
+    """What a call gave the application, and what it was told of a task that it made: by updates, and by the reports.
+
+    An ``answer`` with an ``error`` broke off, or the wait for its task ended so.
+    """
 
     answer: Answer | None = None
     error: Exception | None = None
+    updates: list[TaskUpdate] = field(default_factory=list)
+    queries: list[CallReport] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,7 +109,8 @@ class Played:
     @property
     def told(self) -> Any:
         """The report of the last call, None without one."""
-        return report(self.end.answer) if self.end.error is None else report(self.end.error)
+        alone = self.end.error is None or isinstance(self.end.error, TaskError)
+        return report(self.end.answer) if alone else report(self.end.error)
 
 
 def play(scenario: Scenario, surface: Surface, at: Places, emitted: Emitted | None = None) -> Played:
@@ -99,7 +120,7 @@ def play(scenario: Scenario, surface: Surface, at: Places, emitted: Emitted | No
     """
     at.gateway.reset()
     at.other.reset()
-    waits = Waits()
+    waits = Waits(moves=at.gateway.clock.advance)
     clocks = {"wall": lambda: NOW + sum(waits.asked), "monotonic": lambda: sum(waits.asked)}
     runtime = waits.runtime(**({} if scenario.real_clock else clocks))
     more = {} if emitted is None else emitted.settings()
@@ -160,11 +181,38 @@ def _made(caller: Caller, ask: Ask, at: Places, *, bare: bool = False) -> End:
     options.update(headers=headers, follow_redirects=ask.redirects)
     try:
         if not ask.streamed:
-            return End(caller.request(ask.method, at.text(ask.path), **options))
+            answer = caller.request(ask.method, at.text(ask.path), **options)
+            return End(answer) if ask.follow is None else _followed(caller, answer, ask.follow)
         answer, body, broken = caller.stream(ask.method, at.text(ask.path), **options)
     except caller.surface.error as error:
         return End(error=error)
     return End(Answer(answer.response, body), broken)
+
+
+def _followed(caller: Caller, answer: Answer, seconds: float) -> End:
+    """Wait for the task that an answer names."""
+    end = End(answer)
+    try:
+        with overheard(end.queries):
+            wait = caller.surface.adapter.wait_for_task
+            caller.call(wait, caller.client, answer.response, on_update=end.updates.append, deadline=seconds)
+    except TaskError as error:
+        return replace(end, error=error)
+    assert end.updates[-1].phase == "success"
+    return end
+
+
+@contextmanager
+def overheard(reports: list[CallReport]) -> Iterator[None]:
+    """Take down the report of each call that ends: a wait has those of its queries to itself."""
+    closed = WatchedSurface.closed
+
+    def close(self: Any, call: Any, result: Any, response: Any) -> None:
+        reports.append(result.report)
+        closed(self, call, result, response)
+
+    with patch.object(WatchedSurface, "closed", close):
+        yield
 
 
 # --- what must have come of it
@@ -198,6 +246,9 @@ def _check_error(played: Played, wanted: Raises, error: Exception | None) -> Non
         Raises.UNKNOWN: (OutcomeUnknown, surface.transport_error),
         Raises.UNKNOWN_TIMEOUT: (OutcomeUnknown, surface.timeout_error),
         Raises.LATE: (DeadlineExceeded, surface.timeout_error),
+        Raises.TASK_FAILED: (TaskFailed,),
+        Raises.TASK_TIMEOUT: (TaskTimeout, TimeoutError),
+        Raises.QUERY_REFUSED: (QueryRefused,),
     }[wanted]
     assert [kind for kind in kinds if not isinstance(error, kind)] == [], repr(error)
     assert wanted not in OWN or not isinstance(error, ResilienceError)
@@ -220,7 +271,8 @@ def _check_decision(played: Played) -> None:
     assert sees == scenario.decision, None if decision is None else decision.reason
     later = None if decision is None or decision.retry_at is None else decision.retry_at - NOW
     assert later == pytest.approx(scenario.retry_at, abs=1e-3)
-    if len(scenario.asks) == 1 and told is not None and not scenario.found and scenario.wire:
+    alone = len(scenario.asks) == 1 and scenario.asks[0].follow is None
+    if alone and told is not None and not scenario.found and scenario.wire:
         assert len(told.attempts) == len(scenario.wire)
     answer = played.end.answer
     if answer is not None and decision is not None:
@@ -232,20 +284,43 @@ def _check_wire(played: Played) -> None:
     for wanted, seen in [*((scenario.sent, it) for it in played.seen), *zip(scenario.found, played.found, strict=True)]:
         assert {name: seen.headers.get(name) for name in wanted} == dict(wanted)
     for seen in played.seen:
-        assert any(_carries(seen, ask) for ask in scenario.asks), f"no such body was asked for: {seen.body[:80]!r}"
+        if _asks_for_a_task(seen, scenario):
+            assert (seen.body, OF_A_CREATE & seen.headers.keys()) == (b"", set())
+        else:
+            assert any(_carries(seen, ask) for ask in scenario.asks), f"no such body was asked for: {seen.body[:80]!r}"
     if len(scenario.asks) == 1:
-        assert len({it.body for it in played.seen}) <= 1, "every attempt carries the same body"
+        sent = {it.body for it in played.seen if it.method == scenario.asks[0].method}
+        assert len(sent) <= 1, "every attempt carries the same body"
     if scenario.once:
         assert len({it.connection for it in played.seen}) == 1
 
 
+OF_A_CREATE = {"content-type", "content-length", "idempotency-key", "x-dashscope-async", "x-stainless-retry-count"}
+"""Headers that a query in the place of a create must not have."""
+
+
+def _asks_for_a_task(seen: Seen, scenario: Scenario) -> bool:
+    """Whether a request is a query that no call of the application was."""
+    return seen.method == "GET" and all(ask.method != "GET" for ask in scenario.asks)
+
+
 def _carries(seen: Seen, ask: Ask) -> bool:
-    """Whether a request has the body of a call, all of it."""
+    """Whether a request has the body of a call, all of it, and nothing else but a mark of ours."""
     if ask.json is not None:
-        return bool(seen.body) and seen.json() == ask.json
+        return bool(seen.body) and _unmarked(seen.json(), ask.json) == ask.json
     if ask.files is not None:
         return all(it[1] in seen.body for it in ask.files.values()) and seen.complete
     held = ask.content
     if isinstance(held, (File, Once)):
         held = held.data[held.position :] if isinstance(held, File) else held.data
     return seen.body == (held.encode() if isinstance(held, str) else held or b"")
+
+
+def _unmarked(sent: Any, given: Any) -> Any:
+    """Return a body without the mark that ``reconcile=True`` puts on it."""
+    if not isinstance(sent, dict) or not isinstance(given, dict):
+        return sent
+    held = {name: it for name, it in sent.items() if name in given or name != "external_task_id"}
+    if "callBackUrl" in held:
+        held["callBackUrl"] = re.sub(r"[?&]anyint_create=[0-9a-f-]+", "", held["callBackUrl"])
+    return held

@@ -30,6 +30,9 @@ class Raises(Enum):
     UNKNOWN = "OutcomeUnknown, also the client's connection error"
     UNKNOWN_TIMEOUT = "OutcomeUnknown, also the client's time-out"
     LATE = "DeadlineExceeded, also the client's time-out"
+    TASK_FAILED = "TaskFailed: the task came to its end without a result"
+    TASK_TIMEOUT = "TaskTimeout: the task goes on"
+    QUERY_REFUSED = "QueryRefused: the gateway does not tell"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Keys:
 class Ask:
     """One call of the application. ``streamed``: its answer is read as it comes.
 
+    ``follow``: the task that it made is then waited for on the same client, for so many seconds at the most.
+
     In a path and in header values ``{gateway}``, ``{other}`` and ``{closed}`` stand for the address of the gateway, of
     a second host and of one where nobody listens, ``{task}`` for the task made last.
     """
@@ -83,6 +88,7 @@ class Ask:
     timeout: Any = None
     redirects: bool = False
     streamed: bool = False
+    follow: float | None = None
 
     def but(self, **changes: Any) -> Ask:
         """Return the same call with some things changed."""

@@ -9,6 +9,7 @@ from tests.conformance import (
     scenarios_limits,
     scenarios_lost,
     scenarios_policy,
+    scenarios_tasks,
 )
 from tests.conformance.scenario import Scenario
 
@@ -16,6 +17,7 @@ TOPICS: dict[str, list[Scenario]] = {
     **scenarios_limits.TOPICS,
     **scenarios_failures.TOPICS,
     **scenarios_lost.TOPICS,
+    **scenarios_tasks.TOPICS,
     **scenarios_bodies.TOPICS,
     **scenarios_keys.TOPICS,
     **scenarios_policy.TOPICS,

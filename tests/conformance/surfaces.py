@@ -145,15 +145,17 @@ every_httpx = surfaces(lambda surface: surface.is_httpx)
 
 @dataclass
 class Waits:
-    """Sleeps that only write down how long they were asked for; a clock that moves with them."""
+    """Sleeps that only write down how long they were asked for; a clock that moves with them, and maybe another."""
 
     asked: list[float] = field(default_factory=list)
+    moves: Callable[[float], object] = lambda seconds: None
 
     def sleep(self, seconds: float) -> None:
         self.asked.append(seconds)
+        self.moves(seconds)
 
     async def asleep(self, seconds: float) -> None:
-        self.asked.append(seconds)
+        self.sleep(seconds)
 
     def runtime(self, **more: Any) -> Runtime:
         """Return a runtime on these sleeps, its jitter at the longest."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import sys
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from typing import Any
 
 import aiohttp
 import httpx
@@ -18,19 +20,34 @@ import anyint_resilience_httpx2 as for_httpx2
 import anyint_resilience_requests as for_requests
 from anyint_resilience import (
     Action,
+    Callback,
     CallReport,
     Cause,
     Certainty,
     DeadlineExceeded,
     Decision,
     Event,
+    NotRecorded,
     OutcomeUnknown,
     Policy,
+    QueryRefused,
     Resilience,
     ResilienceError,
+    StoreError,
+    TaskFailed,
+    TaskHandle,
+    TaskTimeout,
+    TaskUpdate,
+    parse_callback,
     report,
 )
+from anyint_resilience.tasks.ledger import Entry
 from anyint_resilience.telemetry import name_of_key
+
+if sys.version_info >= (3, 11):
+    from typing import assert_type
+else:
+    from typing_extensions import assert_type
 
 
 def configure() -> Resilience:
@@ -127,3 +144,127 @@ def telemetry() -> Resilience:
     key: str | None = name_of_key("sk-any")
     print(key)
     return Resilience(spans="call-only", tracer_provider=NoOpTracerProvider(), meter_provider=None, listeners=[told])
+
+
+def ledgers() -> Resilience:
+    try:
+        anyint = Resilience(
+            store="sqlite:///anyint.db",
+            unknown_window=3600,
+            dedupe="fingerprint",
+            reconcile=True,
+            strict_ledger=True,
+        )
+    except StoreError as error:
+        raise SystemExit(str(error)) from error
+    Resilience(store=anyint.ledger.store, dedupe=None)
+    Resilience(dedupe="body")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Resilience(store=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(anyint.ledger.forget("intent"), bool)
+    assert_type(anyint.ledger.unknown(), tuple[str, ...])
+    for entry in anyint.ledger.entries():
+        assert_type(entry, Entry)
+        assert_type(entry.intent, str)
+        assert_type(entry.fate, str)
+        assert_type(entry.route, str | None)
+        assert_type(entry.tasks, tuple[TaskHandle, ...])
+    return anyint
+
+
+def callbacks(anyint: Resilience, body: bytes) -> None:
+    told = parse_callback(body)
+    assert_type(told, Callback)
+    assert_type(told.task_id, str)
+    assert_type(told.results, tuple[str, ...])
+    assert_type(told.final, bool)
+    parse_callback("{}")
+    parse_callback({"task_id": "t"})
+    assert_type(anyint.ledger.accept_callback(told), bool)
+    assert_type(anyint.ledger.accept_callback(body, url="/hook?anyint_create=m"), bool)
+    anyint.ledger.accept_callback({"task_id": "t"}, url=None)
+
+
+def handles(answer: object) -> TaskHandle:
+    told = report(answer)
+    held = None if told is None else told.task
+    assert_type(held, TaskHandle | None)
+    assert held is not None
+    assert_type(held.task_id, str)
+    assert_type(held.created_at, float)
+    assert_type(held.url, str)
+    assert_type(held.as_dict(), dict[str, Any])
+    TaskHandle.from_dict(held.as_dict())
+    again = TaskHandle.from_json(held.to_json())
+    assert_type(again, TaskHandle)
+    again.task_id = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    return again
+
+
+def show(update: TaskUpdate) -> None:
+    assert_type(update.handle, TaskHandle)
+    assert_type(update.results, tuple[str, ...])
+    assert_type(update.progress, float | None)
+    assert_type(update.document, Mapping[str, Any])
+    assert_type(update.problem, Decision | None)
+    assert_type(update.done, bool)
+    if update.phase == "success":
+        return
+    if update.phase == "done":  # type: ignore[comparison-overlap]
+        return
+
+
+def waits_sync(one: httpx.Client, two: httpx2.Client, three: requests.Session, task: TaskHandle) -> None:
+    try:
+        assert_type(for_httpx.wait_for_task(one, task), TaskUpdate)
+        assert_type(for_httpx2.wait_for_task(two, task.to_json(), show), TaskUpdate)
+        assert_type(for_requests.wait_for_task(three, three.post("/"), on_update=show, deadline=60.0), TaskUpdate)
+    except TaskFailed as error:
+        assert_type(error.handle, TaskHandle)
+        assert_type(error.update, TaskUpdate | None)
+        assert_type(error.decision, Decision | None)
+        base: ResilienceError = error
+        print(base)
+    except (QueryRefused, TaskTimeout) as error:
+        handle: TaskHandle = error.handle
+        print(handle)
+    except TimeoutError as error:
+        print(error)
+    except NotRecorded as error:
+        print(error.__cause__)
+    assert_type(for_httpx.task_updates(one, task), Iterator[TaskUpdate])
+    assert_type(for_httpx2.task_updates(two, task, deadline=9), Iterator[TaskUpdate])
+    assert_type(for_requests.task_updates(three, task), Iterator[TaskUpdate])
+    for update in for_requests.task_updates(three, task):
+        show(update)
+
+
+async def waits_async(
+    one: httpx.AsyncClient, two: httpx2.AsyncClient, three: aiohttp.ClientSession, task: TaskHandle
+) -> None:
+    assert_type(for_httpx.wait_for_task(one, task), Awaitable[TaskUpdate])
+    assert_type(await for_httpx.wait_for_task(one, task), TaskUpdate)
+    assert_type(await for_httpx2.wait_for_task(two, task, show, 60), TaskUpdate)
+    assert_type(await for_aiohttp.wait_for_task(three, task, on_update=show, deadline=None), TaskUpdate)
+    assert_type(for_httpx.task_updates(one, task), AsyncIterator[TaskUpdate])
+    assert_type(for_httpx2.task_updates(two, task), AsyncIterator[TaskUpdate])
+    assert_type(for_aiohttp.task_updates(three, task, deadline=9.5), AsyncIterator[TaskUpdate])
+    async for update in for_aiohttp.task_updates(three, task):
+        show(update)
+
+
+def unrecorded() -> None:
+    try:
+        pass
+    except for_requests.NotRecorded as error:
+        theirs: requests.ConnectionError = error
+        ours: NotRecorded = error
+        print(theirs, ours)
+    except for_aiohttp.NotRecorded as error:
+        also: aiohttp.ClientConnectionError = error
+        print(also)
+    except for_httpx.NotRecorded as error:
+        one: httpx.TransportError = error
+        print(one)
+    except for_httpx2.NotRecorded as error:
+        two: httpx2.TransportError = error
+        print(two)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyint_resilience import Policy, Resilience
-from anyint_resilience.calls import Call
+from anyint_resilience.calls import NO_PAPER, Call, Paper
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.credentials import Credentials
 from anyint_resilience.effects import (
@@ -24,6 +24,7 @@ from anyint_resilience.effects import (
     StateCall,
 )
 from anyint_resilience.engine import run
+from anyint_resilience.intents import name_of, paper_of
 from anyint_resilience.policy.model import Fault, FaultKind
 from anyint_resilience.router import Router
 from anyint_resilience.runtime import Runtime
@@ -90,7 +91,8 @@ class Script:
     def perform(self, effect: Any) -> Any:
         """Carry out one effect as a driver would, without any I/O."""
         if isinstance(effect, Send):
-            self.effects.append(f"send {effect.number}")
+            asked = "" if effect.ask is None else f" {effect.ask.target.decode()}"
+            self.effects.append(f"send {effect.number}{asked}")
             self.sent.append(effect)
             return self.answer(self.steps.pop(0))
         if isinstance(effect, Sleep):
@@ -153,6 +155,7 @@ def make_call(
     replayable: bool = True,
     outer_retries: int = 0,
     operation: Operation | None = None,
+    paper: Paper = NO_PAPER,
 ) -> Call:
     """Make the state of a call as an adapter would."""
     plan = Router().plan("https", HOST, None, method, path.encode())
@@ -173,4 +176,27 @@ def make_call(
         replayable=replayable,
         intent=intent,
         outer_retries=outer_retries,
+        paper=paper,
     )
+
+
+def create(
+    world: World,
+    path: str,
+    content: bytes,
+    *,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    outer_retries: int = 0,
+    key: str = "sk-test",
+    **settings: Any,
+) -> dict[str, Any]:
+    """Return what makes a call a paid create that the ledger knows, for ``Script`` and ``make_call``."""
+    anyint = Resilience(runtime=world.runtime, **settings)
+    place, body = ("https", HOST, None, path.encode()), Body(content)
+    plan = Router().plan("https", HOST, None, "POST", path.encode())
+    assert plan is not None
+    intent = name_of("POST", place, headers, body, key.encode())
+    assert intent is not None
+    paper = paper_of(anyint, plan.route, place, headers, body, intent, key.encode(), outer_retries)
+    known = {"intent": intent, "paper": paper, "headers": headers, "outer_retries": outer_retries}
+    return {"path": path, "key": key, **known}

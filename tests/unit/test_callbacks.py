@@ -1,4 +1,4 @@
-"""Music callbacks: what a body may claim, what is refused, and the mark that leads a callback to its create."""
+"""Music callbacks: what a body may claim, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import json
 import traceback
 from dataclasses import FrozenInstanceError
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anyint_resilience.tasks.callbacks import PHASES, Callback, parse_callback, phase_rank
-from anyint_resilience.tasks.marks import mark_of, marked
 
 SONG = {
     "id": "s1", "audio_url": "https://cdn.test/1.mp3", "stream_audio_url": "https://cdn.test/1",
@@ -283,99 +281,3 @@ def test_reading_is_total(body: Any, cut: int, anything: Any) -> None:
         assert len(seen.message) <= 256
         assert repr(seen).isprintable()
         assert phase_rank(seen.phase) == 3 if seen.final else 0 <= phase_rank(seen.phase) < 3
-
-
-# --- marks
-
-MARK = "3f2a-1"
-MARKS = st.from_regex(r"[A-Za-z0-9-]{1,128}", fullmatch=True)
-PIECES = st.text("abc012=&%.;/?:@+_~-é", max_size=20) | st.sampled_from(["anyint_create=old", "a=1&anyint%5Fcreate=x"])
-CALLBACK_URLS = st.builds(
-    lambda scheme, path, query, fragment: f"{scheme}://h.test:8080{path}{query}{fragment}",
-    st.sampled_from(["https", "http", "HTTPS"]),
-    st.text("abc/=&%.;:@-é", max_size=20).map(lambda path: "/" + path) | st.just(""),
-    st.lists(PIECES, min_size=1, max_size=4).map(lambda parts: "?" + "&".join(parts)) | st.just(""),
-    st.text("abc/?&=#", max_size=10).map(lambda text: "#" + text) | st.just(""),
-)
-
-
-@given(url=CALLBACK_URLS, mark=MARKS, other=MARKS)
-def test_a_mark_is_read_back_and_leaves_the_rest_alone(url: str, mark: str, other: str) -> None:
-    """What was put on is read from the URL, its path and query, or its query; nothing else of the URL has changed."""
-    made = marked(url, mark)
-    assert made is not None
-    before, after = urlsplit(url), urlsplit(made)
-    assert mark_of(made) == mark_of(f"{after.path or '/'}?{after.query}") == mark_of(f"?{after.query}") == mark
-    if not after.query.startswith("/") and "://" not in after.query:
-        assert mark_of(after.query) == mark
-    assert (before[:3], before.fragment) == (after[:3], after.fragment)
-    kept = [pair for pair in parse_qsl(before.query, keep_blank_values=True) if pair[0] != "anyint_create"]
-    assert parse_qsl(after.query, keep_blank_values=True) == [*kept, ("anyint_create", mark)]
-    assert marked(made, other) == marked(url, other)
-
-
-@pytest.mark.parametrize(
-    ("url", "wanted"),
-    [
-        ("https://h.test/hook", "https://h.test/hook?anyint_create=3f2a-1"),
-        ("https://h.test", "https://h.test?anyint_create=3f2a-1"),
-        ("https://h.test/hook?", "https://h.test/hook?anyint_create=3f2a-1"),
-        ("https://h.test/hook?a=1&", "https://h.test/hook?a=1&anyint_create=3f2a-1"),
-        ("https://u:p@h.test/hook?b=%20+&a#part?x", "https://u:p@h.test/hook?b=%20+&a&anyint_create=3f2a-1#part?x"),
-        ("https://h.test/?anyint_create=old&a=1&anyint_create", "https://h.test/?a=1&anyint_create=3f2a-1"),
-        ("http://[::1]:80/hook", "http://[::1]:80/hook?anyint_create=3f2a-1"),
-        ("ftp://h.test/", None),
-        ("h.test/hook", None),
-        ("/hook", None),
-        ("https:///hook", None),
-        ("https://?a=1", None),
-        ("https://h.test/a b", None),
-        ("https://h.test/\r\nX: y", None),
-        ("", None),
-        ("https://h.test/" + "a" * 2012, "https://h.test/" + "a" * 2012 + "?anyint_create=3f2a-1"),
-        ("https://h.test/" + "a" * 2013, None),
-    ],
-)
-def test_how_a_url_is_marked(url: str, wanted: str | None) -> None:
-    """Query and fragment stay, an old mark goes; what is no web URL, or would exceed 2048 characters, has no mark."""
-    assert marked(url, MARK) == wanted
-
-
-@pytest.mark.parametrize("mark", ["", "a" * 129, "a b", "a&b=c", "a_b", "é", "a\n"])
-def test_a_mark_that_is_none(mark: str) -> None:
-    """No mark of another shape is put on a URL, and none is read from one."""
-    with pytest.raises(ValueError, match="a mark is"):
-        marked("https://h.test/", mark)
-    assert mark_of(f"https://h.test/?anyint_create={quote(mark)}") is None
-
-
-@pytest.mark.parametrize(
-    ("url", "wanted"),
-    [
-        (None, None),
-        ("", None),
-        (7, None),
-        ("/hook", None),
-        ("/hook?a=1", None),
-        ("/hook?anyint_create", None),
-        ("/anyint_create=m1", None),
-        ("/a&anyint_create=m1", None),
-        ("https://h.test/a&anyint_create=m1", None),
-        ("/hook#?anyint_create=m1", None),
-        ("/hook?xanyint_create=m1", None),
-        ("/hook?anyint_create=m1&anyint_create=m2", None),
-        ("/hook?anyint_create=m%zz", None),
-        ("/hook?anyint_create=m+1", None),
-        ("/hook?anyint_create=m1&anyint_create=m1", "m1"),
-        ("/hook?a=/b?c&anyint_create=m1", "m1"),
-        ("/a=b?anyint_create=m1", "m1"),
-        ("hook?anyint_create=m1", "m1"),
-        ("anyint_create=m1&next=/a?b=1", "m1"),
-        ("a&anyint_create=m1", "m1"),
-        ("/hook?anyint%5Fcreate=m%2D1", "m-1"),
-        ("https://[broken?anyint_create=m1", "m1"),
-    ],
-)
-def test_where_a_mark_is_read(url: Any, wanted: str | None) -> None:
-    """A mark is the one value of its parameter in the query; in a path, a fragment, or with a rival it is none."""
-    assert mark_of(url) == wanted

@@ -125,6 +125,9 @@ def test_explain_of_a_good_and_of_a_foreign_answer(capsys: pytest.CaptureFixture
         ["emulator", "--chaos", "2"],
         ["emulator", "--chaos", "nan"],
         ["demo", "--nope"],
+        ["wait"],
+        ["wait", "there is no such file"],
+        ["wait", "{}", "--deadline", "nan"],
     ],
     ids=" ".join,
 )
@@ -137,7 +140,7 @@ def test_wrong_options_get_one_line_and_exit_2(capsys: pytest.CaptureFixture[str
     assert captured.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["explain", "routes", "emulator", "demo"])
+@pytest.mark.parametrize("command", ["explain", "routes", "wait", "emulator", "demo"])
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     """--help exits with 0 and shows the options."""
     assert main([command, "--help"]) == 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anyint_resilience import Certainty, Policy, Resilience
+from anyint_resilience import Certainty, Policy, Resilience, StoreError
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.memory import MemoryStore
+from anyint_resilience.stores.opening import opened, store_problem
+from anyint_resilience.stores.sqlite import SqliteStore
 
 
 def test_all_problems_come_in_one_error() -> None:
@@ -22,12 +27,17 @@ def test_all_problems_come_in_one_error() -> None:
         "seedance": "yes",
         "unknown_window": float("nan"),
         "runtime": None,
+        "store": "redis://user:hunter2@h.test/0",
+        "dedupe": "body",
+        "reconcile": "yes",
+        "strict_ledger": 1,
     }
     with pytest.raises(ValueError, match="invalid Resilience configuration") as caught:
         Resilience(**bad)
-    for word in ("api_key", "base_url", "hosts", "policy", "seedance", "unknown_window", "runtime"):
-        assert word in str(caught.value)
-    assert "two words" not in str(caught.value)
+    for word in bad:
+        assert f"{word} " in str(caught.value)
+    for secret in ("two words", "hunter2", "h.test"):
+        assert secret not in str(caught.value)
 
 
 @pytest.mark.parametrize("hosts", [7, "http://gateway.example", [None]])
@@ -119,3 +129,152 @@ def test_a_pickled_configuration_is_the_same_one() -> None:
         given.unknown_window,
     )
     assert "k" * 20 not in repr(twin)
+
+
+# --- the store
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("", "another kind of URL"),
+        ("store.db", "another kind of URL"),
+        ("redis://user:hunter2@h.test/0", "another kind of URL"),
+        ("sqlite://user:hunter2@h.test/a.db", "another kind of URL"),
+        ("SQLITE:///hunter2.db", "another kind of URL"),
+        ("sqlite:///", "must name a file"),
+        ("sqlite:///  ", "must name a file"),
+        ("sqlite:///:memory:", "shared with nobody"),
+        ("sqlite:///file:hunter2?mode=memory", "shared with nobody"),
+        ("sqlite:///a.db?password=hunter2", "without anything after the path"),
+        ("sqlite:///a.db#hunter2", "without anything after the path"),
+        ("sqlite:///a\0hunter2", "without anything after the path"),
+        (MemoryStore, "not the class of one"),
+        (b"sqlite:///hunter2.db", "lacks update, scan, close, gone, owner"),
+        (Path("hunter2.db"), "lacks update, scan, close, gone"),
+        (7, "lacks update"),
+        ({"update": "hunter2"}, "lacks scan, close, gone, owner"),
+    ],
+    ids=lambda it: repr(it)[:24],
+)
+def test_what_is_no_store(store: Any, said: str) -> None:
+    """It is named by what is wrong with it, and not shown: it may hold a password."""
+    with pytest.raises(ValueError, match="invalid Resilience configuration: store must") as caught:
+        Resilience(store=store)
+    assert "hunter2" not in str(caught.value)
+    assert said in str(caught.value)
+    if isinstance(store, str):
+        with pytest.raises(ValueError, match="store must") as caught:
+            opened(store, wall=lambda: 0.0)
+        assert "hunter2" not in str(caught.value)
+
+
+class Own:
+    """A store of somebody's own, whose name can't be had just now."""
+
+    @property
+    def owner(self) -> str:
+        raise StoreError("down")
+
+    def gone(self, owner: str) -> bool:
+        return False
+
+    def update(self, key: str, step: Any, ttl: float) -> Any:
+        return step(None, 0.0)[1]
+
+    def scan(self, prefix: str) -> Any:
+        return iter(())
+
+    def close(self) -> None: ...
+
+
+def test_a_store_of_ones_own_is_not_asked_anything() -> None:
+    """What it has is looked at, so that one that is down is still a store; without a name it is none."""
+    assert store_problem(Own()) is None
+    assert isinstance(Resilience(store=Own()).ledger.store, Own)  # type: ignore[arg-type]
+
+    class Nameless:
+        update = scan = close = gone = lambda self: None
+
+    assert store_problem(Nameless()) == (
+        "must be sqlite:///relative/path.db or sqlite:////absolute/path.db, "
+        "or an object with update, scan, close, gone and owner; this one lacks owner"
+    )
+
+
+def enter(anyint: Resilience, intent: str = "a") -> None:
+    ledger = anyint.ledger
+    ledger.store.update(ledger.key(intent), ledger.leave(Certainty.UNKNOWN), ledger.window)
+
+
+def test_a_url_opens_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three slashes and a path that is relative, four for one that is absolute; two configurations share one file."""
+    monkeypatch.chdir(tmp_path)
+    one, two = Resilience(store="sqlite:///s.db"), Resilience(store=f"sqlite:///{tmp_path}/s.db")
+    assert isinstance(one.store, SqliteStore)
+    enter(one)
+    assert two.ledger.unknown() == ("a",)
+    assert two.ledger.forget("a") is True
+    assert one.ledger.unknown() == ()
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_copy_goes_on_with_the_same_file(tmp_path: Path, how: Any) -> None:
+    """A copied client, a worker process that gets a pickle: all hold back what one of them lost."""
+    one = Resilience(
+        api_key="k" * 20, store=f"sqlite:///{tmp_path}/s.db", dedupe="fingerprint", reconcile=True, strict_ledger=True
+    )
+    enter(one)
+    two = how(one)
+    assert two.ledger.unknown() == ("a",)
+    assert (two.dedupe, two.reconcile, two.strict_ledger, two.ledger.strict) == ("fingerprint", True, True, True)
+    assert str(tmp_path) not in repr(two)
+    assert "k" * 20 not in repr(two)
+
+
+@pytest.mark.parametrize("kind", ["directory", "no directory", "no database", "owners"])
+def test_a_file_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
+    """It is told at once, not by the first paid create."""
+    path = tmp_path / "s.db"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "no directory":
+        path = tmp_path / "nowhere" / "s.db"
+    elif kind == "no database":
+        path.write_bytes(b"something else altogether" * 100)
+    else:
+        (tmp_path / "s.db-owners").mkdir()
+    with pytest.raises(StoreError, match=r"s\.db"):
+        Resilience(store=f"sqlite:///{path}")
+
+
+def test_a_python_without_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some are built without it: that is said in words."""
+    monkeypatch.delitem(sys.modules, "anyint_resilience.stores.sqlite")
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    monkeypatch.delitem(sys.modules, "anyint_resilience.stores.link")
+    with pytest.raises(StoreError, match="built without sqlite3"):
+        Resilience(store="sqlite:///s.db")
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad"),
+    [
+        *(("dedupe", it) for it in (True, "", "key", 1, ["fingerprint"])),
+        *((name, it) for name in ("reconcile", "strict_ledger") for it in (None, 1, "yes")),
+        *(("unknown_window", it) for it in (0, -1, True, "1", None, float("inf"))),
+    ],
+)
+def test_settings_of_the_ledger_are_checked(setting: str, bad: Any) -> None:
+    """A word that is almost right would pay twice in silence."""
+    with pytest.raises(ValueError, match=f"{setting} must be"):
+        Resilience(**{setting: bad})
+
+
+def test_settings_reach_the_ledger() -> None:
+    """Its window and its strictness; off by default."""
+    plain = Resilience()
+    assert (plain.dedupe, plain.reconcile, plain.strict_ledger, plain.ledger.strict) == (None, False, False, False)
+    ledger = Resilience(unknown_window=9, strict_ledger=True).ledger
+    assert (ledger.window, ledger.strict) == (9.0, True)
+    assert ledger.spare is not ledger.store

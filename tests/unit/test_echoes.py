@@ -13,7 +13,7 @@ from anyint_resilience.contract.tasks import TASKS
 from anyint_resilience.contract.words import AuthStyle, Cause, Certainty
 from anyint_resilience.credentials import Credentials, HeaderEdit
 from anyint_resilience.effects import AskKey, Discard, Outcome, Peek, Peeked, Result, Send
-from anyint_resilience.policy.echoes import id_of, word_of
+from anyint_resilience.policy.echoes import id_of, task_id_of, word_of
 from anyint_resilience.policy.model import Observation
 from anyint_resilience.policy.rules import DEFAULT_TABLE
 from anyint_resilience.telemetry.safety import full_url, model_of, request_ids
@@ -83,6 +83,35 @@ def test_an_id_is_shown(text: str) -> None:
 def test_what_is_no_id_is_not_shown(text: str | None) -> None:
     """Sentences, URLs, and what has no end."""
     assert id_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        *((it, it) for it in ("t1", "a/b:c?d=e", "caf\u00e9", "...a", ".a", "x" * 256, "0")),
+        (" t1 ", "t1"),
+        (0, "0"),
+        (2**64, "18446744073709551616"),
+        (10**30 - 1, "9" * 30),
+    ],
+    ids=lambda it: repr(it)[:20],
+)
+def test_what_can_be_a_tasks_id(value: Any, wanted: str) -> None:
+    """Text, or a whole number as text."""
+    assert task_id_of(value) == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, "", " ", ".", "..", "....", "a b", "a\n", "\ta", "a\u00a0b", "a\u2028", "\ud800", "\0", "x" * 257),
+        *(True, False, -1, 1.0, float("nan"), 10**30, 10**5000, [], ["t1"], {}, b"t1"),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+def test_what_cannot_be_a_tasks_id(value: Any) -> None:
+    """Nothing else is ever asked for in its name: no other path, no list, no text with a line break in it."""
+    assert task_id_of(value) is None
 
 
 # --- in decisions

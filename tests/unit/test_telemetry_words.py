@@ -13,7 +13,7 @@ from opentelemetry.semconv.attributes import error_attributes, http_attributes, 
 from opentelemetry.semconv.metrics.http_metrics import HTTP_CLIENT_REQUEST_DURATION
 from opentelemetry.semconv.schemas import Schemas
 
-from anyint_resilience import Cause, Policy
+from anyint_resilience import Cause, Policy, TaskHandle
 from anyint_resilience.contract.words import Family
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.telemetry.words import (
@@ -26,12 +26,20 @@ from anyint_resilience.telemetry.words import (
     QUIET_CAUSES,
     SCHEMA_URL,
 )
+from anyint_resilience_httpx import task_updates, wait_for_task
 from tests.conformance.emitted import Emitted, labels
 from tests.conformance.telemetry import hold_against_tables
-from tests.unit.telemetry_kit import CHAT, CREATE, MADE, STREAM, Clock, Wire, ask, calling, silently
+from tests.unit.telemetry_kit import CHAT, CREATE, HOST, MADE, STREAM, Clock, Wire, ask, calling, silently
 
 TASK = ("/dashscope/v1/tasks/t", None)
 FAILED_TASK = json.dumps({"output": {"task_id": "t", "task_status": "FAILED", "code": "DataInspectionFailed"}}).encode()
+HANDLE = TaskHandle(
+    family=Family.OPENAI, route="POST /openai/v1/videos", task_id="video_1", gateway=HOST, created_at=1e9
+)
+KLING = ("/transtreams/kling/v1/videos/text2video", {"model_name": "k", "prompt": "a fox"})
+KLING_MADE = json.dumps(
+    {"code": 0, "message": "ok", "request_id": "r", "data": {"task_id": "7", "task_status": "submitted"}}
+).encode()
 CLOCK = Clock()
 
 
@@ -60,6 +68,19 @@ def overslept(seconds: float) -> None:
     CLOCK.pass_by(seconds + 10)
 
 
+def video(state: str) -> tuple[int, bytes]:
+    return 200, json.dumps({"id": "video_1", "object": "video", "status": state}).encode()
+
+
+def waited(client: httpx.Client) -> None:
+    wait_for_task(client, HANDLE, deadline=20)
+
+
+def looked_once(client: httpx.Client) -> None:
+    for _ in task_updates(client, HANDLE):
+        break
+
+
 def left(client: httpx.Client) -> None:
     with client.stream("POST", STREAM[0], json=STREAM[1]):
         pass
@@ -81,6 +102,7 @@ class Story:
 
 
 LOST = httpx.ReadError("reset")
+WAITED = ("anyint.task.waits", "anyint.task.duration")
 STORIES = [
     Story("a good answer", (), (), ("success",)),
     Story(
@@ -183,6 +205,87 @@ STORIES = [
         how=left,
     ),
     Story("Ctrl-C", (KeyboardInterrupt(),), ("cut off",), ("cancelled",)),
+    Story(
+        "a create that is sent twice with one Idempotency-Key",
+        ((200, MADE),),
+        ("poll", "create replayed"),
+        ("success", "replayed"),
+        ("anyint.duplicates_prevented",),
+        asks=(CREATE, CREATE),
+        more={"headers": {"Idempotency-Key": "mine"}},
+    ),
+    Story(
+        "a create whose task is not finished",
+        ((200, MADE), video("in_progress")),
+        ("poll", "poll", "create polled"),
+        ("success", "replayed"),
+        ("anyint.duplicates_prevented",),
+        asks=(CREATE, CREATE),
+        settings=lambda: {"dedupe": "fingerprint"},
+    ),
+    Story(
+        "a lost create that is found by its mark",
+        (LOST, (200, KLING_MADE)),
+        ("outcome unknown", "poll", "create found"),
+        ("success",),
+        ("anyint.failures",),
+        asks=(KLING,),
+        settings=lambda: {"reconcile": True},
+    ),
+    Story(
+        "a wait for a task, which is in a strange state for a while",
+        (video("queued"), video("dreaming"), video("completed")),
+        ("poll", "task state", "poll", "strange state", "task state", "wait over"),
+        ("success",) * 4,
+        WAITED,
+        asks=(None,),
+        how=waited,
+    ),
+    Story(
+        "a wait for a task that goes back",
+        (video("in_progress"), video("queued"), video("completed")),
+        ("poll", "task state", "poll", "strange state", "task state", "wait over"),
+        ("success",) * 4,
+        WAITED,
+        asks=(None,),
+        how=waited,
+    ),
+    Story(
+        "a wait for a task that fails",
+        (video("failed"),),
+        ("task failed", "wait over"),
+        ("task_failed",) * 2,
+        WAITED,
+        asks=(None,),
+        how=waited,
+    ),
+    Story(
+        "a wait that ends before its task",
+        (video("queued"),) * 3,
+        ("poll", "task state", "poll", "poll", "wait over"),
+        ("late", *("success",) * 3),
+        WAITED[:1],
+        asks=(None,),
+        how=waited,
+    ),
+    Story(
+        "a wait whose queries are refused",
+        (401,),
+        ("given up", "wait over"),
+        ("failed",) * 2,
+        ("anyint.failures", *WAITED[:1]),
+        asks=(None,),
+        how=waited,
+    ),
+    Story(
+        "a wait that is left",
+        (video("queued"),),
+        ("poll", "task state", "wait over"),
+        ("abandoned", "success"),
+        WAITED[:1],
+        asks=(None,),
+        how=looked_once,
+    ),
 ]
 ALWAYS = {"anyint.calls", "anyint.call.duration", "anyint.call.attempts", "http.client.request.duration"}
 
@@ -213,6 +316,22 @@ def test_a_wait_is_a_hints_or_our_own() -> None:
         labels({**family, "anyint.cause": "rate", "anyint.wait.kind": "hint"}): pytest.approx(3.3),
         labels({**family, "anyint.cause": "transient", "anyint.wait.kind": "backoff"}): pytest.approx(0.1),
     }
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("completed", "success"), ("failed", "task_failed")])
+def test_a_tasks_duration_counts_from_its_create(end: str, outcome: str) -> None:
+    """However late a wait begins, a task took as long as from its create to its end; a wait counts once."""
+    clock = Clock()
+    clock.pass_by(100)
+    with (
+        Emitted() as emitted,
+        calling(Wire(video("queued"), video(end)), emitted.settings(), runtime=clock.runtime) as it,
+    ):
+        silently(wait_for_task, it, HANDLE)
+    metrics, of = emitted.metrics(), labels({"anyint.family": "openai", "anyint.outcome": outcome})
+    assert metrics["anyint.task.waits"].sums == {of: 1}
+    assert metrics["anyint.task.duration"].sums == {of: pytest.approx(clock.now)}
+    assert clock.now > 100
 
 
 def test_every_row_has_a_story() -> None:

@@ -54,6 +54,11 @@ def _create_video(call: Call) -> Answer:
     return json_answer(_video(call.new_task("video_")))
 
 
+def _remix_video(call: Call) -> Answer:
+    source = call.store.get(call.params["video_id"], "openai_video")
+    return _no_video(call) if source is None else json_answer(_video(call.new_task("video_")))
+
+
 def _get_video(call: Call) -> Answer:
     task = call.find_task(call.params["video_id"])
     return _no_video(call) if task is None else json_answer(_video(task))
@@ -130,6 +135,7 @@ def _cancel_batch(call: Call) -> Answer:
 
 HANDLERS: Final[Handlers] = {
     "POST /openai/v1/videos": _create_video,
+    "POST /openai/v1/videos/{video_id}/remix": _remix_video,
     "GET /openai/v1/videos/{video_id}": _get_video,
     "GET /openai/v1/videos/{video_id}/content": _video_content,
     "POST /openai/v1/batches": _create_batch,

@@ -1,0 +1,120 @@
+"""How a wait looks while it lasts: a bar on a terminal, a line for each change elsewhere. All of it on stderr.
+
+Must not know how a task is asked for. What a gateway says is shown as words only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..policy.echoes import word_of
+from ..tasks.handle import TaskHandle
+from ..tasks.updates import TaskUpdate
+
+if TYPE_CHECKING:
+    from rich.progress import Task
+    from rich.text import Text
+
+__all__ = ["Lines", "Show", "bar"]
+
+
+class Show:
+    """What is told of a wait: each update, and the seconds until the next look. This one shows nothing."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def update(self, update: TaskUpdate) -> None:
+        """Take an update."""
+
+    def next_look(self, seconds: float) -> None:
+        """Take the seconds until the next look."""
+
+
+class Lines(Show):
+    """A plain line for each change."""
+
+    def __init__(self, handle: TaskHandle) -> None:
+        self._handle = handle
+        self._said: object = None
+        self._last: TaskUpdate | None = None
+
+    def __exit__(self, *_: object) -> None:
+        """Say how it stands, if that was not said yet."""
+        if self._last is not None:
+            self._line("")
+
+    def update(self, update: TaskUpdate) -> None:
+        """Keep an update: it is said with the time of the next look."""
+        self._last = update
+
+    def next_look(self, seconds: float) -> None:
+        """Say how the task stands, if that has changed."""
+        self._line(f", next look in {seconds:.1f} s")
+
+    def _line(self, after: str) -> None:
+        last = self._last
+        shown = None if last is None else (_words(last), last.progress)
+        if self._said == (shown,):
+            return
+        self._said = (shown,)
+        if last is None:
+            print(f"{self._handle}{after}", file=sys.stderr, flush=True)
+            return
+        percent = "" if last.progress is None else f", {last.progress:.0f} %"
+        said = f"{last.handle.family.value}: {_words(last)}{percent}, {last.elapsed:.0f} s{after}"
+        print(said, file=sys.stderr, flush=True)
+
+
+def _words(update: TaskUpdate) -> str:
+    state = word_of(update.state) or update.phase
+    return f"{state} ({update.note})" if update.note else state
+
+
+def bar(handle: TaskHandle, clock: Callable[[], float]) -> Show:
+    """Return a bar that moves by itself. Needs rich; ``clock`` in seconds."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class NextLook(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            left = float(task.fields["due"]) - clock()
+            return Text(f"next look in {left:.0f} s" if left > 0 else "looking")
+
+    text = "{task.fields[family]}: {task.fields[said]}"
+    progress = Progress(
+        TextColumn(text, markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[percent]}", markup=False),
+        TimeElapsedColumn(),
+        NextLook(),
+        console=Console(file=sys.stderr, highlight=False),
+        transient=True,
+        get_time=clock,
+    )
+    family = handle.family.value
+    row = progress.add_task("", total=None, family=family, said="asked for soon", percent="", due=clock())
+
+    class Bar(Show):
+        def __enter__(self) -> None:
+            progress.start()
+
+        def __exit__(self, *_: object) -> None:
+            progress.stop()
+
+        def update(self, update: TaskUpdate) -> None:
+            known = update.progress
+            percent = "" if known is None else f"{known:.0f} %"
+            total = None if known is None else 100
+            progress.update(row, said=_words(update), percent=percent, total=total, completed=known or 0)
+
+        def next_look(self, seconds: float) -> None:
+            progress.update(row, due=clock() + seconds)
+
+    return Bar()
