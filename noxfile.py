@@ -152,7 +152,8 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
     session.run("python", str(HERE / "tools" / "check_wheel.py"), str(built))
     session.install(f"anyint-resilience[all] @ {built.as_uri()}", *_group("test"), env=ENV)
     shutil.copytree(HERE / "tests", outside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(HERE / "observability", outside / "observability")
+    for name in ("observability", "benchmarks", "docs"):
+        shutil.copytree(HERE / name, outside / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "pyproject.toml", outside)  # for pytest's settings only
     with session.chdir(outside):
         _pytest(session)

@@ -11,6 +11,7 @@ from .exceptions import (
     OutcomeUnknown,
     QueryRefused,
     ResilienceError,
+    TaskError,
     TaskFailed,
     TaskTimeout,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Resilience",
     "ResilienceError",
     "StoreError",
+    "TaskError",
     "TaskFailed",
     "TaskHandle",
     "TaskTimeout",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,32 +25,13 @@ from .runtime import Runtime
 from .stores.protocol import Step
 from .tasks.handle import CREATES, TaskHandle
 from .tasks.ledger import Ledger
+from .tasks.paper import NO_PAPER, Paper
 from .telemetry.details import error_type
 from .telemetry.watch import Watch
 
-__all__ = ["NO_PAPER", "Call", "Paper"]
+__all__ = ["Call"]
 
 _SERVERS_WORDS = ("code", "type", "request_id", "task_id", "task_state", "note")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
-    """What the ledger is told of a paid create, and what the create itself carries for it.
-
-    ``content``: the body as the caller gave it; ``again``: what a repetition gets (see ``entries.begin``); ``facts``:
-    what its task's handle is made of; ``mount``: the path before the contract's own; ``mark``: what it carries to be
-    found by, in ``body``, which is sent in the place of its own.
-    """
-
-    content: bytes | None = field(default=None, repr=False)
-    facts: dict[str, Any] = field(default_factory=dict)
-    mount: bytes = b""
-    again: str = ""
-    mark: str = ""
-    body: bytes | None = field(default=None, repr=False)
-
-
-NO_PAPER = Paper()
 
 
 class Call:
@@ -276,12 +257,19 @@ class Call:
         """Return what stands for the key that the call went out with, None where there was none."""
         return key_id(self.credentials.used(self.headers, self.edit)).hex() or None
 
+    def entering(self) -> Step:
+        """Return the step that enters this create in the ledger."""
+        return self.ledger.enter(again=self.paper.again, before=self.paper.before, **self._known())
+
     def settling(self) -> Step:
         """Return the step that settles this create in the ledger."""
         task = None if self.task is None else self.task.as_dict()
-        return self.ledger.leave(
-            self.certainty, mark=self.paper.mark, task=task, answer=self.answer, facts=self.paper.facts
-        )
+        return self.ledger.leave(self.certainty, task=task, answer=self.answer, **self._known())
+
+    def _known(self) -> dict[str, Any]:
+        paper = self.paper
+        facts = {**paper.facts, "key_id": self.key_id()}
+        return {"ident": paper.ident, "mark": paper.mark, "body": paper.print, "facts": facts}
 
     def patience(self, seconds: float) -> float:
         """Return how long something may take: so many seconds, or what is left of the deadline if that is less."""

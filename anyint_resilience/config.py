@@ -22,8 +22,9 @@ from .runtime import Runtime
 from .stores.memory import MemoryStore
 from .stores.opening import opened, store_problem
 from .stores.protocol import Store
+from .tasks.handle import CREATES, TaskHandle
 from .tasks.ledger import Ledger
-from .tasks.timetable import Timetable
+from .tasks.timetable import Timetable, shared_timetable
 from .telemetry.events import Listener
 from .telemetry.hub import Telemetry, telemetry_problems
 from .telemetry.words import SpanMode
@@ -125,7 +126,7 @@ class Resilience:
             ("router", Router(urls=urls, seedance=self.seedance)),
             ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=256))),
             ("ledger", ledger),
-            ("timetable", Timetable()),
+            ("timetable", shared_timetable() if self.runtime == Runtime() else Timetable()),
         ):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "telemetry", self._telemetry())
@@ -202,6 +203,28 @@ class Resilience:
     def url(self) -> str:
         """Where the gateway is: ``base_url``, or the first of AnyInt's published hosts. For a client's base URL."""
         return f"https://{next(iter(HOSTS))}" if self.base_url is None else self.base_url.rstrip("/")
+
+    def task(self, route: str, task_id: str, *, created_at: float | None = None) -> TaskHandle:
+        """Make the handle of a task of which only its id is known: ``anyint.task("/openai/v1/videos", video.id)``.
+
+        For what hides a create's answer, as an SDK's parsed object does; ``report(answer).task`` knows more. ``route``
+        is the create's path, ``created_at`` when it was made, in Unix seconds (now by default).
+
+        Raises:
+            ValueError: if no create of the contract has this path, or the id can't be one.
+        """
+        path = route.partition(" ")[2] if route.startswith("POST ") else route
+        row = CREATES.get(f"POST {path}")
+        if row is None or row.family is None:
+            raise ValueError(f"route must be the path of a create, such as {next(iter(CREATES))[5:]}")
+        return TaskHandle(
+            family=row.family,
+            route=row.name,
+            task_id=task_id,
+            gateway=self.router.gateway(self.url),
+            created_at=self.runtime.wall() if created_at is None else created_at,
+            key_id=self.credentials.key_id(),
+        )
 
     @contextmanager
     def override(self, policy: Policy) -> Generator[None]:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 from .calls import Call
 from .contract.matching import RouteTable
-from .contract.reconcile import MARKS
-from .contract.words import Certainty, Family, Operation
+from .contract.reconcile import EXISTING, MARKS
+from .contract.tasks import NOT_YET
+from .contract.words import Cause, Certainty, Operation
 from .effects import Answer, Ask, Discard, Flow, Outcome, R, Result, Send, Sleep, StateCall
+from .exceptions import MADE, MISMATCH, REFUSED, WAITING
 from .judging import Aim, judge, judge_fault, judge_read
 from .policy.model import Action, Decision, Fault, FaultKind, Observation
 from .policy.reading import read_response
@@ -26,6 +28,7 @@ from .tasks.handle import TaskHandle
 __all__ = ["entered", "reconciled"]
 
 _ASK_SECONDS = 10.0  # that a query in the place of a create may take
+_MOST_LOOKS = 3  # creates of unknown outcome that are looked for before a repetition is held back
 _LOOKS = (0.5, 1.0, 2.0)  # seconds before each look for a create of unknown outcome: it may take a moment to show
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks at the ledger for the same create on its way
 
@@ -48,8 +51,7 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
     assert call.intent is not None
     ledger, key, pause = call.ledger, call.ledger.key(call.intent), _PAUSE
     while True:
-        step = ledger.enter(again=call.paper.again, mark=call.paper.mark, facts=call.paper.facts)
-        verdict: Verdict = yield StateCall(key, step, ledger.window, enters=True)
+        verdict: Verdict = yield StateCall(key, call.entering(), ledger.longest, enters=True)
         if verdict.kind == "go":
             return None
         if verdict.kind == "refuse":
@@ -57,10 +59,13 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
         if verdict.kind == "wait":
             remaining = call.remaining()
             if call.elapsed() + pause > call.policy.retry_window or (remaining is not None and pause >= remaining):
-                return _held_back(call, "not sent: the same create is on its way already")
+                return _held_back(call, "not sent: the same create is on its way already", WAITING)
             yield Sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             continue
+        if verdict.kind == "mismatch":
+            why = "not sent: its Idempotency-Key belongs to a create with another body"
+            return _held_back(call, why, MISMATCH, Certainty.COMMITTED)
         given: Result[Any] | None = yield from _given(call, verdict)
         if given is not None:
             return given
@@ -70,7 +75,7 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
 
 def _refused(call: Call, verdict: Verdict) -> Flow[R]:
     """Look once for a create of unknown outcome that carries a mark; if it is not found, hold this one back."""
-    for mark in verdict.marks:
+    for mark in verdict.marks[-_MOST_LOOKS:]:
         found: _Asked | None = yield from _look(call, mark, (0.0,))
         if found is not None:
             yield from _note_found(call, mark, found)
@@ -78,12 +83,12 @@ def _refused(call: Call, verdict: Verdict) -> Flow[R]:
     return _held_back(call, f"not sent: the same create ended with an unknown outcome {verdict.since:.0f} s ago")
 
 
-def _held_back(call: Call, why: str, certainty: Certainty = Certainty.UNKNOWN) -> Result[Any]:
-    """Give the result of a create that the ledger holds back: as unknown as the one before it."""
+def _held_back(call: Call, why: str, said: str = REFUSED, certainty: Certainty = Certainty.UNKNOWN) -> Result[Any]:
+    """Give the result of a create that the ledger holds back; ``said``: what it is raised with."""
     decision = judge_fault(call, Fault(FaultKind.UNKNOWN), 1)
     decision = replace(decision, reason=why, certainty=certainty)
     call.notes.append(why)
-    return Result(report=call.report(decision), decision=decision, refused=True, unknown=True)
+    return Result(report=call.report(decision), decision=decision, refused=True, unknown=True, said=said)
 
 
 # --- a create that was made before
@@ -98,16 +103,19 @@ def _given(call: Call, verdict: Verdict) -> Generator[Any, Any, Result[Any] | No
     if handle is not None:
         asked: _Asked = yield from _ask(call, handle.path.encode())
         if asked.answered and asked.seen is not None:
-            if verdict.kind == "poll" and not asked.seen.pending:
+            if verdict.kind == "poll" and not asked.seen.pending:  # it is over, well or not
                 yield from _dropped(asked)
                 call.task = None
                 return None
             return _instead(call, asked, "polled", sent=False)
         yield from _dropped(asked)
+        if verdict.kind == "poll" and _is_gone(asked.seen) and verdict.since > NOT_YET:
+            call.task = None
+            return None
     if verdict.answer is not None:
         return (yield from _replayed(call, verdict.answer))
     return _held_back(
-        call, "not sent: the same create was made before, and its answer is not kept", Certainty.COMMITTED
+        call, "not sent: the same create was made before, and its answer is not kept", MADE, Certainty.COMMITTED
     )
 
 
@@ -129,6 +137,11 @@ def _replayed(call: Call, answer: Mapping[str, Any]) -> Flow[R]:
     )
 
 
+def _is_gone(seen: Observation | None) -> bool:
+    """Whether the gateway itself says that it knows no such task."""
+    return seen is not None and seen.cause is Cause.INVALID and seen.envelope is not None
+
+
 # --- a create that may be there
 
 
@@ -136,14 +149,8 @@ def reconciled(call: Call, result: Result[R]) -> Flow[R]:
     """After an answer that names the task there is already, or an outcome nobody knows: ask instead of guessing."""
     if result.decision is None or result.late:
         return result
-    seen, family = call.seen, call.route.family
-    if (
-        family is Family.SUNO
-        and seen is not None
-        and seen.cause is not None
-        and seen.task_id is not None
-        and call.whole
-    ):
+    seen = call.seen
+    if seen is not None and call.whole and _names_another(call, seen):
         call.name_task(seen.task_id, seen.request_id)
         if call.task is None:
             return result
@@ -161,6 +168,14 @@ def reconciled(call: Call, result: Result[R]) -> Flow[R]:
             return (yield from _in_place(call, result, found, "found"))
         return replace(result, report=call.report(result.decision))
     return result
+
+
+def _names_another(call: Call, seen: Observation) -> bool:
+    """Whether an answer says that there is such a task already, and which: not the one that the request names."""
+    says = EXISTING.get(call.route.name)
+    if says is None or seen.cause is None or seen.task_id is None or says not in (seen.code, str(seen.status)):
+        return False
+    return seen.task_id.encode() not in (call.paper.content or b"")
 
 
 def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, Any, _Asked | None]:

@@ -15,7 +15,19 @@ from .policy.model import Fault, HeaderPairs
 from .router import Plan
 from .telemetry.watch import Watch
 
-__all__ = ["AsyncSurface", "Keyed", "Surface", "SyncSurface"]
+__all__ = ["MARK_HEADER", "NOT_ASKED", "OF_LENGTH", "AsyncSurface", "Keyed", "Surface", "SyncSurface"]
+
+MARK_HEADER = "x-anyint-resilience"
+"""On an answer that is not the create's own: ``replayed``, ``polled`` or ``found``."""
+NOT_ASKED = frozenset(
+    (
+        *("content-type", "content-length", "content-encoding", "transfer-encoding", "expect", "idempotency-key"),
+        *("x-dashscope-async", "x-stainless-retry-count"),
+    )
+)
+"""Headers that belong to a create and not to a query that goes out in its place."""
+OF_LENGTH = frozenset(("content-length", "transfer-encoding"))
+"""Headers that say how long a body is."""
 
 Q = TypeVar("Q")
 R = TypeVar("R")

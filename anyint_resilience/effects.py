@@ -137,7 +137,8 @@ class Result(Generic[R]):
     decision: Decision | None = None
     response: R | None = field(default=None, repr=False)
     error: Exception | None = field(default=None, repr=False)
-    refused: bool = False  # the ledger did not let it out
+    refused: bool = False  # the ledger did not let it out,
+    said: str | None = None  # and this is what is raised
     unknown: bool = False  # a paid create or upload of unknown fate
     late: bool = False  # the user's deadline has passed
     instead: str | None = None  # what the response is in the place of the create's own: replayed, polled, found

@@ -14,6 +14,7 @@ from .calls import Call
 from .contract.words import Cause, Certainty
 from .creates import entered, reconciled
 from .effects import AskKey, Discard, Flow, Outcome, R, Result, Send, Sleep, StateCall
+from .exceptions import NotRecorded
 from .judging import judge
 from .policy.model import Action, Decision
 
@@ -32,20 +33,29 @@ def run(call: Call) -> Flow[R]:
         return (yield from _once(call))
     if call.intent is None:
         return (yield from _attempts(call))
-    held: Result[R] | None = yield from entered(call)
-    if held is not None:
-        return held
-    ledger, key = call.ledger, call.ledger.key(call.intent)
+    return (yield from _paid(call, call.intent))
+
+
+def _paid(call: Call, intent: str) -> Flow[R]:
+    """Make a paid create: enter it, send it, settle it whatever happens; or give what the ledger has in its place."""
+    ledger, key = call.ledger, call.ledger.key(intent)
     try:
+        held: Result[R] | None = yield from entered(call)
+        if held is not None:
+            return held
         made: Result[R] = yield from _attempts(call)
         result: Result[R] = yield from reconciled(call, made)
-    except GeneratorExit:
-        ledger.later(key, call.settling())  # nobody drives us any more
+        yield StateCall(key, call.settling(), ledger.window)
+    except NotRecorded:
         raise
-    except BaseException:
+    except Exception:
         yield StateCall(key, call.settling(), ledger.window)
         raise
-    yield StateCall(key, call.settling(), ledger.window)
+    except BaseException:  # Ctrl-C, a cancellation, the garbage collector: perhaps in the middle of the store's work
+        if call.certainty is Certainty.COMMITTED:
+            call.certainty = Certainty.UNKNOWN  # to the caller, who never got the answer
+        ledger.later(key, call.settling())
+        raise
     return result
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MADE",
+    "MISMATCH",
     "REFUSED",
+    "WAITING",
     "DeadlineExceeded",
     "NotRecorded",
     "OutcomeUnknown",
@@ -40,6 +42,18 @@ MADE = (
     "is not kept. Look for its task; report(error).task names it where it is known. For one more, send another key."
 )
 """What is said of a create that was made already, where its answer can't be given again."""
+
+WAITING = (
+    "Not sent: the same create is on its way, by its Idempotency-Key or by dedupe, and did not end in time. It will be "
+    "answered where it was sent; ask again later, and this one gets its answer. There is nothing to forget."
+)
+"""What is said of a create whose twin is on its way."""
+
+MISMATCH = (
+    "Not sent: this Idempotency-Key was used for a create with another body, which was made. One key is for one "
+    "create: send another one for this; report(error).task names the task of the first where it is known."
+)
+"""What is said of a create whose key belongs to another."""
 
 
 class ResilienceError(Exception):

@@ -5,26 +5,38 @@ Must not know any client: a request comes as its method, its place, its headers 
 
 from __future__ import annotations
 
-from .calls import Paper
+from contextvars import ContextVar
+
 from .config import Resilience
 from .contract.reconcile import MARKS
 from .contract.routes import HOSTS, Route
 from .credentials import RawHeaders, key_id
-from .policy.request import same_body
+from .policy.request import same_body, same_json
 from .router import PORTS
 from .tasks.ledger import intent_of
-from .tasks.marks import marked_body, own_mark
+from .tasks.marks import marked_body
+from .tasks.paper import Paper
 from .watched import Body, Place
 
-__all__ = ["name_of", "paper_of"]
+__all__ = ["OWN", "attempt_before", "name_of", "paper_of"]
 
 _IDEMPOTENCY_KEY = b"idempotency-key"
 
+OWN: ContextVar[tuple[str, str] | None] = ContextVar("anyint_resilience_own", default=None)
+"""The create that ended last in this context: its intent, and its own name in the ledger."""
 
-def name_of(method: str, place: Place, raw: RawHeaders, body: Body, used: bytes | None) -> str | None:
+
+def attempt_before(name: str | None) -> str:
+    """Return the name in the ledger of the create that ended last here, if it was the same one."""
+    own = OWN.get()
+    return own[1] if own is not None and own[0] == name else ""
+
+
+def name_of(method: str, place: Place, raw: RawHeaders, body: Body, used: bytes | None, *, paid: bool) -> str | None:
     """Name a request, so that it is known when a layer above sends it anew; None where it can't be.
 
-    By its ``Idempotency-Key`` where it has one, else by its body; in both cases also by method, URL and key.
+    By its ``Idempotency-Key`` where it has one, else by its body; in both cases also by method, URL and key. ``paid``:
+    JSON is told by what it says, however it is written.
     """
     scheme, host, port, target = place
     values = {name.lower(): value for name, value in raw}
@@ -36,7 +48,8 @@ def name_of(method: str, place: Place, raw: RawHeaders, body: Body, used: bytes 
     if given:
         return intent_of(b"given", *what, given)
     if body.content is not None:
-        return intent_of(b"body", *what, same_body(body.content, kind))
+        said = same_body(body.content, kind)
+        return intent_of(b"body", *what, same_json(said) if paid else said)
     if body.chunks is not None:
         return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in body.chunks()))
     return None
@@ -49,10 +62,16 @@ def paper_of(
     raw: RawHeaders,
     body: Body,
     intent: str,
+    *,
     used: bytes | None,
     outer: int,
+    before: str,
 ) -> Paper:
-    """Return what the ledger is told of a paid create."""
+    """Return what the ledger is told of a paid create.
+
+    ``used``: its key; ``outer``: how often a layer above says it has sent it; ``before``: the ledger's name of its
+    attempt before.
+    """
     scheme, host, port, target = place
     mount = _mount(target, route)
     keyed = any(name.lower() == _IDEMPOTENCY_KEY and value for name, value in raw)
@@ -65,7 +84,25 @@ def paper_of(
     }
     again = "replay" if keyed else "poll" if anyint.dedupe == "fingerprint" else "retry" if outer else ""
     mark, marked = _mark(anyint, route, body, intent)
-    return Paper(content=body.content, facts=facts, mount=mount, again=again, mark=mark, body=marked)
+    return Paper(
+        ident=anyint.ledger.ident(),
+        content=body.content,
+        print=_print_of(raw, body) if keyed else "",
+        before=before,
+        facts=facts,
+        mount=mount,
+        again=again,
+        mark=mark,
+        body=marked,
+    )
+
+
+def _print_of(raw: RawHeaders, body: Body) -> str:
+    """Return the hash of a body, whatever key it came with; an empty text where it can't be read twice."""
+    kind = next((value for name, value in raw if name.lower() == b"content-type"), b"")
+    if body.content is not None:
+        return intent_of(same_json(same_body(body.content, kind)))
+    return "" if body.chunks is None else intent_of(*(same_body(chunk, kind) for chunk in body.chunks()))
 
 
 def _mount(target: bytes, route: Route) -> bytes:
@@ -85,9 +122,6 @@ def _mark(anyint: Resilience, route: Route, body: Body, intent: str) -> tuple[st
     row = None if route.family is None or not anyint.reconcile else MARKS.get(route.family)
     if row is None or not body.content:
         return "", None
-    own = own_mark(row, body.content)
-    if own is not None:
-        return own, None
     mark = f"{intent}-{int(anyint.runtime.random() * 2**32):08x}"
     changed = marked_body(row, body.content, mark)
     return ("", None) if changed is None else (mark, changed)

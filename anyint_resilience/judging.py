@@ -12,7 +12,7 @@ from .calls import Call
 from .contract.routes import Route
 from .contract.words import Certainty, Operation
 from .effects import Outcome, Peek, Peeked, R
-from .policy.bodies import plain
+from .policy.bodies import plain, slim
 from .policy.hints import normal_headers
 from .policy.model import Decision, Fault, FaultKind, HeaderPairs, Observation
 from .policy.reading import needs_body, read_response
@@ -58,8 +58,9 @@ def judge(
     if outcome.fault is not None or outcome.response is None:
         fault = Fault(FaultKind.UNKNOWN) if outcome.fault is None else outcome.fault
         return judge_fault(call, fault, number, aim), None
-    seen = read_response(aim.route, operation, outcome.status, outcome.headers, body, now=wall)
-    if cut and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN and not call.paid:
+    seen = read_response(aim.route, operation, outcome.status, outcome.headers, slim(body), now=wall)
+    long = cut if not call.paid else call.whole and len(body) > PEEK_BYTES  # a paid one that is cut may yet break
+    if long and outcome.status < 300 and seen.certainty is Certainty.UNKNOWN:
         # Not broken, only longer than what we look at: the caller gets all of it.
         seen = read_response(aim.route, Operation.STREAM, outcome.status, outcome.headers, now=wall)
     if call.paid and call.whole and outcome.status < 300:

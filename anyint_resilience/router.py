@@ -94,6 +94,13 @@ class Router:
             self._origins[parts.scheme, host, port] = _mount(parts.path)
         self._plans: dict[tuple[str, str, int | None, str, bytes], Plan | None] = {}
 
+    def gateway(self, url: str) -> str:
+        """Return where a gateway is, of a URL that is one of those given: without the contract's own path."""
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}{_mount(parts.path)}"
+
     def plan(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
         """Return the plan of a request, None for a foreign host. ``target`` is the path, perhaps with a query."""
         key = (scheme, host, port, method, target)

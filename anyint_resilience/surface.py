@@ -10,36 +10,25 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from .callreport import CallReport
-from .calls import NO_PAPER, Call
+from .calls import Call
 from .config import OVERRIDES, Resilience
 from .contract.words import AuthStyle, Certainty
 from .credentials import HeaderEdit, RawHeaders, outer_retries
-from .driven import Keyed
+from .driven import MARK_HEADER, Keyed
 from .effects import Answer, Result, Send
-from .exceptions import MADE, REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
-from .intents import name_of, paper_of
+from .exceptions import REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
+from .intents import OWN, attempt_before, name_of, paper_of
 from .policy.request import GZIP, operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .repeats import MULTIPLY
 from .reports import attach
 from .router import MAX_CACHED, Plan
+from .tasks.paper import NO_PAPER
 from .telemetry.watch import Watch
 from .watched import Body, Place, WatchedSurface, tells_off
 
-__all__ = ["MARK_HEADER", "NOT_ASKED", "OF_LENGTH", "Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
-
-MARK_HEADER = "x-anyint-resilience"
-"""On an answer that is not the create's own: ``replayed``, ``polled`` or ``found``."""
-NOT_ASKED = frozenset(
-    (
-        *("content-type", "content-length", "content-encoding", "transfer-encoding", "expect", "idempotency-key"),
-        *("x-dashscope-async", "x-stainless-retry-count"),
-    )
-)
-"""Headers that belong to a create and not to a query that goes out in its place."""
-OF_LENGTH = frozenset(("content-length", "transfer-encoding"))
-"""Headers that say how long a body is."""
+__all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
 
 _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -198,11 +187,13 @@ class SurfaceBase(WatchedSurface[Q, R]):
         known = self.method_of(request) not in _READS and body.content is not None
         method, place = self.method_of(request), self.place_of(request)
         used = anyint.credentials.known(raw, plan.route.family, plan.style, secure=plan.secure)
-        name = name_of(method, place, raw, body, used) if policy.enabled and (paid or known) else None
+        name = name_of(method, place, raw, body, used, paid=paid) if policy.enabled and (paid or known) else None
         before = 0 if name is None or not policy.enabled else anyint.repeats.before(name)
         outer = outer_retries(raw)
-        named = paid and name is not None
-        paper = paper_of(anyint, plan.route, place, raw, body, str(name), used, outer) if named else NO_PAPER
+        paper = NO_PAPER
+        if paid and name is not None:
+            last = attempt_before(name)
+            paper = paper_of(anyint, plan.route, place, raw, body, name, used=used, outer=outer, before=last)
         watch = self.begin_watch(request, plan, operation, body.content) if watch is None else watch
         if outer:
             watch.nested(outer + 1, "header")
@@ -242,7 +233,9 @@ class SurfaceBase(WatchedSurface[Q, R]):
         return own
 
     def ended(self, call: Call, result: Result[R]) -> None:
-        """Remember a call that ended without success."""
+        """Remember a call that ended without success, and in this context a create, for an SDK that sends it again."""
+        if call.paid and call.intent is not None:
+            OWN.set((call.intent, call.paper.ident))
         failed = result.error is not None or result.late or tells_off(result)
         guarded = call.paid and call.certainty is Certainty.UNKNOWN  # the ledger holds that back
         again = (
@@ -263,9 +256,9 @@ class SurfaceBase(WatchedSurface[Q, R]):
         if result.unknown:
             timed_out = isinstance(error, self.errors.timeouts)
             kind = self.errors.unknown_timeout if timed_out else self.errors.unknown
-            said = REFUSED if result.decision is None else result.decision.guidance
-            if result.refused and result.decision is not None:
-                said = MADE if result.decision.certainty is Certainty.COMMITTED else REFUSED
+            said = result.said
+            if said is None:
+                said = REFUSED if result.decision is None else result.decision.guidance
             unknown = kind(f"{call.route.name}: {said}" + ("" if call.intent is None else f" (intent {call.intent})"))
             unknown.intent = call.intent
             unknown.__cause__ = error

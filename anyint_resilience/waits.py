@@ -22,12 +22,10 @@ from .reports import report
 from .runtime import Bell
 from .tasks.handle import TaskHandle
 from .tasks.updates import MAX_DOCUMENT, TaskUpdate, query_route
-from .tasks.waiting import Ask, Looked, Rest, Tell, Wait, follow
+from .tasks.waiting import LAST_LOOK, Ask, Looked, Rest, Tell, Wait, follow
 from .telemetry.tasks import WaitWatch
 
 __all__ = ["Gathered", "Task", "awaited", "unwrapped", "updates_async", "updates_sync", "waited"]
-
-_LAST_LOOK = 10.0  # seconds that the last query may take beyond the deadline, and no longer than the wait itself
 
 Errors: TypeAlias = "tuple[type[BaseException], ...]"
 
@@ -138,7 +136,7 @@ def _updates_sync(
     anyint: Resilience, wait: Wait, look: Callable[[str], Looked], errors: Errors
 ) -> Generator[TaskUpdate]:
     bell, flow, watch = Bell(), follow(wait), WaitWatch(anyint, wait)
-    unlisten = anyint.ledger.listen(wait.handle.task_id, bell.ring)
+    unlisten = anyint.ledger.news.listen(wait.handle.task_id, bell.ring)
     try:
         effect: Any = next(flow)
         while True:
@@ -165,7 +163,7 @@ async def _updates_async(
     anyint: Resilience, wait: Wait, look: Callable[[str], Awaitable[Looked]], errors: Errors
 ) -> AsyncGenerator[TaskUpdate]:
     bell, flow, watch = Bell(), follow(wait), WaitWatch(anyint, wait)
-    unlisten = anyint.ledger.listen(wait.handle.task_id, bell.ring)
+    unlisten = anyint.ledger.news.listen(wait.handle.task_id, bell.ring)
     try:
         effect: Any = next(flow)
         while True:
@@ -217,7 +215,7 @@ def _bounded(anyint: Resilience, wait: Wait, ask: Ask) -> Policy:
     """Return the policy in force, with no more time than the wait has left: a query must not outlast it."""
     own = anyint.overridden()
     policy = anyint.policy if own is None else own
-    least = max(ask.left, min(_LAST_LOOK, wait.deadline))
+    least = max(ask.left, min(LAST_LOOK, wait.deadline))
     return replace(policy, deadline=least if policy.deadline is None else min(policy.deadline, least))
 
 

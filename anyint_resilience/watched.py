@@ -135,7 +135,7 @@ class WatchedSurface(Generic[Q, R]):
         if result.instead is not None:
             watch.told(f"create {result.instead}", reason="" if decision is None else decision.reason)
         if outcome == "held_back":
-            watch.held_back(REFUSED, call.intent)
+            watch.held_back(REFUSED if result.said is None else result.said, call.intent)
         elif outcome == "late":
             watch.told("deadline exceeded", reason=f"the deadline of {call.deadline} s has passed")
         watch.ended(outcome)

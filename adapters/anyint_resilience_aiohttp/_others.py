@@ -16,8 +16,8 @@ from aiohttp.base_protocol import BaseProtocol
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from anyint_resilience.driven import NOT_ASKED
 from anyint_resilience.effects import Answer
-from anyint_resilience.surface import NOT_ASKED
 
 __all__ = ["answering", "asking", "holding"]
 

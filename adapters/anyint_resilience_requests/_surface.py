@@ -23,12 +23,13 @@ from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
+from anyint_resilience.driven import NOT_ASKED, OF_LENGTH
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
-from anyint_resilience.surface import NOT_ASKED, OF_LENGTH, Body, Errors, Place, SurfaceBase
+from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek, replay_of, watched

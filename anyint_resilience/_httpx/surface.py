@@ -12,12 +12,13 @@ from ..calls import Call
 from ..config import OVERRIDES, Resilience
 from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
+from ..driven import NOT_ASKED, OF_LENGTH
 from ..effects import Answer, Result, Send
 from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import REPORT_KEY
 from ..router import Plan
-from ..surface import NOT_ASKED, OF_LENGTH, Body, Place, SurfaceBase
+from ..surface import Body, Place, SurfaceBase
 from ..telemetry.following import Following
 from .bodies import body_of
 from .faults import fault_of

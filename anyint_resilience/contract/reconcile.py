@@ -12,7 +12,7 @@ from typing import Final
 
 from .words import Family, Origin
 
-__all__ = ["MARKS", "MARK_PARAMETER", "Mark"]
+__all__ = ["EXISTING", "MARKS", "MARK_PARAMETER", "Mark"]
 
 MARK_PARAMETER: Final = "anyint_create"
 """The parameter that stands in the query of a marked callback URL."""
@@ -31,6 +31,9 @@ class Mark:
     asked: bool
     origin: Origin
 
+
+EXISTING: Final[dict[str, str]] = {"POST /suno/generate-cover": "400", "POST /suno/wav-generate": "409"}
+"""Creates there can be one of for each source, and the code of the second, which names the first's task (upstream)."""
 
 MARKS: Final[dict[Family, Mark]] = {
     Family.KLING: Mark(field="external_task_id", url=False, asked=True, origin=Origin.UPSTREAM),

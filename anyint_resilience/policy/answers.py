@@ -198,7 +198,7 @@ def _failed(task: _Task, status: int, headers: dict[str, list[str]], body: Body,
         task_id=task.id,
         task_state=task.state,
         may_repeat=False,
-        note=row.note if row is not None else states.gone if task.word in states.expired else "",
+        note=row.note if row is not None and cause is row.cause else states.gone if task.word in states.expired else "",
     )
 
 

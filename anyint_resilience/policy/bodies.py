@@ -21,6 +21,7 @@ __all__ = [
     "is_object",
     "parse",
     "plain",
+    "slim",
     "values_at",
 ]
 
@@ -30,6 +31,7 @@ MAX_BODY: Final = 65_536
 _CHUNK: Final = 2048
 _MAX_CODINGS: Final = 3
 _MAX_DEPTH: Final = 8  # of a cut document
+_SLIM_DEPTH: Final = 6
 _MAX_LEAVES: Final = 1000
 _MAX_ITEMS: Final = 64  # of an array that a path goes through
 _SPACES: Final = " \t\r\n"
@@ -77,6 +79,29 @@ def parse(body: object, encodings: list[str]) -> Body:
 def plain(body: bytes, encodings: list[str]) -> bytes | None:
     """Return a body without its content codings, at most 64 KiB of it; None where one of them is not read here."""
     return _decoded(_bytes(body), encodings)
+
+
+def slim(body: bytes, document: object = None) -> bytes:
+    """Return a body without what makes it long, so that all that tells how a task stands is within what is looked at.
+
+    ``document``: the body decoded, where that is known. One that is no whole JSON object comes back as it is.
+    """
+    if len(body) <= MAX_BODY:
+        return body
+    if document is None:
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return body
+    return json.dumps(_slim(document, 0)).encode() if is_object(document) and document else body
+
+
+def _slim(value: object, depth: int) -> object:
+    if is_object(value):
+        return {key: _slim(it, depth + 1) for key, it in list(value.items())[:64]} if depth < _SLIM_DEPTH else {}
+    if is_array(value):
+        return [_slim(it, depth + 1) for it in value[:8]] if depth < _SLIM_DEPTH else []
+    return value[:256] if isinstance(value, str) else value
 
 
 def _bytes(body: object) -> bytes:

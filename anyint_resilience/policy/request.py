@@ -13,7 +13,7 @@ from ..contract.routes import Route
 from ..contract.words import Operation
 from .bodies import plain
 
-__all__ = ["GZIP", "glance", "operation_of", "same_body"]
+__all__ = ["GZIP", "glance", "operation_of", "same_body", "same_json"]
 
 _LARGE = 65_536
 _END = 4096
@@ -72,3 +72,13 @@ def same_body(chunk: bytes, content_type: bytes) -> bytes:
     """
     found = _BOUNDARY.search(content_type)
     return chunk if found is None else chunk.replace(found[1], b"")
+
+
+def same_json(body: bytes) -> bytes:
+    """Return a JSON object as it would be written with its keys in order and no spaces; any other body as it is."""
+    if body.lstrip()[:1] != b"{" or len(body) > _LARGE:
+        return body
+    try:
+        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return body

@@ -22,6 +22,14 @@ _LONGEST_TYPE: Final = 128
 _MOST: Final = 500  # texts of a request that are looked at
 _REFERENCE: Final = "$request"
 
+_OWN: Final = frozenset(
+    (
+        *("id", "task_id", "taskId", "request_id", "object", "status", "task_status", "model", "type", "code", "size"),
+        *("seconds", "external_task_id", "remixed_from_video_id"),
+    )
+)
+"""Texts of an answer that are the gateway's own, whatever was asked."""
+
 Place = tuple["str | int", ...]
 
 
@@ -32,8 +40,10 @@ def kept(status: int, kind: str, body: bytes, request: bytes | None) -> dict[str
     document = _object(body)
     if document is None:
         return None
-    said = {text: place for place, text in _texts(_object(request or b"") or {}, ())}
-    return {"status": status, "type": kind[:_LONGEST_TYPE], "document": _without(document, said, request or b"", 0)}
+    asked = _object(request or b"")
+    said = {text: place for place, text in _texts(asked or {}, ())}
+    slim = _named(document, 0) if asked is None else _without(document, said, request or b"", 0)
+    return {"status": status, "type": kind[:_LONGEST_TYPE], "document": slim}
 
 
 def given(answer: Mapping[str, Any], request: bytes | None) -> tuple[int, str, bytes]:
@@ -92,7 +102,7 @@ def _without(value: Any, said: Mapping[str, Place], request: bytes, depth: int) 
     if isinstance(value, str) and _is_said(value):
         if value in said:
             return {_REFERENCE: list(said[value])}
-        return None if _is_echo(value, said, request) else value
+        return None if "://" in value or _is_echo(value, said, request) else value  # a URL may be signed
     if depth >= _DEPTH:
         return value if isinstance(value, (int, float, str)) else None
     if isinstance(value, dict):
@@ -107,6 +117,22 @@ def _without(value: Any, said: Mapping[str, Place], request: bytes, depth: int) 
 def _is_name(key: str, request: bytes) -> bool:
     """Whether the request has a field of this name: ``completion_window`` is no prompt."""
     return key.isidentifier() and f'"{key}":'.encode() in request
+
+
+def _named(value: Any, depth: int) -> Any:
+    """Return what of an answer is surely none of the request's, where that was no JSON: ids, states, numbers."""
+    if isinstance(value, dict):
+        return (
+            {
+                key: _named(it, depth + 1) if key in _OWN or not isinstance(it, str) else None
+                for key, it in value.items()
+            }
+            if depth < _DEPTH
+            else None
+        )
+    if isinstance(value, list):
+        return [_named(it, depth + 1) for it in value if not isinstance(it, str)] if depth < _DEPTH else None
+    return value
 
 
 def _is_echo(value: str, said: Mapping[str, Place], request: bytes) -> bool:

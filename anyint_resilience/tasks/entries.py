@@ -1,33 +1,34 @@
 """What the ledger remembers of a paid create, as pure steps: (state or None, now) -> (state or None, verdict).
 
 Must not know any store, client or clock. One state stands for one intent: all creates that are the same one by their
-``Idempotency-Key``, or by method, route, body and key. Its fields, JSON values all:
+``Idempotency-Key``, or by method, route, body and key. It is ``{"creates": [...], "keep": bool}``; each create has
 
-``flights``  creates on their way, by the process that sent them: the mark of each ("" for none)
-``lost``     marks of creates of unknown outcome, since ``at``
-``found``    marks of creates that are on their way still, but whose tasks were found
-``fate``     how the last one ended otherwise: ``rejected``, ``committed``, ``finished``, since ``done_at``
-``tasks``    handles of the tasks made, the last one last; ``answer``: the answer that the last one had
-``facts``    what is needed to make a handle; ``keep``: others are put aside before it when a store is full
+``id``      its own name, ``owner``: the process that sent it
+``fate``    ``in_flight``, ``unknown``, ``rejected``, ``committed``, or ``finished`` (committed, and its task is over)
+``at``      since when
+``mark``    what it carries to be found by, ``""`` for none; ``body``: the hash of its body, ``""`` where not known
+``facts``   what a handle of its task is made of
+``task``    that handle, ``answer``: the answer it had, as it is kept; None where there is none
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..contract.words import Certainty
 from ..stores.protocol import State
 
-__all__ = ["GO", "Verdict", "begin", "fate_of", "finish", "read", "resolve", "settle"]
+__all__ = ["GO", "Verdict", "begin", "creates_of", "fate_of", "finish", "forget", "resolve", "settle"]
 
-_MOST_TASKS: Final = 8
-_MOST_LOST: Final = 64
+_MOST: Final = 32
+"""Creates remembered of one intent; those that are over are left out first, rejected ones before the others."""
 _NEVER: Final = 1e15  # seconds
-_FATES: Final = ("rejected", "committed", "finished")
+_OPEN: Final = ("in_flight", "unknown")
+_ORDER: Final = ("rejected", "finished", "committed", "in_flight", "unknown")
 
-Gone = Callable[[str], bool]
+Create: TypeAlias = "dict[str, Any]"
+Gone: TypeAlias = Callable[[str], bool]
 """Whether the process of that name has ended, so that what it had on its way will never be settled."""
 
 
@@ -35,7 +36,8 @@ class Verdict(NamedTuple):
     """What is to be done about a create.
 
     ``kind``: ``go`` (it was entered: send it), ``refuse`` (one like it is of unknown outcome, for ``since`` seconds),
-    ``wait`` (the same one is on its way), ``replay`` or ``poll`` (it was made: ``answer``, ``task``).
+    ``wait`` (the same one is on its way), ``replay`` or ``poll`` (it was made: ``answer``, ``task``), ``mismatch`` (its
+    ``Idempotency-Key`` belongs to a create with another body).
     """
 
     kind: str
@@ -55,174 +57,189 @@ def begin(
     window: float,
     owner: str,
     gone: Gone,
+    ident: str,
     again: str = "",
+    before: str = "",
     mark: str = "",
+    body: str = "",
     facts: Mapping[str, Any] | None = None,
 ) -> tuple[State, Verdict]:
     """Enter a create that is about to be sent, or say why it must not be.
 
     ``again``: what a repetition gets. ``replay``: the first answer (the same key); ``poll``: how its task stands; both
-    wait for one on its way. ``retry``: the first answer, if there is one (an SDK's retry: what is on its way is another
-    create with the same body, for its own has ended). "": the same body may well be asked for twice.
+    wait for one on its way. ``retry``: the answer of the attempt before, whose id is ``before`` where that is known (an
+    SDK's retry: what is on its way is another create with the same body). "": the same body may be asked for twice.
     """
-    made = _swept(state, now, gone)
-    if made["lost"] and now - made["at"] < window:
-        return made, Verdict("refuse", max(0.0, now - made["at"]), tuple(made["lost"]))
-    if again in ("replay", "poll") and made["flights"]:
-        return made, Verdict("wait")
-    if again and made["fate"] == "committed" and now - made["done_at"] < window:
+    made = _swept(creates_of(state, now), now, window, gone)
+    lost = [it for it in made if it["fate"] == "unknown"]
+    if lost:
+        since = max(0.0, now - max(it["at"] for it in lost))
+        return _state(made), Verdict("refuse", since, tuple(it["mark"] for it in lost if it["mark"]))
+    facts = {} if facts is None else dict(facts)
+    if again in ("replay", "poll") and any(it["fate"] == "in_flight" for it in made):
+        return _state(made), Verdict("wait")
+    done = _done(made, again, before, facts.get("key_id"))
+    if done is not None and again == "replay" and body and done["body"] and body != done["body"]:
+        return _state(made), Verdict("mismatch", now - done["at"], (), done["task"])
+    if done is not None:
         kind = "replay" if again == "retry" else again
-        return made, Verdict(kind, now - made["done_at"], (), _last(made), made["answer"])
-    flights = {**made["flights"], owner: [*made["flights"].get(owner, ()), mark]}
-    new = {**made, "flights": flights, "lost": [], "fate": None, "answer": None, "facts": dict(facts or {})}
-    return _kept(new), GO
+        return _state(made), Verdict(kind, now - done["at"], (), done["task"], done["answer"])
+    entered = {"id": ident, "owner": owner, "fate": "in_flight", "at": now, "mark": mark, "body": body, "facts": facts}
+    return _state([*made, {**entered, "task": None, "answer": None}]), GO
 
 
 def settle(
     state: State | None,
     now: float,
     *,
-    owner: str,
+    ident: str,
     certainty: Certainty,
+    owner: str = "",
     mark: str = "",
+    body: str = "",
+    facts: Mapping[str, Any] | None = None,
     task: Mapping[str, Any] | None = None,
     answer: Mapping[str, Any] | None = None,
-    facts: Mapping[str, Any] | None = None,
 ) -> tuple[State, None]:
-    """Record the fate of a create that was entered."""
-    made = read(state, now)
-    if facts and not made["facts"]:
-        made["facts"] = dict(facts)
-    found = mark in made["found"]
-    if found:
-        made["found"] = _without(made["found"], mark)
-    elif mark in made["flights"].get(owner, ()):
-        made["flights"] = _landed(made["flights"], owner, mark)
-    elif mark:  # its process was taken for one that had ended
-        made["lost"] = _without(made["lost"], mark)
-    if certainty is Certainty.UNKNOWN and found:
-        pass  # its task was found meanwhile
-    elif certainty is Certainty.UNKNOWN:
-        made.update(lost=[*made["lost"], mark][-_MOST_LOST:], at=now)
+    """Record the fate of a create, also of one that is not there (any more): what is known is never lost."""
+    made = creates_of(state, now)
+    fate = "rejected"
+    if certainty is Certainty.UNKNOWN:
+        fate = "unknown"
     elif certainty is Certainty.COMMITTED:
-        made.update(fate="committed", done_at=now, answer=None if answer is None else dict(answer))
-        made["tasks"] = _with(made["tasks"], task)
-    else:
-        made.update(fate="rejected", done_at=now, answer=None)
-    return _kept(made), None
+        fate = "committed"
+    held = next((it for it in made if it["id"] == ident), None)
+    if held is not None and held["fate"] == "committed" and fate != "committed":
+        return _state(made), None  # its task was found meanwhile
+    known = {"id": ident, "owner": owner, "mark": mark, "body": body, "facts": dict(facts or {})}
+    new = {
+        **(known if held is None else held),
+        "fate": fate,
+        "at": now,
+        "task": None if task is None else dict(task),
+        "answer": None if answer is None else dict(answer),
+    }
+    return _state([*(it for it in made if it["id"] != ident), new]), None
 
 
 def resolve(
     state: State | None, now: float, *, mark: str, task: Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 ) -> tuple[State | None, bool]:
-    """Record that a create of unknown outcome was found: it made this task. Verdict: whether it was unknown here.
+    """Record that a create was found by its mark: it made this task. Verdict: whether that was not known.
 
     ``task`` makes its handle of the create's facts.
     """
-    if state is None:
-        return None, False
-    state = read(state, now)
-    if mark in state["lost"]:
-        made = {**state, "lost": _without(state["lost"], mark), "fate": "committed", "done_at": now, "answer": None}
-    else:
-        owner = next((name for name, marks in state["flights"].items() if mark in marks), None)
-        if owner is None:
-            return state, False
-        # Its answer may still come, and says the same: the entry is settled by it, or as made if it never does.
-        made = {**state, "flights": _landed(state["flights"], owner, mark), "fate": "committed", "done_at": now}
-        made["found"] = [*state["found"], mark][-_MOST_LOST:]
-    made["tasks"] = _with(state["tasks"], task(state["facts"]))
-    return _kept(made), True
+    made = creates_of(state, now)
+    held = next((it for it in made if mark and it["mark"] == mark and it["fate"] in _OPEN), None)
+    if held is None:
+        return state, False
+    found = {**held, "fate": "committed", "at": now, "task": task(held["facts"]), "answer": None}
+    return _state([found if it is held else it for it in made]), True
 
 
 def finish(state: State | None, now: float, *, task_id: str) -> tuple[State | None, None]:
-    """Record that the last task has come to its end: the same create may be meant anew."""
+    """Record that a create's task has come to its end: the same create may be meant anew."""
     if state is None:
         return None, None
-    state = read(state, now)
-    last = _last(state)
-    if last is None or last.get("task_id") != task_id or state["fate"] != "committed":
-        return state, None
-    return {**state, "fate": "finished", "answer": None}, None
+    made = creates_of(state, now)
+    for it in made:
+        if it["fate"] == "committed" and it["task"] is not None and it["task"].get("task_id") == task_id:
+            it.update(fate="finished", answer=None)
+    return _state(made), None
+
+
+def forget(state: State | None, now: float, *, gone: Gone) -> tuple[State | None, bool]:
+    """Forget all creates but those on their way. Verdict: whether there was anything to forget."""
+    if state is None:
+        return None, False
+    made = creates_of(state, now)
+    left = [it for it in made if it["fate"] == "in_flight" and not gone(it["owner"])]
+    return (_state(left) if left else None), len(left) < len(made)
 
 
 def fate_of(state: State, now: float, *, window: float, gone: Gone) -> str:
-    """Return ``unknown``, ``in_flight``, or how the last create ended."""
-    made = _swept(state, now, gone)
-    if made["lost"] and now - made["at"] < window:
-        return "unknown"
-    if made["flights"]:
-        return "in_flight"
-    fate = made["fate"]
-    return "committed" if fate == "finished" else str(fate or "unknown")
+    """Return ``unknown`` if any create is, else ``in_flight`` if any is, else how the last one ended."""
+    made = _swept(creates_of(state, now), now, window, gone)
+    fates = [it["fate"] for it in made]
+    for fate in ("unknown", "in_flight"):
+        if fate in fates:
+            return fate
+    last = fates[-1] if fates else "rejected"
+    return "committed" if last == "finished" else str(last)
 
 
-def _are(kind: type, values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(it, kind) for it in values)
+def creates_of(state: State | None, now: float) -> list[Create]:
+    """Return the creates of a state. What can't be read says nothing good: it may have been done."""
+    if state is None:
+        return []
+    held = state.get("creates")
+    if not isinstance(held, list):
+        return [_unread(now)]
+    return [dict(it) if _is_whole(it) else _unread(now) for it in held]
+
+
+def _unread(now: float) -> Create:
+    blank: Create = {"id": "", "owner": "", "fate": "unknown", "at": now, "mark": "", "body": "", "facts": {}}
+    return {**blank, "task": None, "answer": None}
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < _NEVER  # neither NaN, nor what no float can hold
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NEVER
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_object_or_none(value: object) -> bool:
+    return value is None or isinstance(value, dict)
 
 
 _FIELDS: Final[tuple[tuple[str, Callable[[Any], bool]], ...]] = (
-    ("flights", lambda it: isinstance(it, dict) and all(_are(str, marks) for marks in it.values())),
-    ("lost", partial(_are, str)),
-    ("found", partial(_are, str)),
+    *((name, _is_text) for name in ("id", "owner", "mark", "body")),
+    ("fate", lambda it: isinstance(it, str) and it in _ORDER),
     ("at", _is_time),
-    ("fate", lambda it: it is None or (isinstance(it, str) and it in _FATES)),
-    ("done_at", _is_time),
-    ("tasks", partial(_are, dict)),
-    ("answer", lambda it: it is None or isinstance(it, dict)),
-    ("facts", lambda it: isinstance(it, dict)),
+    ("facts", _is_object),
+    ("task", _is_object_or_none),
+    ("answer", _is_object_or_none),
 )
 
 
-def read(state: State | None, now: float) -> State:
-    """Return a state as the steps know it. One that can't be read says nothing good: its create may have been done."""
-    blank: State = {"flights": {}, "lost": [], "found": [], "at": 0.0, "fate": None, "done_at": 0.0}
-    blank.update(tasks=[], answer=None, facts={}, keep=True)
-    if state is None:
-        return blank
-    whole = all(name in state and good(state[name]) for name, good in _FIELDS)
-    return dict(state) if whole else {**blank, "lost": [""], "at": now}
+def _is_whole(value: object) -> bool:
+    return isinstance(value, dict) and all(name in value and good(value[name]) for name, good in _FIELDS)
 
 
-def _swept(state: State | None, now: float, gone: Gone) -> State:
-    """Return a state in which what ended processes had on its way is of unknown outcome."""
-    state = read(state, now)
-    dead = [owner for owner in state["flights"] if gone(owner)]
-    if not dead:
-        return state
-    lost = [mark for owner in dead for mark in state["flights"][owner]]
-    flights = {owner: marks for owner, marks in state["flights"].items() if owner not in dead}
-    return {**state, "flights": flights, "lost": [*state["lost"], *lost][-_MOST_LOST:], "at": now}
+def _swept(made: list[Create], now: float, window: float, gone: Gone) -> list[Create]:
+    """Return the creates that count still; what an ended process had on its way is of unknown outcome from now on."""
+    swept: list[Create] = []
+    for it in made:
+        if it["fate"] == "in_flight":
+            swept.append({**it, "fate": "unknown", "at": now} if gone(it["owner"]) else it)
+        elif now - it["at"] < window:
+            swept.append(it)
+    return swept
 
 
-def _landed(flights: Mapping[str, list[str]], owner: str, mark: str) -> dict[str, list[str]]:
-    """Return the flights without one of this owner and mark."""
-    marks = _without(flights.get(owner, []), mark)
-    rest = {name: list(it) for name, it in flights.items() if name != owner}
-    return {**rest, owner: marks} if marks else rest
+def _done(made: list[Create], again: str, before: str, key_id: object) -> Create | None:
+    """Return the create whose answer a repetition gets, None if there is none."""
+    if not again:
+        return None
+    own = next((it for it in made if before and it["id"] == before), None)
+    if again == "retry" and own is not None:  # how the attempt before ended is known, whatever others did
+        return own if own["fate"] == "committed" else None
+    # Another key is another account, or may be: its answers are not this one's.
+    known = (it for it in reversed(made) if it["fate"] == "committed")
+    return next((it for it in known if key_id is None or it["facts"].get("key_id") in (None, key_id)), None)
 
 
-def _without(marks: list[str], mark: str) -> list[str]:
-    """Return the marks without one of these."""
-    left = list(marks)
-    if mark in left:
-        left.remove(mark)
-    return left
-
-
-def _with(tasks: list[Any], task: Mapping[str, Any] | None) -> list[Any]:
-    if task is None or any(it.get("task_id") == task.get("task_id") for it in tasks):
-        return tasks
-    return [*tasks, dict(task)][-_MOST_TASKS:]
-
-
-def _last(state: State) -> Mapping[str, Any] | None:
-    return state["tasks"][-1] if state["tasks"] else None
-
-
-def _kept(state: State) -> State:
-    return {**state, "keep": bool(state["flights"] or state["lost"])}
+def _state(made: list[Create]) -> State:
+    """Return the state of these creates, of so many at most."""
+    if len(made) > _MOST:
+        ranked = sorted(range(len(made)), key=lambda at: (_ORDER.index(made[at]["fate"]), at))
+        left = sorted(ranked[len(made) - _MOST :])
+        made = [made[at] for at in left]
+    return {"creates": made, "keep": any(it["fate"] in _OPEN for it in made)}

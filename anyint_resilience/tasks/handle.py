@@ -19,7 +19,7 @@ from ..policy.echoes import task_id_of
 __all__ = ["CREATES", "TaskHandle"]
 
 CREATES: Final[dict[str, Route]] = {
-    route.name: route for route in (*ROUTES, *SEEDANCE_ROUTES) if route.query is not None
+    route.name: route for route in (*ROUTES, *SEEDANCE_ROUTES) if route.query is not None and route.tasks is not None
 }
 """The routes that make a task which can be asked for, by name."""
 

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
+from itertools import count
+from secrets import token_hex
 from typing import Any, Protocol
 
 from ..contract.words import Certainty
 from ..stores.protocol import State, Step, Store
-from .callbacks import PHASES, Callback, parse_callback
-from .entries import Verdict, begin, fate_of, finish, read, resolve, settle
+from .callbacks import Callback, parse_callback
+from .entries import Verdict, begin, creates_of, fate_of, finish, forget, resolve, settle
 from .handle import TaskHandle
 from .marks import mark_of
+from .news import News, note_phase
 
 __all__ = ["Entry", "Ledger", "intent_of"]
 
@@ -27,8 +29,8 @@ _PREFIX = "create:"
 _CLOCK = "clock:"
 _CALLBACK = "callback:"
 _CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
-
-_MOST_WORDS = 16  # phases kept of one task; one that is documented is kept beside any number of others
+_MOST_DROPPED = 10_000
+_LONGEST_FLIGHT = 86_400.0  # seconds for which a create may be on its way
 
 
 def intent_of(*parts: bytes) -> str:
@@ -82,9 +84,9 @@ class Ledger:
         self.window = window
         self.strict = strict
         self._spared = False
-        self._waiting: dict[str, list[Callable[[], object]]] = {}
-        self._lock = Lock()
-        self._dropped: deque[tuple[str, Step]] = deque()
+        self.news = News()
+        self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
+        self._token, self._numbers = token_hex(6), count(1)
 
     # what the engine asks for
 
@@ -92,14 +94,22 @@ class Ledger:
         """Return the store's key of an intent."""
         return _PREFIX + intent
 
-    def enter(self, *, again: str = "", mark: str = "", facts: Mapping[str, Any] | None = None) -> Step:
-        """Return the step that enters a create; see :func:`~anyint_resilience.tasks.entries.begin`."""
-        owner, gone = self._owner(), self._gone
-        return partial(begin, window=self.window, owner=owner, gone=gone, again=again, mark=mark, facts=facts)
+    @property
+    def longest(self) -> float:
+        """Seconds for which an entry with a create on its way is kept, whatever the window is."""
+        return max(self.window, _LONGEST_FLIGHT)
 
-    def leave(self, certainty: Certainty, **known: Any) -> Step:
+    def ident(self) -> str:
+        """Return a name for one create, unlike all others."""
+        return f"{self._token}.{self._owner()}.{next(self._numbers)}"
+
+    def enter(self, *, ident: str, **known: Any) -> Step:
+        """Return the step that enters a create; see :func:`~anyint_resilience.tasks.entries.begin`."""
+        return partial(begin, window=self.window, owner=self._owner(), gone=self._gone, ident=ident, **known)
+
+    def leave(self, certainty: Certainty, *, ident: str, **known: Any) -> Step:
         """Return the step that settles a create; see :func:`~anyint_resilience.tasks.entries.settle`."""
-        return partial(settle, owner=self._owner(), certainty=certainty, **known)
+        return partial(settle, ident=ident, certainty=certainty, owner=self._owner(), **known)
 
     def ended(self, task_id: str) -> Step:
         """Return the step that notes the end of a create's task."""
@@ -117,44 +127,51 @@ class Ledger:
         Raises:
             Exception: what the store raised, where a strict ledger could not enter a create.
         """
-        self._catch_up()
         key, step, ttl = change.key, change.step, change.ttl
         try:
+            self._catch_up()
             verdict = self.store.update(key, step, ttl)
         except Exception as error:
             failed(error)
-            if self.strict and change.enters:
+            if change.enters and self.strict:
                 raise
             self._spared = True
+            if not change.enters:
+                self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
-        if self._spared and self._held(key) and not _holds_back(verdict):
+        if self._spared and self._held(key):
             held = self.spare.update(key, _here(step), ttl)
-            if _holds_back(held):
-                try:
-                    self.store.update(key, self.leave(Certainty.REJECTED, mark=_mark_of(step)), ttl)
-                except Exception as error:
-                    failed(error)
+            if _holds_back(held) and not _holds_back(verdict):
+                self._undo(key, step, failed)
                 return held
         return verdict
 
+    def _undo(self, key: str, step: Step, failed: Callable[[Exception], object]) -> None:
+        """Take a create back that the store let in and this process's memory held back."""
+        try:
+            self.store.update(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)), self.window)
+        except Exception as error:
+            failed(error)
+
     def later(self, key: str, step: Step) -> None:
-        """Settle a create before the next look at the ledger: it was given up within the garbage collector.
+        """Run a step before the next look at the ledger: its store failed, or this is within the garbage collector.
 
         That runs anywhere, in the middle of a store's own work too.
         """
         self._dropped.append((key, step))
 
     def _catch_up(self) -> None:
+        """Run the steps that are still to be run. Raises what the store raises: then they stay."""
         while self._dropped:
-            with suppress(IndexError):  # another thread was faster
+            try:
                 key, step = self._dropped.popleft()
-                try:
-                    self.store.update(key, step, self.window)
-                    spared = self._spared and self._held(key)
-                except Exception:
-                    spared = self._spared = True
-                if spared:
-                    self.spare.update(key, step, self.window)
+            except IndexError:  # another thread was faster
+                return
+            try:
+                self.store.update(key, step, self.window)
+            except BaseException:
+                self._dropped.appendleft((key, step))
+                raise
 
     def _held(self, key: str) -> bool:
         return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
@@ -174,9 +191,9 @@ class Ledger:
         """Let a create of unknown outcome be sent again: the application has looked, and decided.
 
         ``intent`` is ``OutcomeUnknown.intent``. Returns whether it was known here; one that is not is no error, but
-        may be another configuration's, which goes on holding it back.
+        may be another configuration's, which goes on holding it back. One that is on its way is not forgotten.
         """
-        return self._both(intent, _nothing)
+        return self._both(intent, partial(forget, gone=self._gone))
 
     def unknown(self) -> tuple[str, ...]:
         """Return the intents whose outcome is unknown now."""
@@ -187,7 +204,8 @@ class Ledger:
 
         Their handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
         """
-        self._catch_up()
+        with suppress(Exception):  # a store that fails says so below
+            self._catch_up()
         fates: dict[str, Entry] = {}
         for store in (self.store, self.spare):
             for entry in self._entries(store, self._gone if store is self.store else _never):
@@ -198,12 +216,13 @@ class Ledger:
     def _entries(self, store: Store, gone: Callable[[str], bool]) -> Iterator[Entry]:
         now: float = store.update(_CLOCK, _what_time, 1.0)
         for key, held in store.scan(_PREFIX):
-            state = read(held, now)
-            handles, route = (_handle(it) for it in state["tasks"]), state["facts"].get("route")
+            creates = creates_of(held, now)
+            routes = (it["facts"].get("route") for it in reversed(creates))
+            handles = (_handle(it["task"]) for it in creates if it["task"] is not None)
             yield Entry(
                 intent=key[len(_PREFIX) :],
-                fate=fate_of(state, now, window=self.window, gone=gone),
-                route=route if isinstance(route, str) else None,
+                fate=fate_of(held, now, window=self.window, gone=gone),
+                route=next((it for it in routes if isinstance(it, str)), None),
                 tasks=tuple(it for it in handles if it is not None),
             )
 
@@ -221,11 +240,13 @@ class Ledger:
             ValueError: if it is no callback that can be read.
         """
         told = callback if isinstance(callback, Callback) else parse_callback(callback)
-        new = bool(self.store.update(_CALLBACK + told.task_id, partial(_phase, phase=told.phase), _CALLBACK_TTL))
+        shelf = _CALLBACK + intent_of(told.task_id.encode())[:2]
+        new = bool(self.store.update(shelf, partial(note_phase, task=told.task_id, phase=told.phase), _CALLBACK_TTL))
         mark = mark_of(url)
         if mark is not None:
             self.found(mark, told.task_id)
-        self.wake(told.task_id)
+        if new:
+            self.news.ring(told.task_id)
         return new
 
     def found(self, mark: str, task_id: str) -> bool:
@@ -238,32 +259,8 @@ class Ledger:
 
     def _both(self, intent: str, step: Step) -> bool:
         self._catch_up()
-        verdicts = [store.update(self.key(intent), step, self.window) for store in (self.store, self.spare)]
+        verdicts = [store.update(self.key(intent), step, self.longest) for store in (self.store, self.spare)]
         return any(verdicts)
-
-    # waits for tasks, in this process
-
-    def wake(self, task_id: str) -> None:
-        """Let whoever waits for a task look at it now."""
-        with self._lock:
-            rings = list(self._waiting.get(task_id, ()))
-        for ring in rings:
-            ring()
-
-    def listen(self, task_id: str, ring: Callable[[], object]) -> Callable[[], object]:
-        """Have something called when there is news of a task; return what ends that."""
-        with self._lock:
-            self._waiting.setdefault(task_id, []).append(ring)
-
-        def end() -> None:
-            with self._lock:
-                held = self._waiting.get(task_id, [])
-                if ring in held:
-                    held.remove(ring)
-                if not held:
-                    self._waiting.pop(task_id, None)
-
-        return end
 
 
 def _here(step: Step) -> Step:
@@ -272,8 +269,8 @@ def _here(step: Step) -> Step:
     return partial(held, gone=_never) if "gone" in getattr(step, "keywords", ()) else step
 
 
-def _mark_of(step: Step) -> str:
-    return str(getattr(step, "keywords", {}).get("mark", ""))
+def _ident_of(step: Step) -> str:
+    return str(getattr(step, "keywords", {}).get("ident", ""))
 
 
 def _holds_back(verdict: object) -> bool:
@@ -290,17 +287,6 @@ def _handle(document: object) -> TaskHandle | None:
 def _made(facts: Mapping[str, Any], *, task_id: str) -> Mapping[str, Any] | None:
     handle = _handle({**facts, "task_id": task_id})
     return None if handle is None else handle.as_dict()
-
-
-def _phase(state: State | None, now: float, *, phase: str) -> tuple[State, bool]:
-    known = {} if state is None else dict(state)
-    if phase in known or (len(known) >= _MOST_WORDS and phase not in PHASES):
-        return known, False
-    return {**known, phase: now}, True
-
-
-def _nothing(state: State | None, now: float) -> tuple[None, bool]:
-    return None, state is not None
 
 
 def _what_time(state: State | None, now: float) -> tuple[None, float]:

@@ -10,21 +10,13 @@ import re
 from typing import Any, Final
 
 from ..contract.reconcile import MARK_PARAMETER, Mark
-from ..policy.echoes import task_id_of
 from .callbacks import is_web
 
-__all__ = ["mark_of", "marked", "marked_body", "own_mark"]
+__all__ = ["mark_of", "marked", "marked_body"]
 
 _MAX_URL: Final = 2048
 _ROOTED: Final = re.compile(r"/|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MARK: Final = re.compile(r"[A-Za-z0-9-]{1,128}")
-
-
-def own_mark(row: Mark, body: bytes) -> str | None:
-    """Return what the caller itself put where a mark would go, None where there is nothing to go by."""
-    document = _object(body)
-    found = None if document is None or row.url else task_id_of(document.get(row.field))
-    return found or None
 
 
 def marked_body(row: Mark, body: bytes, mark: str) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from threading import RLock
 
-__all__ = ["Timetable"]
+__all__ = ["Timetable", "shared_timetable"]
 
 _MOST_KINDS = 256
 
@@ -59,3 +59,11 @@ class Timetable:
             line = self._lines.get(kind)
             if line is not None:
                 heappush(line.free, at)
+
+
+_SHARED = Timetable()
+
+
+def shared_timetable() -> Timetable:
+    """Return the timetable of this process, which all configurations with the real clock share."""
+    return _SHARED

@@ -12,7 +12,7 @@ from ..contract.matching import RouteTable
 from ..contract.routes import Route
 from ..contract.tasks import TASKS, TaskStates
 from ..contract.words import Operation
-from ..policy.bodies import values_at
+from ..policy.bodies import slim, values_at
 from ..policy.echoes import task_id_of
 from ..policy.model import Decision, HeaderPairs, Observation
 from ..policy.reading import read_response
@@ -24,7 +24,6 @@ MAX_DOCUMENT: Final = 16 * 1024 * 1024
 """Bytes of the answer to a query that are read; a longer one counts as one that could not be read."""
 
 _MAX_RESULTS: Final = 64
-_SMALL: Final = 60_000
 _PRODUCTS: Final[dict[str, Callable[[TaskHandle, Mapping[str, Any]], str | None]]] = {
     "openai_video": lambda handle, document: f"{handle.url}/content",
     "openai_batch": lambda handle, document: _file(handle, document.get("output_file_id")),
@@ -94,17 +93,7 @@ def read_task(
     except (ValueError, RecursionError):
         pass
     whole = document if isinstance(document, dict) else {}
-    shown = body if len(body) <= _SMALL or not whole else json.dumps(_small(whole, 0)).encode()
-    return read_response(query_route(handle), Operation.QUERY, status, headers, shown, now=now), whole
-
-
-def _small(value: Any, depth: int) -> Any:
-    """Return a document without what makes it large, so that all that tells how the task stands is still there."""
-    if isinstance(value, dict):
-        return {key: _small(it, depth + 1) for key, it in list(value.items())[:64]} if depth < 6 else {}
-    if isinstance(value, list):
-        return [_small(it, depth + 1) for it in value[:8]] if depth < 6 else []
-    return value[:512] if isinstance(value, str) else value
+    return read_response(query_route(handle), Operation.QUERY, status, headers, slim(body, whole), now=now), whole
 
 
 def phase_of(states: TaskStates, seen: Observation) -> Phase:

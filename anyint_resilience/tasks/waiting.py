@@ -24,7 +24,10 @@ from .updates import TaskUpdate, phase_of, progress_of, query_route, read_task, 
 if TYPE_CHECKING:
     from ..runtime import Runtime
 
-__all__ = ["Ask", "Flow", "Looked", "Rest", "Tell", "Wait", "follow"]
+__all__ = ["LAST_LOOK", "Ask", "Flow", "Looked", "Rest", "Tell", "Wait", "follow"]
+
+LAST_LOOK: Final = 10.0
+"""Seconds by which the last query may come, or be answered, after the deadline; no more than the wait's own length."""
 
 _SURE: Final = 2
 """Answers in a row that say there is no such task, before that is believed."""
@@ -136,8 +139,8 @@ def _turn(wait: Wait, now: _State, rate: float) -> Generator[Rest, Any, None]:
     began = wait.runtime.monotonic()
     slot = wait.timetable.take(wait.kind, began, rate)
     try:
-        if slot - now.started > wait.deadline and slot > began:
-            raise _timeout(wait, now)
+        if slot - now.started > wait.deadline + min(LAST_LOOK, wait.deadline):
+            raise _timeout(wait, now, turn=True)
         while (left := slot - wait.runtime.monotonic()) > 0:
             yield Rest(left)  # news of the task is no reason to come before the others
     except BaseException:
@@ -185,7 +188,8 @@ def _told(wait: Wait, now: _State, seen: Observation, document: dict[str, Any], 
         note=seen.note,
     )
     if seen.cause is not None:
-        if (seen.task_state or "").lower() in states.expired and _young(wait):
+        # DashScope has one word for what it forgot and what it does not know yet.
+        if states.gone and (seen.task_state or "").lower() in states.expired and _young(wait):
             return replace(now.last, problem=decision, note="no such task yet")
         failed = replace(update, phase="failed")
         raise TaskFailed(f"{handle}: {decision.guidance}", handle=handle, update=failed, decision=decision)
@@ -237,10 +241,12 @@ def _decision(wait: Wait, now: _State, seen: Observation, wall: float) -> Decisi
     )
 
 
-def _timeout(wait: Wait, now: _State) -> TaskTimeout:
+def _timeout(wait: Wait, now: _State, *, turn: bool = False) -> TaskTimeout:
     state = word_of(now.last.state) or "not finished"
+    when = f"after {wait.deadline:g} s of waiting"
+    if turn:
+        when = f"when last seen, and its next turn among all waits is past the deadline of {wait.deadline:g} s"
     said = (
-        f"{wait.handle}: still {state} after {wait.deadline:g} s of waiting. The task goes on: wait for it again with "
-        "this handle, do not create it again."
+        f"{wait.handle}: {state} {when}. The task goes on: wait for it again with this handle, do not create it again."
     )
     return TaskTimeout(said, handle=wait.handle, update=now.last)
