@@ -54,16 +54,17 @@ class Resilience:
         policy: when to try again, and when to stop.
         seedance: also know the ``/doubao`` routes, which no AnyInt page names.
         store: where state shared between calls lives: this process's memory by default, ``"sqlite:///path"`` for a file
-            that the processes of one machine share and that survives them, or a :class:`Store` of your own.
+            that the processes of one machine share and that survives them, or a :class:`Store` of your own. One for
+            each account, where keys come from a callable: all keys of one store share their creates then.
         unknown_window: seconds for which a paid create of unknown outcome is not sent again, and for which one that was
-            made is remembered.
+            made is remembered: longer than the application may be down.
         dedupe: ``"fingerprint"``: the same create (by route, body and key) is not made anew while its first task is
             unfinished; its task is asked for instead. None: asking twice for the same prompt gives two tasks.
-        reconcile: put a mark on paid creates where the contract has a place for one (Kling's ``external_task_id``, the
-            query of a Suno ``callBackUrl``), and look for one of unknown outcome by it. AnyInt confirms neither, so it
-            is off by default.
+        reconcile: put a mark on paid creates where the contract has a place for one (Kling's ``external_task_id``, if
+            the caller set none, and the query of a Suno ``callBackUrl``), and look for one of unknown outcome by it.
+            AnyInt confirms neither, so it is off by default.
         strict_ledger: a paid create that the store can't record is not sent (``NotRecorded``); else this process's
-            memory serves, with an error in the log.
+            memory serves, with an error in the log. A file locked by others for over 5 s can't record.
         spans: ``auto`` (a span for the call and one for each attempt; HTTP instrumentations of OpenTelemetry keep
             quiet meanwhile, so that no attempt has two), ``always`` (ours, whatever else there is), ``call-only``
             (none for attempts: leave those to an instrumentation), ``off``.
@@ -154,7 +155,9 @@ class Resilience:
 
         What was learnt (the ledger in memory) stays behind, and so do providers, which can't be pickled.
         """
-        here = ("tracer_provider", "meter_provider")
+        here = ["tracer_provider", "meter_provider"]
+        if self.runtime == Runtime():
+            here.append("runtime")  # else each copy goes on with the same random numbers, at a pace of its own
         given = {it.name: getattr(self, it.name) for it in fields(self) if it.init and it.name not in here}
         return partial(type(self), **given), ()
 
@@ -208,7 +211,8 @@ class Resilience:
         """Make the handle of a task of which only its id is known: ``anyint.task("/openai/v1/videos", video.id)``.
 
         For what hides a create's answer, as an SDK's parsed object does; ``report(answer).task`` knows more. ``route``
-        is the create's path, ``created_at`` when it was made, in Unix seconds (now by default).
+        is the create's path, ``created_at`` when it was made, in Unix seconds (now by default; for a minute from then
+        a wait takes "no such task" for "not yet").
 
         Raises:
             ValueError: if no create of the contract has this path, or the id can't be one.

@@ -64,6 +64,7 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
             pause = min(2 * pause, _LONGEST_PAUSE)
             continue
         if verdict.kind == "mismatch":
+            call.task = _handle_of(verdict.task)
             why = "not sent: its Idempotency-Key belongs to a create with another body"
             return _held_back(call, why, MISMATCH, Certainty.COMMITTED)
         given: Result[Any] | None = yield from _given(call, verdict)

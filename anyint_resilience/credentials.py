@@ -245,7 +245,7 @@ class Credentials:
 
         What a callable gives is its own affair, and may be another one next time: None.
         """
-        if self._source is not None:
+        if callable(self._source):
             return self.used(headers, None)
         return self.used(headers, self.edit(headers, family, style, secure=secure))
 

@@ -56,6 +56,10 @@ MISMATCH = (
 """What is said of a create whose key belongs to another."""
 
 
+HELD_BACK: dict[str, str] = {REFUSED: "held_back", WAITING: "on_its_way", MADE: "made", MISMATCH: "mismatch"}
+"""What ``OutcomeUnknown.why`` is for each of these."""
+
+
 class ResilienceError(Exception):
     """Base of everything this library raises by itself.
 
@@ -72,14 +76,19 @@ class ResilienceError(Exception):
 
 
 class OutcomeUnknown(ResilienceError):
-    """A paid create or upload went out and nobody knows what became of it.
+    """A paid create or upload may have been done and billed, now or before, and has no answer to show for it.
 
-    It may have been done and billed. The same request is not sent again through us until the
-    application calls ``Resilience.ledger.forget(error.intent)`` or sends another ``Idempotency-Key``.
-    ``intent`` names the request in the ledger; it is None where the body could be sent only once.
+    The same request is not sent again through us until the application calls
+    ``Resilience.ledger.forget(error.intent)``, once it is certain that there is no such task, or sends another
+    ``Idempotency-Key``. ``intent`` names the request in the ledger; it is None where the body could be sent only once.
+
+    ``why`` is ``unknown`` (it went out, and nobody knows what became of it), or says why it was not sent: ``held_back``
+    (the same create is of unknown outcome), ``on_its_way`` (the same create has not ended yet), ``made`` (it was made,
+    and its answer is not kept), ``mismatch`` (its ``Idempotency-Key`` belongs to a create with another body).
     """
 
     intent: str | None = None
+    why: str = "unknown"
 
 
 class NotRecorded(ResilienceError):
@@ -96,8 +105,8 @@ class DeadlineExceeded(ResilienceError):
 class TaskError(ResilienceError):
     """A wait for a task ended without its result. The ``handle`` is whole: the task can be asked for again.
 
-    ``update`` is the last that was heard of the task, None if nothing was. ``decision`` is the one that ended the wait,
-    None for a time-out.
+    ``update`` is the last that was heard of the task, None if nothing was; after a failure its ``document`` has the
+    gateway's own words. ``decision`` is the one that ended the wait, None for a time-out and for an answer too long.
     """
 
     def __init__(
@@ -119,16 +128,17 @@ class TaskError(ResilienceError):
 
 
 class TaskFailed(TaskError):
-    """The task came to its end without a result, or its state is lost: asking on changes nothing.
+    """The task came to its end without a result, or the gateway knows it no more: asking on changes nothing.
 
-    A new task is a new paid job.
+    ``on_update`` was told of it before. A new task is a new paid job.
     """
 
 
 class QueryRefused(TaskError):
-    """The gateway does not answer questions about the task: the key is refused, or may not see it.
+    """The task can't be asked for like this: the key is refused or not the one that made it, or the query is wrong.
 
-    The task itself may go on. Ask again with the handle when that is mended.
+    So it is with an answer over 16 MiB: read that at ``handle.url``. The task itself may go on. Ask again with the
+    handle when that is mended.
     """
 
 

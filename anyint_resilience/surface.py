@@ -16,7 +16,7 @@ from .contract.words import AuthStyle, Certainty
 from .credentials import HeaderEdit, RawHeaders, outer_retries
 from .driven import MARK_HEADER, Keyed
 from .effects import Answer, Result, Send
-from .exceptions import REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
+from .exceptions import HELD_BACK, REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
 from .intents import OWN, attempt_before, name_of, paper_of
 from .policy.request import GZIP, operation_of
 from .policy.rules import Policy
@@ -260,7 +260,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
             if said is None:
                 said = REFUSED if result.decision is None else result.decision.guidance
             unknown = kind(f"{call.route.name}: {said}" + ("" if call.intent is None else f" (intent {call.intent})"))
-            unknown.intent = call.intent
+            unknown.intent, unknown.why = call.intent, HELD_BACK.get(said, "unknown")
             unknown.__cause__ = error
             attach(unknown, result.report)
             return unknown

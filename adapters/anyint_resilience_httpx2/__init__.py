@@ -117,12 +117,12 @@ def wait_for_task(
     Args:
         client: the one it was made with, or any other that is wrapped: any process, any client library.
         task: a :class:`TaskHandle`, its JSON, or what the create came back with.
-        on_update: called with each :class:`TaskUpdate`; what it raises ends the wait.
-        deadline: seconds from now; 30 minutes by default.
+        on_update: called with each :class:`TaskUpdate`, the one that failed too; what it raises ends the wait.
+        deadline: seconds from now; 30 minutes by default. The last query may take 10 s beyond it.
 
     Raises:
-        TaskFailed, QueryRefused, TaskTimeout: with the handle; whatever ends a wait, the task itself goes on.
-        ValueError: if there is no task, or it is at a gateway that is none of the configuration's.
+        TaskFailed, QueryRefused, TaskTimeout: each a ``TaskError``, with the handle. No end of a wait ends the task.
+        ValueError: if there is no task, or it is at a gateway that is none of the configuration's, or on plain http.
         TypeError: if the client is not wrapped.
     """
     return wait(client, task, on_update, deadline, _KIT)

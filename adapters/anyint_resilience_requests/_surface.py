@@ -47,6 +47,16 @@ OTHERS = frozenset(("x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
 """Headers that take a request off the lane on which only ``Authorization`` is looked at."""
 
 
+class _Whole(io.BytesIO):
+    """A body that is closed once it was read, like a connection's: urllib3 streams until then."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        if not found or size is None or size < 0:
+            self.close()
+        return found
+
+
 class Parcel:
     """A request with what its session wants done with it, and the adapter that shall send it."""
 
@@ -188,7 +198,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def made(self, parcel: Parcel, answer: Answer) -> requests.Response:
         """Return an answer given before as a response, unread."""
-        raw = HTTPResponse(io.BytesIO(answer.body), dict(answer.headers), answer.status, preload_content=False)
+        raw = HTTPResponse(_Whole(answer.body), dict(answer.headers), answer.status, preload_content=False)
         return HTTPAdapter.build_response(self.owner, parcel.original, raw)
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:

@@ -45,8 +45,8 @@ examples:
 A handle is what report(response).task.to_json() gave after a create. The key is ANYINT_API_KEY's, the gateway the
 handle's own; if that is none of AnyInt's, ANYINT_BASE_URL must name it. Results go to stdout, all else to stderr.
 
-exit code: 0 it is done; 1 it failed; 2 the options or the handle are wrong; 3 it goes on, or nobody may ask for it;
-130 after Ctrl-C. With 3 and 130 the command to wait again is printed."""
+exit code: 0 it is done; 1 it failed, or is gone; 2 the options or the handle are wrong; 3 it goes on, or this key may
+not ask for it; 130 after Ctrl-C. With 3 and 130 the command to wait again is printed."""
 
 
 def register(commands: Any) -> None:

@@ -9,6 +9,7 @@ Must not know any store, client or clock. One state stands for one intent: all c
 ``mark``    what it carries to be found by, ``""`` for none; ``body``: the hash of its body, ``""`` where not known
 ``facts``   what a handle of its task is made of
 ``task``    that handle, ``answer``: the answer it had, as it is kept; None where there is none
+``found``   True on one that was found by its mark, and not settled by its own call
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ def settle(
     elif certainty is Certainty.COMMITTED:
         fate = "committed"
     held = next((it for it in made if it["id"] == ident), None)
-    if held is not None and held["fate"] == "committed" and fate != "committed":
-        return _state(made), None  # its task was found meanwhile
+    if held is not None and held["fate"] == "committed" and fate != "committed" and held.get("found") is True:
+        return _state(made), None  # its task was found meanwhile; else it is its own call, interrupted as it settled
     known = {"id": ident, "owner": owner, "mark": mark, "body": body, "facts": dict(facts or {})}
     new = {
         **(known if held is None else held),
@@ -133,7 +134,7 @@ def resolve(
     held = next((it for it in made if mark and it["mark"] == mark and it["fate"] in _OPEN), None)
     if held is None:
         return state, False
-    found = {**held, "fate": "committed", "at": now, "task": task(held["facts"]), "answer": None}
+    found = {**held, "fate": "committed", "found": True, "at": now, "task": task(held["facts"]), "answer": None}
     return _state([found if it is held else it for it in made]), True
 
 
@@ -149,11 +150,11 @@ def finish(state: State | None, now: float, *, task_id: str) -> tuple[State | No
 
 
 def forget(state: State | None, now: float, *, gone: Gone) -> tuple[State | None, bool]:
-    """Forget all creates but those on their way. Verdict: whether there was anything to forget."""
+    """Forget the creates of unknown outcome, and no others. Verdict: whether there were any."""
     if state is None:
         return None, False
     made = creates_of(state, now)
-    left = [it for it in made if it["fate"] == "in_flight" and not gone(it["owner"])]
+    left = [it for it in made if it["fate"] != "unknown" and not (it["fate"] == "in_flight" and gone(it["owner"]))]
     return (_state(left) if left else None), len(left) < len(made)
 
 

@@ -33,11 +33,14 @@ _NOT_JSON: Final = object()
 class TaskHandle:
     """A task at the gateway: made once, followed from anywhere. ``report(response).task`` gives it after a create.
 
+    Of an id alone ``Resilience.task`` makes one.
+
     Attributes:
         family: what its routes speak.
         route: the row that made it, ``METHOD /template``.
         task_id: its id, as the gateway gave it.
         gateway: where it lives: scheme, host, port if it is not the scheme's, and the path before the contract's own.
+            A wait asks it over https only (http on this machine), and only if the configuration has it.
         created_at: when the create went out, Unix seconds.
         request_id: the gateway's id of the create's answer, None where it gave none.
         key_id: what stands for the key that made it (another key may not see it); never the key. None: no key was seen.

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
-from secrets import token_hex
+from os import urandom
 from typing import Any, Protocol
 
 from ..contract.words import Certainty
@@ -30,6 +29,7 @@ _CLOCK = "clock:"
 _CALLBACK = "callback:"
 _CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
 _MOST_DROPPED = 10_000
+_LATEST = 1e11  # Unix seconds
 _LONGEST_FLIGHT = 86_400.0  # seconds for which a create may be on its way
 
 
@@ -49,12 +49,14 @@ class Entry:
     """What the ledger knows of one intent.
 
     ``fate`` is ``in_flight`` (on its way), ``rejected`` (not done), ``unknown`` (it may have been done, and the same
-    create is refused) or ``committed`` (done). ``tasks``: handles of the tasks it made, the last one last.
+    create is refused) or ``committed`` (done). ``created_at``: when the last one went out, in Unix seconds.
+    ``tasks``: handles of the tasks it made, the last one last.
     """
 
     intent: str
     fate: str
     route: str | None
+    created_at: float | None = None
     tasks: tuple[TaskHandle, ...] = ()
 
 
@@ -86,7 +88,6 @@ class Ledger:
         self._spared = False
         self.news = News()
         self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
-        self._token, self._numbers = token_hex(6), count(1)
 
     # what the engine asks for
 
@@ -101,7 +102,7 @@ class Ledger:
 
     def ident(self) -> str:
         """Return a name for one create, unlike all others."""
-        return f"{self._token}.{self._owner()}.{next(self._numbers)}"
+        return urandom(12).hex()  # of the system, which gives a fork others than its parent
 
     def enter(self, *, ident: str, **known: Any) -> Step:
         """Return the step that enters a create; see :func:`~anyint_resilience.tasks.entries.begin`."""
@@ -139,9 +140,9 @@ class Ledger:
             if not change.enters:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
-        if self._spared and self._held(key):
+        if self._spared and not _holds_back(verdict) and self._held(key):  # else it is sent by nobody, and not entered
             held = self.spare.update(key, _here(step), ttl)
-            if _holds_back(held) and not _holds_back(verdict):
+            if _holds_back(held):
                 self._undo(key, step, failed)
                 return held
         return verdict
@@ -169,6 +170,8 @@ class Ledger:
                 return
             try:
                 self.store.update(key, step, self.window)
+                if self._spared and self._held(key):
+                    self.spare.update(key, _here(step), self.window)
             except BaseException:
                 self._dropped.appendleft((key, step))
                 raise
@@ -190,8 +193,9 @@ class Ledger:
     def forget(self, intent: str) -> bool:
         """Let a create of unknown outcome be sent again: the application has looked, and decided.
 
-        ``intent`` is ``OutcomeUnknown.intent``. Returns whether it was known here; one that is not is no error, but
-        may be another configuration's, which goes on holding it back. One that is on its way is not forgotten.
+        ``intent`` is ``OutcomeUnknown.intent``, and :meth:`unknown` lists it. Returns whether it was known here; one
+        that is not is no error, but may be another configuration's, which goes on holding it back. One that is on its
+        way, or was made, is not forgotten.
         """
         return self._both(intent, partial(forget, gone=self._gone))
 
@@ -202,7 +206,8 @@ class Ledger:
     def entries(self) -> tuple[Entry, ...]:
         """Return what is known of every intent, also of those that a process left behind when it died.
 
-        Their handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
+        The oldest come first, none is older than ``unknown_window``, and tasks that are done are among them. Their
+        handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
         """
         with suppress(Exception):  # a store that fails says so below
             self._catch_up()
@@ -211,18 +216,20 @@ class Ledger:
             for entry in self._entries(store, self._gone if store is self.store else _never):
                 if entry.intent not in fates or entry.fate == "unknown":
                     fates[entry.intent] = entry
-        return tuple(fates.values())
+        return tuple(sorted(fates.values(), key=lambda it: it.created_at or 0.0))
 
     def _entries(self, store: Store, gone: Callable[[str], bool]) -> Iterator[Entry]:
         now: float = store.update(_CLOCK, _what_time, 1.0)
         for key, held in store.scan(_PREFIX):
             creates = creates_of(held, now)
-            routes = (it["facts"].get("route") for it in reversed(creates))
+            facts = [it["facts"] for it in reversed(creates)]
+            routes, times = (it.get("route") for it in facts), (it.get("created_at") for it in facts)
             handles = (_handle(it["task"]) for it in creates if it["task"] is not None)
             yield Entry(
                 intent=key[len(_PREFIX) :],
                 fate=fate_of(held, now, window=self.window, gone=gone),
                 route=next((it for it in routes if isinstance(it, str)), None),
+                created_at=next((float(it) for it in times if type(it) in (int, float) and abs(it) < _LATEST), None),
                 tasks=tuple(it for it in handles if it is not None),
             )
 

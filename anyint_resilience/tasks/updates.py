@@ -21,7 +21,7 @@ from .handle import CREATES, TaskHandle
 __all__ = ["MAX_DOCUMENT", "Phase", "TaskUpdate", "query_route", "read_task", "states_of"]
 
 MAX_DOCUMENT: Final = 16 * 1024 * 1024
-"""Bytes of the answer to a query that are read; a longer one counts as one that could not be read."""
+"""Bytes of the answer to a query that are read; a longer one ends the wait with ``QueryRefused``."""
 
 _MAX_RESULTS: Final = 64
 _PRODUCTS: Final[dict[str, Callable[[TaskHandle, Mapping[str, Any]], str | None]]] = {
@@ -44,10 +44,12 @@ class TaskUpdate:
         state: the gateway's own word for it; None where none was named.
         progress: from 0 to 100, None where the family does not tell.
         results: URLs of what was made; most expire.
-        document: the whole answer, decoded; empty for a query that failed.
+        document: the whole answer, decoded, with the gateway's reason where the task failed; empty for a query that
+            failed.
         note: what is special about it, in words.
         polls: queries made so far by this wait.
         elapsed: seconds since this wait began.
+        reason: why it failed, in the gateway's own words, which may quote what it was asked: not for logs.
         problem: why the last query failed, None if it did not. The task is as it was.
     """
 
@@ -58,6 +60,7 @@ class TaskUpdate:
     results: tuple[str, ...] = field(default=(), repr=False)
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     note: str = ""
+    reason: str = field(default="", repr=False)
     polls: int = 0
     elapsed: float = 0.0
     problem: Decision | None = field(default=None, repr=False)

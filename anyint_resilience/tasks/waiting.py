@@ -32,6 +32,10 @@ LAST_LOOK: Final = 10.0
 _SURE: Final = 2
 """Answers in a row that say there is no such task, before that is believed."""
 
+_GONE: Final = (
+    "the gateway knows no such task: it has expired and is forgotten, or it never was under this id. Look whether its "
+    "result was saved before; a new task is a new paid job."
+)
 _ENDS: Final = frozenset({Cause.AUTH, Cause.PERMISSION})
 """Causes that end a wait: no later query with the same key will be answered."""
 
@@ -191,7 +195,7 @@ def _told(wait: Wait, now: _State, seen: Observation, document: dict[str, Any], 
         # DashScope has one word for what it forgot and what it does not know yet.
         if states.gone and (seen.task_state or "").lower() in states.expired and _young(wait):
             return replace(now.last, problem=decision, note="no such task yet")
-        failed = replace(update, phase="failed")
+        failed = replace(update, phase="failed", reason=seen.message)
         raise TaskFailed(f"{handle}: {decision.guidance}", handle=handle, update=failed, decision=decision)
     if not seen.pending:
         return replace(update, phase="success", results=results_of(handle, states, document))
@@ -218,6 +222,7 @@ def _not_told(wait: Wait, now: _State, seen: Observation, decision: Decision) ->
         if wait.other_key:
             text = f"{handle}: not to be seen with this key; another one made it. The task itself may go on."
         elif _not_found(seen):
+            text = f"{handle}: {_GONE}"
             raise TaskFailed(text, handle=handle, update=replace(now.last, phase="failed"), decision=decision)
         raise QueryRefused(text, handle=handle, update=now.last, decision=decision)
     note = "no such task yet" if seen.cause is Cause.INVALID and _young(wait) else "the query failed"

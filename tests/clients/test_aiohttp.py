@@ -12,6 +12,7 @@ import io
 import json
 import ssl
 import threading
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -626,3 +627,17 @@ FAULTS: list[tuple[Exception, FaultKind]] = [
 async def test_each_exception_says_what_became_of_the_request(error: Exception, kind: FaultKind) -> None:
     """Only what surely never left may be sent again for a paid create."""
     assert fault_of(error).kind is kind
+
+
+@pytest.mark.parametrize("reconcile", [False, True])
+async def test_a_body_that_aiohttp_compresses_arrives(emu: Emulator, reconcile: bool) -> None:
+    """What we put into a create is not sent beside a compressed one's length."""
+    path, body = "/transtreams/kling/v1/videos/text2video", {"model_name": "kling-v3", "prompt": "x" * 300}
+    ask = {"data": json.dumps(body), "headers": {"content-type": "application/json"}, "compress": "deflate"}
+    emu.script(Fault(body={"code": 0, "data": {"task_id": "task-1", "task_status": "submitted"}}, process=False))
+    async with session(emu, configured(emu, reconcile=reconcile)) as client, client.post(path, **ask) as answer:
+        assert answer.status == 200
+        assert report(answer).task.task_id == "task-1"  # type: ignore[union-attr]
+    (seen,) = emu.seen
+    plain = zlib.decompress(seen.body) if seen.headers.get("content-encoding") else seen.body
+    assert json.loads(plain)["prompt"] == body["prompt"]

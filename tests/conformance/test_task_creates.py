@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience import NotRecorded, Resilience, report
+from anyint_resilience import NotRecorded, OutcomeUnknown, Resilience, report
 from anyint_resilience.emulator import Emulator, Fault
+from anyint_resilience.exceptions import MISMATCH
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.sqlite import SqliteStore
 from tests.conformance.canary import mark
@@ -34,7 +35,7 @@ from tests.conformance.lives import (
     task_of,
     waited,
 )
-from tests.conformance.surfaces import Surface, every_surface
+from tests.conformance.surfaces import Caller, Surface, every_surface
 from tests.conformance.test_cleanliness import at_once
 
 MINE = {"Idempotency-Key": "mine"}
@@ -84,14 +85,80 @@ def test_a_retry_of_a_layer_above_gets_the_first_answer(surface: Surface, emu: E
 
 
 @every_surface
-def test_another_body_under_the_same_key_is_not_paid_for(surface: Surface, emu: Emulator) -> None:
-    """The key names one create: it is that one's answer, not a second task."""
+def test_another_body_under_the_same_key_is_refused(surface: Surface, emu: Emulator) -> None:
+    """The key names one create: another one is not paid for, nor given that one's answer, and is told why."""
+    world = World(emu)
+    anyint = world.anyint()
+    with world.client(surface, anyint) as caller:
+        first = made(caller, FILM, **MINE)
+        error = missed(caller, FILM, {**body_of(FILM), "prompt": "something else"}, **MINE)
+        assert isinstance(error, OutcomeUnknown)
+        assert isinstance(error, surface.transport_error)
+        assert MISMATCH in str(error)
+        assert task_of(error) == task_of(first)
+        assert anyint.ledger.unknown() == ()
+        assert made(caller, FILM, **MINE).headers.get(MARKED) == "replayed"
+    assert (len(emu.seen), len(emu.tasks)) == (1, 1)
+
+
+WRITTEN = {
+    "as it was": '{"model": "kling-3.0", "prompt": "a fox \u00e4", "seconds": 4}',
+    "without spaces": '{"model":"kling-3.0","prompt":"a fox \u00e4","seconds":4}',
+    "in another order": '{"seconds": 4, "prompt": "a fox \u00e4", "model": "kling-3.0"}',
+    "in UTF-8": '{"model": "kling-3.0", "prompt": "a fox \xe4", "seconds": 4}',
+}
+
+
+@every_surface
+@pytest.mark.parametrize("how", WRITTEN)
+@pytest.mark.parametrize("keyed", [True, False])
+def test_json_is_the_same_however_it_is_written(surface: Surface, how: str, keyed: bool, emu: Emulator) -> None:
+    """With a key it gets the first answer; without one, and unfinished, how its task stands."""
+    world = World(emu)
+    headers = {"content-type": "application/json", **(MINE if keyed else {})}
+    with world.client(surface, world.anyint(dedupe="fingerprint")) as caller:
+        first, again = (
+            caller.request("POST", path_of(FILM), content=text.encode(), headers=headers)
+            for text in (WRITTEN["as it was"], WRITTEN[how])
+        )
+        assert again.headers.get(MARKED) == ("replayed" if keyed else "polled")
+        assert again.json()["id"] == first.json()["id"]
+    assert len(emu.tasks) == 1
+
+
+@every_surface
+def test_a_given_answer_can_be_read_like_any_other(surface: Surface, emu: Emulator) -> None:
+    """As a stream, in raw bytes, and how long it took."""
     world = World(emu)
     with world.client(surface, world.anyint()) as caller:
-        first = made(caller, FILM, **MINE)
-        again = made(caller, FILM, {**body_of(FILM), "prompt": "something else"}, **MINE)
-    assert again.json()["id"] == first.json()["id"]
-    assert len(emu.tasks) == 1
+        first, again = (made(caller, FILM, **MINE) for _ in range(2))
+        assert again.headers.get(MARKED) == "replayed"
+        if surface.library != "aiohttp":
+            assert again.response.elapsed.total_seconds() >= 0
+        answer, content, broken = caller.stream("POST", path_of(FILM), json=body_of(FILM), headers=MINE)
+        assert (answer.status, broken) == (first.status, None)
+        assert json.loads(content) == first.json()
+        if surface.is_httpx:
+            assert json.loads(caller.call(raw_bytes, caller)) == first.json()
+    assert len(emu.seen) == 1
+
+
+def raw_bytes(caller: Caller) -> Any:
+    """Read an answer by ``iter_raw``, or awaiting ``aiter_raw``."""
+    ask = caller.client.build_request("POST", path_of(FILM), json=body_of(FILM), headers=MINE)
+
+    async def awaited() -> bytes:
+        answer = await caller.client.send(ask, stream=True)
+        found = [piece async for piece in answer.aiter_raw()]
+        await answer.aclose()
+        return b"".join(found)
+
+    if caller.surface.is_async:
+        return awaited()
+    answer = caller.client.send(ask, stream=True)
+    found = b"".join(answer.iter_raw())
+    answer.close()
+    return found
 
 
 # --- one unfinished task for the same body
@@ -179,3 +246,25 @@ def test_a_prompt_is_never_in_the_store(surface: Surface, route: str, emu: Emula
     assert task_of(first).task_id.encode() in kept
     assert [word for word in (prompt, mark("prompt"), mark("token"), short, "test-key") if word.encode() in kept] == []
     assert ROUTES[route].name.encode() in kept
+
+
+@every_surface
+def test_a_form_is_never_in_the_store(surface: Surface, emu: Emulator, tmp_path: Any) -> None:
+    """Nobody can tell the words of a form from the gateway's own: what is kept is ids, states and numbers."""
+    prompt = f"a fox {mark('prompt')} in the snow"
+    said = {"id": "video_form", "object": "video", "status": "queued", "prompt": prompt, "more": {"say": [prompt]}}
+    emu.script(Fault(body=said), match="POST")
+    world, file = World(emu), tmp_path / "store.db"
+    store = SqliteStore(file, world.wall)
+    form = {"data": {"model": "sora-2", "prompt": prompt}, "files": {"input_reference": ("a.png", b"png", "image/png")}}
+    with world.client(surface, world.anyint(store=store)) as caller:
+        first, again = (caller.request("POST", path_of(FILM), headers=MINE, **form) for _ in range(2))
+        assert first.json() == said
+        assert again.headers.get(MARKED) == "replayed"
+        assert (again.json()["id"], again.json()["status"]) == ("video_form", "queued")
+        assert task_of(again).task_id == "video_form"
+    store.close()
+    kept = b"".join(it.read_bytes() for it in tmp_path.iterdir())
+    assert b"video_form" in kept
+    assert [word for word in (prompt, mark("prompt")) if word.encode() in kept] == []
+    assert len(emu.seen) == 1

@@ -57,15 +57,21 @@ def test_a_create_of_unknown_outcome_is_found_by_its_mark(surface: Surface, how:
 
 
 @every_surface
-def test_a_callers_own_mark_is_used(surface: Surface, emu: Emulator) -> None:
-    """The body goes out as it was given, and the task is looked for by what stands in it."""
+def test_a_callers_own_mark_is_not_looked_for(surface: Surface, emu: Emulator) -> None:
+    """It may be an older task's too: the body goes out as it was given, and what became of it stays unknown."""
     world, body = World(emu), {**body_of(KLING), "external_task_id": "my-own/id"}
-    emu.script(LOST, match="POST")
-    with world.client(surface, world.anyint(reconcile=True)) as caller:
-        answer = made(caller, KLING, body)
-    assert answer.headers.get(MARKED) == "found"
-    assert creates(emu)[0].json() == body
-    assert len(emu.tasks) == 1
+    anyint = world.anyint(reconcile=True)
+    with world.client(surface, anyint) as caller:
+        older = made(caller, KLING, {**body, "prompt": "a cat"})
+        emu.script(Fault(reset="before_headers"), match="POST")
+        error = missed(caller, KLING, body)
+        assert isinstance(error, OutcomeUnknown)
+        assert anyint.ledger.unknown() == (error.intent,)
+        assert isinstance(missed(caller, KLING, body), OutcomeUnknown)
+        assert anyint.ledger.unknown() == (error.intent,)
+    assert task_of(older).task_id == emu.tasks[0].id
+    assert creates(emu)[-1].json() == body
+    assert (len(creates(emu)), len(queries(emu)), len(emu.tasks)) == (2, 0, 1)
 
 
 @every_surface

@@ -26,6 +26,9 @@ READ = 100_000  # bytes of an answer that are read, here
 
 error = Fault.error
 RESET, STALL = Fault(reset="before_headers"), Fault(stall="before_headers")
+PROXY = Fault(status=404, body=b"<html>nginx</html>", headers={"content-type": "text/html"})
+BROKEN = Fault(body={**RUNNING, "padding": "x" * 90_000}, truncate=80_000)
+"""Longer than what is looked at of an answer before it is handed on."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,23 @@ TROUBLES = [
         (QueryRefused, Cause.INVALID),
         age=120,
     ),
+    Trouble(
+        "404 of a proxy, time and again",
+        (PROXY,) * 3,
+        4,
+        Cause.INVALID,
+        "failed",
+        age=120,
+    ),
+    Trouble(
+        "404 of a proxy between two of the gateway",
+        (error(404), PROXY, error(404)),
+        4,
+        Cause.INVALID,
+        "failed",
+        age=120,
+    ),
+    Trouble("a long answer that breaks", (BROKEN,), 2, Cause.TRANSIENT, "failed"),
     Trouble("404 once, long after the create", (error(404),), 2, Cause.INVALID, "failed", age=120),
     Trouble("401", (error(401),), 1, ends=(QueryRefused, Cause.AUTH)),
     Trouble("403", (error(403),), 1, ends=(QueryRefused, Cause.PERMISSION)),

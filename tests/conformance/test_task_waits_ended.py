@@ -24,7 +24,7 @@ from tests.conformance.test_cancellation import LOOPS, Bed, stalled
 
 def left_nothing(anyint: Resilience, emu: Emulator, requests: int) -> None:
     """See that a wait that was ended holds nothing, and that nothing was sent on its account."""
-    assert anyint.ledger._waiting == {}
+    assert anyint.ledger.news._waiting == {}
     assert len(emu.seen) == requests
     assert (len(creates(emu)), len(emu.tasks)) == (1, 1)
 

@@ -375,3 +375,22 @@ def test_the_policy_of_one_configuration_holds(surface: Surface, emu: Emulator) 
         raised = ai.error("chat.completions.create", **CHAT)
     assert len(emu.seen) == 1
     assert report(raised).decision.cause is Cause.TRANSIENT  # type: ignore[union-attr]
+
+
+@every_surface
+def test_the_sdks_own_video_can_be_waited_for(surface: Surface, emu: Emulator) -> None:
+    """It hides the answer that it was made of: its id is enough to make the handle of its task."""
+    waits = Waits(moves=emu.clock.advance)
+    anyint = Resilience(api_key="test-key", base_url=emu.url, runtime=waits.runtime(monotonic=emu.clock.now))
+    with calling(surface, anyint) as caller:
+        kind = openai.OpenAI if surface.backend is None else openai.AsyncOpenAI
+        client = kind(api_key="test-key", base_url=f"{emu.url}/openai/v1", http_client=caller.client)
+        video = caller.call(client.videos.create, model="sora-2", prompt="a cat")
+        with pytest.raises(ValueError, match="names no task"):
+            caller.call(surface.adapter.wait_for_task, caller.client, video)
+        handle = anyint.task("/openai/v1/videos", video.id)
+        raw = caller.call(client.videos.with_raw_response.create, model="sora-2", prompt="a dog")
+        assert report(raw).task.url.rpartition("/")[0] == handle.url.rpartition("/")[0]  # type: ignore[union-attr]
+        found = caller.call(surface.adapter.wait_for_task, caller.client, handle)
+    assert (found.phase, found.handle.task_id) == ("success", video.id)
+    assert len(emu.tasks) == 2

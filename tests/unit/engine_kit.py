@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyint_resilience import Policy, Resilience
-from anyint_resilience.calls import NO_PAPER, Call, Paper
+from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.credentials import Credentials
 from anyint_resilience.effects import (
@@ -30,6 +30,7 @@ from anyint_resilience.router import Router
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.tasks.ledger import Ledger
+from anyint_resilience.tasks.paper import NO_PAPER, Paper
 from anyint_resilience.telemetry.watch import Watch
 from anyint_resilience.watched import Body
 
@@ -187,6 +188,7 @@ def create(
     *,
     headers: tuple[tuple[bytes, bytes], ...] = (),
     outer_retries: int = 0,
+    before: str = "",
     key: str = "sk-test",
     **settings: Any,
 ) -> dict[str, Any]:
@@ -195,8 +197,9 @@ def create(
     place, body = ("https", HOST, None, path.encode()), Body(content)
     plan = Router().plan("https", HOST, None, "POST", path.encode())
     assert plan is not None
-    intent = name_of("POST", place, headers, body, key.encode())
+    used = key.encode()
+    intent = name_of("POST", place, headers, body, used, paid=True)
     assert intent is not None
-    paper = paper_of(anyint, plan.route, place, headers, body, intent, key.encode(), outer_retries)
+    paper = paper_of(anyint, plan.route, place, headers, body, intent, used=used, outer=outer_retries, before=before)
     known = {"intent": intent, "paper": paper, "headers": headers, "outer_retries": outer_retries}
     return {"path": path, "key": key, **known}

@@ -111,16 +111,63 @@ def test_names_and_sizes_are_kept_whoever_said_them() -> None:
 
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na fox in the snow\r\n--b--\r\n'
+OWN = {"id": "t1", "task_id": "task one", "request_id": "r" * 40, "status": "it is queued", "model": "sora two"}
 
 
-@pytest.mark.parametrize("request_body", [FORM, b"[]", b"\xff", b"", None])
-def test_a_request_that_is_no_json(request_body: bytes | None) -> None:
-    """What stands in a form is not kept either, and can't be put back; without a body there is nothing to leave out."""
-    answer = {"id": "t1", "prompt": "a fox in the snow"}
+@pytest.mark.parametrize("request_body", [FORM, b"[]", b'"a fox"', b"{", b"\xff", b"\x1f\x8b\x08", b"", None])
+def test_of_an_answer_to_no_json_only_the_gateways_own_is_kept(request_body: bytes | None) -> None:
+    """A form, a stream, a compressed body: what the answer says of it can't be told, and so no other text is kept."""
+    answer = {
+        **OWN,
+        "prompt": "a fox in the snow",
+        "short": "fox",
+        "url": "https://h.test/?sig=1",
+        "tags": ["fox", {"id": "i2", "said": "fox"}, 3, [True, "fox"]],
+        "data": {"id": "i3", "seed": 7, "said": "fox", "none": None},
+    }
     held = kept(200, KIND, encoded(answer), request_body)
     assert held is not None
-    said = request_body == FORM
-    assert json.loads(given(held, request_body)[2]) == {"id": "t1", "prompt": None if said else "a fox in the snow"}
+    assert "fox" not in json.dumps(held)
+    assert "://" not in json.dumps(held)
+    assert json.loads(given(held, request_body)[2]) == {
+        **OWN,
+        "prompt": None,
+        "short": None,
+        "url": None,
+        "tags": [{"id": "i2", "said": None}, 3, [True]],
+        "data": {"id": "i3", "seed": 7, "said": None, "none": None},
+    }
+
+
+@forall(answer=OBJECTS)
+def test_no_text_beside_the_gateways_own_is_kept_of_an_answer_to_no_json(answer: Any) -> None:
+    """Whatever it is, and however deep."""
+
+    def texts(value: Any, name: str = "") -> list[str]:
+        if isinstance(value, dict):
+            return [text for key, it in value.items() for text in texts(it, key)]
+        if isinstance(value, list):
+            return [text for it in value for text in texts(it)]
+        return [name] if isinstance(value, str) else []
+
+    held = kept(200, KIND, encoded({"id": "t1", "of": answer}), FORM)
+    if held is not None:
+        assert set(texts(held["document"])) <= {"id", "model", "type", "code", "size", "object", "status", "seconds"}
+
+
+@pytest.mark.parametrize("url", ["https://cdn.test/1.mp4?sig=abc", "s3://bucket/a.mp4", "see http://h.test/a b"])
+def test_a_url_is_never_kept(url: str) -> None:
+    """It may be signed. One that the request itself gave is put back from there."""
+    answer = {"id": "t1", "url": url, "all": [url, {"more": url}]}
+    held = kept(200, KIND, encoded(answer), encoded({"prompt": "a fox in the snow"}))
+    assert held is not None
+    assert "://" not in json.dumps(held)
+    assert json.loads(given(held, b"{}")[2]) == {"id": "t1", "url": None, "all": [None, {"more": None}]}
+    said = encoded({"callBackUrl": url})
+    own = kept(200, KIND, encoded(answer), said)
+    assert own is not None
+    assert "://" not in json.dumps(own)
+    assert json.loads(given(own, said)[2]) == answer
 
 
 @pytest.mark.parametrize(

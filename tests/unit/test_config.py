@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from anyint_resilience import Certainty, Policy, Resilience, StoreError
+from anyint_resilience.credentials import key_id
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.opening import opened, store_problem
 from anyint_resilience.stores.sqlite import SqliteStore
+from anyint_resilience.tasks.handle import CREATES
+from anyint_resilience.tasks.timetable import shared_timetable
 
 
 def test_all_problems_come_in_one_error() -> None:
@@ -112,7 +115,7 @@ def test_forgetting_says_whether_there_was_something_to_forget() -> None:
     """An intent of another configuration's is noticed, not silently held back for the hour."""
     anyint = Resilience()
     ledger = anyint.ledger
-    ledger.store.update(ledger.key("a"), ledger.leave(Certainty.UNKNOWN), ledger.window)
+    ledger.store.update(ledger.key("a"), ledger.leave(Certainty.UNKNOWN, ident=ledger.ident()), ledger.window)
     assert ledger.forget("a") is True
     assert ledger.forget("a") is False
     assert pickle.loads(pickle.dumps(anyint)).ledger.forget("a") is False
@@ -204,7 +207,7 @@ def test_a_store_of_ones_own_is_not_asked_anything() -> None:
 
 def enter(anyint: Resilience, intent: str = "a") -> None:
     ledger = anyint.ledger
-    ledger.store.update(ledger.key(intent), ledger.leave(Certainty.UNKNOWN), ledger.window)
+    ledger.store.update(ledger.key(intent), ledger.leave(Certainty.UNKNOWN, ident=ledger.ident()), ledger.window)
 
 
 def test_a_url_opens_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,3 +281,60 @@ def test_settings_reach_the_ledger() -> None:
     ledger = Resilience(unknown_window=9, strict_ledger=True).ledger
     assert (ledger.window, ledger.strict) == (9.0, True)
     assert ledger.spare is not ledger.store
+
+
+# --- a handle of an id alone
+
+
+@pytest.mark.parametrize("name", CREATES)
+@pytest.mark.parametrize("spelled", ["path", "name"])
+def test_a_handle_is_made_of_an_id(name: str, spelled: str) -> None:
+    """For each create of the contract, by its path or its name; it is the one that the create's own answer gives."""
+    anyint = Resilience(api_key="sk-test", runtime=Runtime(wall=lambda: 1_000_000.0))
+    task = anyint.task(name if spelled == "name" else name.partition(" ")[2], "t1")
+    assert (task.route, task.task_id, task.family) == (name, "t1", CREATES[name].family)
+    assert (task.gateway, task.created_at) == ("https://gateway.api.anyint.ai", 1_000_000.0)
+    assert task.key_id == anyint.credentials.key_id() == key_id(b"sk-test").hex()
+    assert "sk-test" not in task.to_json()
+    assert type(task).from_json(task.to_json()) == task
+
+
+def test_a_handle_is_of_the_configured_gateway() -> None:
+    """Behind its proxy; when it was made can be said; a key that each request brings is not known."""
+    anyint = Resilience(base_url="https://gw.example:8443/p/openai/v1/")
+    task = anyint.task("/openai/v1/videos", "t/1", created_at=5.0)
+    assert (task.gateway, task.created_at, task.key_id) == ("https://gw.example:8443/p", 5.0, None)
+    assert task.url == "https://gw.example:8443/p/openai/v1/videos/t%2F1"
+    assert Resilience(api_key=lambda: "k").task("/suno/generate", "t").key_id is None
+
+
+@pytest.mark.parametrize(
+    ("route", "task_id"),
+    [
+        ("/openai/v1/chat/completions", "t1"),
+        ("GET /openai/v1/videos", "t1"),
+        ("/openai/v1/videos/", "t1"),
+        ("openai/v1/videos", "t1"),
+        ("", "t1"),
+        ("/openai/v1/videos", ""),
+        ("/openai/v1/videos", "two words"),
+        ("/openai/v1/videos", None),
+    ],
+)
+def test_what_no_handle_can_be_made_of(route: str, task_id: Any) -> None:
+    """A path that makes no task, or an id that no gateway gives."""
+    with pytest.raises(ValueError, match=r"route must be the path of a create, such as /|task_id must be an id"):
+        Resilience().task(route, task_id)
+
+
+# --- one pace for one process
+
+
+def test_configurations_with_the_real_clock_share_one_timetable() -> None:
+    """A gateway counts queries by account, not by configuration; a clock of one's own has a pace of its own."""
+    one, two = Resilience(), Resilience(api_key="k" * 20)
+    assert one.timetable is two.timetable is copy.copy(one).timetable is shared_timetable()
+    assert pickle.loads(pickle.dumps(one)).timetable is shared_timetable()
+    assert pickle.loads(pickle.dumps(one)).runtime == Runtime()  # chance too: a copy of it would give the same again
+    tests = [Resilience(runtime=Runtime(random=lambda: 0.5)) for _ in range(2)]
+    assert len({id(it.timetable) for it in (*tests, one)}) == 3

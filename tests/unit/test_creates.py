@@ -9,6 +9,7 @@ import pytest
 
 from anyint_resilience import Action, Certainty, Policy, StoreError
 from anyint_resilience.effects import Peeked
+from anyint_resilience.exceptions import MADE, MISMATCH, REFUSED, WAITING
 from anyint_resilience.policy.model import FaultKind
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.tasks.ledger import Ledger
@@ -37,6 +38,10 @@ def script(
 
 def states(world: World) -> list[dict[str, Any]]:
     return [state for _, state in world.ledger.store.scan("create:")]
+
+
+def tasks(world: World) -> list[str]:
+    return [it["task"]["task_id"] for it in states(world)[0]["creates"] if it["task"] is not None]
 
 
 # --- given again
@@ -78,7 +83,7 @@ def test_the_same_prompt_twice_is_two_tasks() -> None:
     second = script(world, Answer(200, encoded({"id": "t2", "status": "queued"})))
     assert second.play().report.task.task_id == "t2"  # type: ignore[union-attr]
     assert second.effects == ["ledger", "send 1", "ledger"]
-    assert [it["task_id"] for it in states(world)[0]["tasks"]] == ["t1", "t2"]
+    assert tasks(world) == ["t1", "t2"]
 
 
 def test_an_answer_that_was_not_kept_is_asked_for() -> None:
@@ -104,7 +109,7 @@ def test_an_answer_that_is_neither_kept_nor_to_be_had_is_no_reason_to_create(los
     assert again.effects[:2] == ["ledger", ASK_VIDEO]
     assert "send 2" not in " ".join(again.effects)
     assert all(it.decision is None or it.decision.action is not Action.BACKOFF for it in result.report.attempts)
-    assert (result.refused, result.unknown) == (True, True)
+    assert (result.refused, result.unknown, result.said) == (True, True, MADE)
     assert result.decision is not None
     assert result.decision.certainty is Certainty.COMMITTED
     assert result.report.task is not None
@@ -156,15 +161,14 @@ def test_a_repetition_waits_for_the_one_on_its_way() -> None:
     other = script(world, CREATED, headers=KEYED)
     ledger = world.ledger
     key = ledger.key(other.call.intent or "")
-    ledger.store.update(key, ledger.enter(again="replay", facts=other.call.paper.facts), 3600)
+    ledger.store.update(key, ledger.enter(ident="x", again="replay", facts=other.call.paper.facts), 3600)
     waiting = script(world, headers=KEYED)
     real = waiting.perform
 
     def perform(effect: Any) -> Any:
         if waiting.effects.count("ledger") == 3:
-            ledger.store.update(
-                key, ledger.leave(Certainty.COMMITTED, answer={"status": 200, "document": {"id": "t1"}}), 3600
-            )
+            kept = {"status": 200, "document": {"id": "t1"}}
+            ledger.store.update(key, ledger.leave(Certainty.COMMITTED, ident="x", answer=kept), 3600)
         return real(effect)
 
     waiting.perform = perform  # type: ignore[method-assign]
@@ -176,7 +180,7 @@ def test_an_sdks_retry_waits_for_nobody() -> None:
     """What it repeats has ended: what is on its way is somebody else's, and may be asked for twice."""
     world = World()
     first = script(world)
-    world.ledger.store.update(world.ledger.key(first.call.intent or ""), world.ledger.enter(), 3600)
+    world.ledger.store.update(world.ledger.key(first.call.intent or ""), world.ledger.enter(ident="x"), 3600)
     retry = script(world, CREATED, outer_retries=1)
     assert retry.play().instead is None
     assert retry.effects == ["ledger", "send 1", "ledger"]
@@ -187,10 +191,10 @@ def test_a_repetition_does_not_wait_for_ever(policy: Policy, until: float) -> No
     """By the end of the window or of the deadline it is held back, as unknown as the one it waits for."""
     world = World()
     first = script(world, headers=KEYED)
-    world.ledger.store.update(world.ledger.key(first.call.intent or ""), world.ledger.enter(), 3600)
+    world.ledger.store.update(world.ledger.key(first.call.intent or ""), world.ledger.enter(ident="x"), 3600)
     waiting = script(world, headers=KEYED, policy=policy)
     result = waiting.play()
-    assert (result.refused, result.unknown) == (True, True)
+    assert (result.refused, result.unknown, result.said) == (True, True, WAITING)
     assert until - 1 <= world.now <= until
     assert not waiting.sent
     assert any("on its way already" in note for note in result.report.notes)
@@ -217,7 +221,7 @@ def test_a_create_of_unknown_outcome_is_found_by_its_mark() -> None:
     assert (result.instead, result.unknown, result.response) == ("found", False, KLING_GOES)
     assert result.report.task is not None
     assert result.report.task.task_id == "t1"
-    assert (world.ledger.unknown(), states(world)[0]["fate"]) == ((), "committed")
+    assert [it.fate for it in world.ledger.entries()] == ["committed"]
 
 
 def test_a_create_that_shows_late_is_looked_for_again() -> None:
@@ -242,24 +246,28 @@ def test_a_refused_create_is_looked_for_once_more() -> None:
     first = script(world, RESET, nothing, nothing, nothing, path=KLING, reconcile=True)
     first.play()
     second = script(world, nothing, path=KLING, reconcile=True)
-    assert second.play().refused
+    held = second.play()
+    assert (held.refused, held.said) == (True, REFUSED)
     assert second.effects == ["ledger", f"send 1 {KLING}/{mark_of(first)}", "discard"]
     third = script(world, KLING_GOES, path=KLING, reconcile=True)
     result = third.play()
     assert third.effects == ["ledger", f"send 1 {KLING}/{mark_of(first)}", "ledger"]
     assert (result.instead, result.sent, result.unknown) == ("found", False, False)
     assert world.ledger.unknown() == ()
-    assert [it["task_id"] for it in states(world)[0]["tasks"]] == ["t1"]
+    assert tasks(world) == ["t1"]
 
 
-def test_a_callers_own_mark_serves() -> None:
-    """It stays as it is, and is asked for."""
+def test_a_callers_own_mark_is_left_alone() -> None:
+    """It stays as it is, and is not looked for: the caller may have given it to another task before."""
     world = World()
     body = encoded({"prompt": PROMPT, "external_task_id": "mine/7"})
     sent = script(world, RESET, KLING_GOES, path=KLING, body=body, reconcile=True)
-    assert sent.play().instead == "found"
+    assert sent.play().unknown
     assert sent.sent[0].body is None
-    assert f"send 2 {KLING}/mine%2F7" in sent.effects
+    assert sent.effects == ["ledger", "send 1", "ledger"]
+    again = script(world, KLING_GOES, path=KLING, body=body, reconcile=True)
+    assert again.play().refused
+    assert again.sent == []
 
 
 @pytest.mark.parametrize(
@@ -321,27 +329,110 @@ def test_a_cancelled_look_leaves_the_create_unknown() -> None:
 
 # --- an answer that names the task there is already
 
-DUPLICATE = Answer(200, encoded({"code": 430, "msg": "frequency", "data": {"taskId": "s1"}}))
+COVERS, WAVS = "/suno/generate-cover", "/suno/wav-generate"
+EXISTS: dict[str, Any] = {COVERS: 400, WAVS: 409}
 
 
-def test_a_refusal_that_names_a_task_is_followed() -> None:
-    """Suno names it beside its code: the task is asked for, and how it stands is handed over."""
+def exists(code: Any, task_id: str = "s1", status: int = 200) -> Answer:
+    return Answer(status, encoded({"code": code, "msg": "there is one", "data": {"taskId": task_id}}))
+
+
+@pytest.mark.parametrize("status", [200, None])
+@pytest.mark.parametrize("path", EXISTS)
+def test_a_refusal_that_names_a_task_is_followed(path: str, status: int | None) -> None:
+    """There can be one for each source: the task is asked for, and how it stands is handed over."""
     world = World()
-    state = Answer(200, encoded(answer("suno_song", "PENDING", task_id="s1")))
-    sent = script(world, DUPLICATE, state, path=SONGS)
+    refusal = exists(EXISTS[path], status=status or EXISTS[path])
+    sent = script(world, refusal, Answer(503), path=path, body=encoded({"taskId": "source"}))
+    query = sent.call.route.query
+    assert query is not None
+    stands = Answer(200, encoded({"code": 200, "data": {"taskId": "s1", "status": "PENDING", "successFlag": 0}}))
+    sent.steps[1] = stands
     result = sent.play()
-    assert sent.effects == ["ledger", "send 1", "send 2 /suno/query/task?taskId=s1", "discard", "ledger"]
-    assert (result.instead, result.response) == ("polled", state)
+    assert sent.effects == ["ledger", "send 1", f"send 2 {query.replace('{id}', 's1')}", "discard", "ledger"]
+    assert (result.instead, result.response) == ("polled", stands)
     assert result.report.task is not None
-    assert (result.report.task.task_id, states(world)[0]["fate"]) == ("s1", "committed")
+    assert result.report.task.task_id == "s1"
+    assert [it.fate for it in world.ledger.entries()] == ["committed"]
+    assert tasks(world) == ["s1"]
 
 
 @pytest.mark.parametrize("lost", [Answer(503), RESET, Answer(404)])
-def test_a_refusal_stands_where_its_task_cannot_be_asked_for(lost: Any) -> None:
+@pytest.mark.parametrize("path", EXISTS)
+def test_a_refusal_stands_where_its_task_cannot_be_asked_for(path: str, lost: Any) -> None:
     """The caller gets the create's own answer, and no handle that nobody has seen work."""
     world = World()
-    result = script(world, DUPLICATE, lost, path=SONGS).play()
-    assert (result.instead, result.response, result.report.task) == (None, DUPLICATE, None)
+    refusal = exists(EXISTS[path])
+    result = script(world, refusal, lost, path=path, body=encoded({"taskId": "source"})).play()
+    assert (result.instead, result.response, result.report.task) == (None, refusal, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "task_id"),
+    [
+        (SONGS, 400, "s1"),
+        (SONGS, 409, "s1"),
+        (SONGS, 430, "s1"),
+        (COVERS, 409, "s1"),
+        (COVERS, 430, "s1"),
+        (WAVS, 400, "s1"),
+        (COVERS, 400, "source"),
+        (WAVS, 409, "source"),
+    ],
+)
+def test_no_other_refusal_leads_to_a_task(path: str, code: int, task_id: str) -> None:
+    """Another code, another create, or the id that the request itself names: that task is another's."""
+    sent = script(World(), exists(code, task_id), path=path, body=encoded({"taskId": "source"}))
+    result = sent.play()
+    assert [it for it in sent.effects if it.startswith("send")] == ["send 1"]
+    assert result.instead is None
+
+
+# --- one key is for one body
+
+
+def test_the_same_key_with_another_body_is_not_answered_with_the_first() -> None:
+    """Nothing is sent; whoever asks learns that the key was used, and by which task. The same one written anew is."""
+    world = World()
+    script(world, CREATED, headers=KEYED).play()
+    other = script(world, headers=KEYED, body=encoded({"model": "sora-2", "prompt": "a bear"}))
+    result = other.play()
+    assert (other.effects, result.refused, result.said) == (["ledger"], True, MISMATCH)
+    assert result.decision is not None
+    assert result.decision.certainty is Certainty.COMMITTED
+    spelled = script(world, headers=KEYED, body=b'{"prompt":"a fox in the snow","model":"sora-2"}')
+    assert spelled.play().instead == "replayed"
+
+
+def test_a_retry_gets_the_answer_of_its_own_attempt_before() -> None:
+    """Not that of another create with the same body, which was made meanwhile."""
+    world = World()
+    first = script(world, CREATED)
+    first.play()
+    script(world, Answer(200, encoded({"id": "t2", "status": "queued"}))).play()
+    retry = script(world, outer_retries=1, before=first.call.paper.ident)
+    assert json.loads(retry.play().response.body)["id"] == "t1"
+    assert json.loads(script(world, outer_retries=1).play().response.body)["id"] == "t2"
+
+
+def test_a_retry_of_a_refused_attempt_is_sent() -> None:
+    """Its own attempt was not done: the other one's answer is none to it."""
+    world = World()
+    first = script(world, 400)
+    first.play()
+    script(world, CREATED).play()
+    retry = script(world, Answer(200, encoded({"id": "t3"})), outer_retries=1, before=first.call.paper.ident)
+    assert retry.play().instead is None
+    assert retry.effects == ["ledger", "send 1", "ledger"]
+
+
+def test_the_same_key_on_another_account_is_another_create() -> None:
+    """The answer to one AnyInt key is never given to another."""
+    world = World()
+    script(world, CREATED, headers=KEYED).play()
+    other = script(world, Answer(200, encoded({"id": "t2", "status": "queued"})), headers=KEYED, key="sk-other")
+    result = other.play()
+    assert (result.instead, other.effects) == (None, ["ledger", "send 1", "ledger"])
 
 
 # --- handles
@@ -358,7 +449,7 @@ def test_a_create_gives_the_handle_of_its_task() -> None:
     assert (task.created_at, task.request_id) == (1_000_000.0, "req-1")
     assert task.key_id
     assert "sk-test" not in task.to_json()
-    assert states(world)[0]["tasks"] == [task.as_dict()]
+    assert [it["task"] for it in states(world)[0]["creates"]] == [task.as_dict()]
 
 
 def test_a_slash_at_the_end_of_a_path_leaves_no_trace() -> None:
@@ -415,7 +506,9 @@ def test_a_task_nobody_of_ours_wrote_is_not_asked_for(task: dict[str, Any]) -> N
     world = World()
     again = script(world, headers=KEYED)
     ledger = world.ledger
-    ledger.store.update(ledger.key(again.call.intent or ""), ledger.leave(Certainty.COMMITTED, task=task), 3600)
+    ledger.store.update(
+        ledger.key(again.call.intent or ""), ledger.leave(Certainty.COMMITTED, ident="x", task=task), 3600
+    )
     result = again.play()
     assert (result.refused, again.sent, result.report.task) == (True, [], None)
     assert result.decision is not None
@@ -428,6 +521,7 @@ def test_a_result_in_a_query_is_the_callers() -> None:
     script(world, Answer(200, encoded({"code": 0, "data": {"task_id": "t1"}})), path=KLING, headers=KEYED).play()
     done = Answer(200, encoded(answer("kling", "succeed", result=RESULT)))
     key = next(iter(world.ledger.store.scan("create:")))[0]
-    world.ledger.store.update(key, lambda state, now: ({**(state or {}), "answer": None}, None), 3600)
+    (made,) = states(world)[0]["creates"]
+    world.ledger.store.update(key, lambda state, now: ({"creates": [{**made, "answer": None}]}, None), 3600)
     result = script(world, done, path=KLING, headers=KEYED).play()
     assert result.response is done

@@ -97,7 +97,7 @@ def test_a_refusal_ends_with_its_window() -> None:
 def test_two_creates_in_flight_do_not_refuse_each_other() -> None:
     """Asking twice for the same prompt at the same time is legitimate."""
     world = World()
-    world.ledger.store.update(world.ledger.key("i"), world.ledger.enter(), 3600)
+    world.ledger.store.update(world.ledger.key("i"), world.ledger.enter(ident="x"), 3600)
     assert not Script(world, Answer(200, CREATED), path=VIDEOS, intent="i").play().refused
 
 

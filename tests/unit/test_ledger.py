@@ -16,6 +16,7 @@ from anyint_resilience.effects import StateCall
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.sqlite import SqliteStore
 from anyint_resilience.tasks.ledger import Ledger, intent_of
+from anyint_resilience.tasks.news import News
 from tests.unit.store_kit import BACKENDS, Clock, Make, Other, posix
 from tests.unit.task_kit import handle_of
 
@@ -71,15 +72,27 @@ class Books:
         self.spare = MemoryStore(self.clock)
         self.ledger = Ledger(self.store, spare=self.spare, window=WINDOW, strict=strict)
         self.errors: list[Exception] = []
+        self.last = ""
 
     def change(self, step: Any, *, enters: bool = False, intent: str = "i") -> Any:
         return self.ledger.change(StateCall(self.ledger.key(intent), step, WINDOW, enters), self.errors.append)
 
     def enter(self, **more: Any) -> str:
-        return str(self.change(self.ledger.enter(**more), enters=True).kind)
+        return str(self.ask(**more).kind)
 
-    def leave(self, certainty: Certainty, **more: Any) -> None:
-        self.change(self.ledger.leave(certainty, **more))
+    def ask(self, *, intent: str = "i", **more: Any) -> Any:
+        """Enter a create with a name of its own, and remember that for :meth:`leave`."""
+        self.last = self.ledger.ident()
+        return self.change(self.ledger.enter(ident=self.last, **more), enters=True, intent=intent)
+
+    def leave(self, certainty: Certainty, *, intent: str = "i", ident: str | None = None, **more: Any) -> None:
+        self.change(self.left(certainty, ident=ident, **more), intent=intent)
+
+    def left(self, certainty: Certainty, *, ident: str | None = None, **more: Any) -> Any:
+        return self.ledger.leave(certainty, ident=self.last if ident is None else ident, **more)
+
+    def stored(self) -> list[Any]:
+        return [it for _, state in self.store.inner.scan("create:") for it in state["creates"]]
 
     def fates(self) -> dict[str, str]:
         return {entry.intent: entry.fate for entry in self.ledger.entries()}
@@ -124,35 +137,46 @@ def test_a_store_that_is_down_for_good(again: str) -> None:
     assert books.enter(again=again) == "go"
     assert books.enter(again=again) == ("wait" if again in ("replay", "poll") else "go")
     books.leave(Certainty.COMMITTED, task={"task_id": "a"}, answer={"status": 200})
-    books.leave(Certainty.UNKNOWN)
+    books.leave(Certainty.UNKNOWN, ident="another")
     assert books.enter(again=again) == "refuse"
     assert all(isinstance(error, StoreError) for error in books.errors)
 
 
 def test_what_the_spare_knows_counts_when_the_store_is_back() -> None:
-    """A create lost while it was down is refused; what it let in for that is taken back, its mark too."""
+    """A create on its way that was entered while it was down: who waits for such is let in nowhere, and taken back."""
+    books = Books()
+    books.store.fails = iter((True,))
+    assert books.enter(again="replay") == "go"
+    first = books.last
+    assert books.enter(again="replay") == "wait"
+    assert [it["fate"] for it in books.stored()] == ["rejected"]
+    books.leave(Certainty.COMMITTED, ident=first, answer={"status": 200})
+    assert books.ask(again="replay").answer == {"status": 200}
+    assert books.enter() == "go"
+
+
+def test_a_create_lost_while_the_store_was_down_is_refused_when_it_is_back() -> None:
+    """The store is told before it is asked, so that all who share it refuse; forgotten, it stays so."""
     books = Books()
     books.store.fails = iter((True, True))
     assert books.enter(mark="m") == "go"
     books.leave(Certainty.UNKNOWN, mark="m")
+    assert books.stored() == []
     assert books.enter(mark="n") == "refuse"
-    assert books.enter() == "refuse"
-    (held,) = [state for _, state in books.store.scan("")]
-    assert (held["flights"], held["lost"]) == ({}, [])
+    assert [(it["fate"], it["mark"]) for it in books.stored()] == [("unknown", "m")]
     assert books.ledger.forget("i") is True
     assert books.enter(mark="n") == "go"
-    books.leave(Certainty.REJECTED, mark="n")
+    books.leave(Certainty.REJECTED)
     assert books.ledger.unknown() == ()
 
 
 def test_taking_back_may_fail_too() -> None:
-    """It is told, and the create stays refused."""
+    """It is told, and the create is held back all the same."""
     books = Books()
-    books.store.fails = iter((True, True, False, True))
+    books.store.fails = iter((True, False, True))
     books.enter()
-    books.leave(Certainty.UNKNOWN)
-    assert books.enter() == "refuse"
-    assert len(books.errors) == 3
+    assert books.enter(again="replay") == "wait"
+    assert len(books.errors) == 2
 
 
 def test_a_create_the_store_refuses_is_not_left_on_its_way_in_the_spare() -> None:
@@ -194,6 +218,96 @@ def test_steps_that_give_no_verdict_run_on_both() -> None:
     assert books.enter(again="poll") == "go"
 
 
+# --- a store that is back
+
+
+@pytest.mark.parametrize("certainty", list(Certainty))
+@pytest.mark.parametrize("again", ["", "replay", "poll", "retry"])
+def test_what_could_not_be_settled_is_settled_before_the_next_look(certainty: Certainty, again: str) -> None:
+    """The repetition does not wait for a create that is over: it gets its answer, is refused, or goes out."""
+    books = Books()
+    books.store.fails = iter((False, True))
+    assert books.enter() == "go"
+    first = books.last
+    books.leave(certainty, answer={"status": 200}, task={"task_id": "a"})
+    assert [it["fate"] for it in books.stored()] == ["in_flight"]
+    verdict = books.ask(again=again, before=first)
+    if certainty is Certainty.UNKNOWN:
+        assert verdict.kind == "refuse"
+    elif certainty is Certainty.COMMITTED and again:
+        assert verdict.kind == ("poll" if again == "poll" else "replay")
+        assert (verdict.answer, verdict.task) == ({"status": 200}, {"task_id": "a"})
+    else:
+        assert verdict.kind == "go"
+    assert Books(books.store.inner).stored()[0]["fate"] != "in_flight"
+
+
+def test_what_is_to_be_settled_waits_for_the_store_in_its_order() -> None:
+    """While it fails nothing of it is lost; what came first is told first, and each is told once."""
+    books = Books()
+    books.store.fails = iter((False, True, *[True] * 6))
+    books.enter()
+    books.leave(Certainty.UNKNOWN, mark="m")
+    for _ in range(3):
+        books.enter(intent="j")
+    books.change(books.ledger.was_found("m", {"task_id": "a"}))
+    assert [it["fate"] for it in books.stored()] == ["in_flight"]
+    books.store.fails = iter(())
+    assert books.enter(intent="k") == "go"
+    (first, _) = books.stored()
+    assert first["fate"] == "unknown"  # it carries no mark in the store: it was entered without one
+    assert not books.ledger._dropped
+
+
+@pytest.mark.parametrize("ask", [lambda it: it.entries(), lambda it: it.found("i-1", "t1"), lambda it: it.forget("i")])
+def test_who_asks_the_ledger_asks_a_store_that_was_told(ask: Any) -> None:
+    """Also an application that looks first, or a callback that comes first."""
+    books = Books()
+    books.store.fails = iter((False, True))
+    books.enter(mark="i-1", facts=FACTS)
+    books.leave(Certainty.UNKNOWN)
+    ask(books.ledger)
+    assert not books.ledger._dropped
+    assert all(it["fate"] != "in_flight" for it in books.stored())
+
+
+# --- names
+
+
+def test_no_two_creates_have_one_name() -> None:
+    """Of one ledger, of two on the same store, and from many threads at once."""
+    books = Books()
+    other = Ledger(books.store, spare=books.spare, window=WINDOW)
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: (books.ledger.ident(), other.ident()), range(200)))
+    assert len({name for pair in names for name in pair}) == 400
+
+
+@posix
+@pytest.mark.parametrize("down", [False, True])
+def test_a_fork_names_its_creates_anew(tmp_path: Path, down: bool) -> None:
+    """It has a copy of all its parent knows, and must not settle the parent's creates; also while the store fails."""
+    code = LEDGER + (
+        f"down = {down}\n"
+        "class Down(type(store)):\n"
+        "    @property\n"
+        "    def owner(self):\n"
+        "        raise OSError('down')\n"
+        "if down:\n"
+        "    store.__class__ = Down\n"
+        "import os\n"
+        "read, write = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    os.write(write, ledger.ident().encode())\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "say(os.read(read, 999).decode(), ledger.ident())"
+    )
+    with Other(tmp_path / "store.db", code) as other:
+        child, parent = other.hear().split()
+    assert child != parent
+
+
 # --- creates that nobody drives any more
 
 
@@ -204,9 +318,9 @@ def test_a_create_given_up_is_settled_before_the_next_look(entered: bool, settle
     books = Books()
     books.store.fails = iter((not entered, not settled))
     assert books.enter(again="replay") == "go"
-    books.ledger.later(books.ledger.key("i"), books.ledger.leave(Certainty.UNKNOWN))
-    assert books.ledger.unknown() == ("i",)
-    assert books.enter(again="replay") == ("wait" if entered and not settled else "refuse")
+    books.ledger.later(books.ledger.key("i"), books.left(Certainty.UNKNOWN))
+    assert books.ledger.unknown() == (("i",) if settled else ())
+    assert books.enter(again="replay") == "refuse"
     assert books.enter() == "refuse"
     books.ledger.forget("i")
     assert books.enter(again="replay") == "go"
@@ -216,7 +330,7 @@ def test_what_was_given_up_is_forgotten_with_its_intent() -> None:
     """It does not come back after the application has decided."""
     books = Books()
     books.enter()
-    books.ledger.later(books.ledger.key("i"), books.ledger.leave(Certainty.UNKNOWN))
+    books.ledger.later(books.ledger.key("i"), books.left(Certainty.UNKNOWN))
     assert books.ledger.forget("i") is True
     assert books.enter() == "go"
 
@@ -225,7 +339,7 @@ def test_what_was_given_up_is_found_by_its_mark() -> None:
     """A callback that comes before the next look finds it as it is by then: unknown, or on its way."""
     books = Books()
     books.enter(mark="i-1", facts=FACTS)
-    books.ledger.later(books.ledger.key("i"), books.ledger.leave(Certainty.UNKNOWN, mark="i-1"))
+    books.ledger.later(books.ledger.key("i"), books.left(Certainty.UNKNOWN, mark="i-1"))
     assert books.ledger.found("i-1", "t1") is True
     assert books.fates() == {"i": "committed"}
 
@@ -244,9 +358,9 @@ def test_what_is_known_of_every_intent(books: Books) -> None:
         "no": [(Certainty.REJECTED, {})],
     }
     for intent, ends in steps.items():
-        books.change(books.ledger.enter(facts=FACTS), intent=intent, enters=True)
+        assert books.enter(facts=FACTS, intent=intent) == "go"
         for certainty, more in ends:
-            books.change(books.ledger.leave(certainty, **more), intent=intent)
+            books.leave(certainty, intent=intent, **more)
     fates = {"sent": "in_flight", "lost": "unknown", "made": "committed", "file": "committed", "no": "rejected"}
     assert books.fates() == fates
     assert {entry.route for entry in books.ledger.entries()} == {"POST /suno/generate"}
@@ -260,7 +374,23 @@ def test_what_is_known_of_every_intent(books: Books) -> None:
     assert books.ledger.entries() == ()
 
 
-@pytest.mark.parametrize("state", [{}, {"facts": 3}, {"tasks": [3]}, {"flights": {"a": 1}}])
+@pytest.mark.parametrize(
+    "when", [None, "soon", True, [], 10**400, float("nan"), float("inf")], ids=lambda it: repr(it)[:9]
+)
+def test_when_a_create_went_out_is_a_time_or_not_shown(when: Any) -> None:
+    """Facts are as whoever wrote them left them; the oldest of the others comes first."""
+    books = Books()
+    books.enter(intent="late", facts={"created_at": 9.0})
+    books.enter(intent="odd", facts={"created_at": when})
+    books.enter(intent="early", facts={"created_at": 3})
+    assert [(it.intent, it.created_at) for it in books.ledger.entries()] == [
+        ("odd", None),
+        ("early", 3.0),
+        ("late", 9.0),
+    ]
+
+
+@pytest.mark.parametrize("state", [{}, {"creates": 3}, {"creates": [3]}, {"creates": [{"fate": "committed"}]}])
 def test_an_entry_nobody_of_ours_wrote_is_unknown(books: Books, state: dict[str, Any]) -> None:
     """It is listed, and holds its create back until it is forgotten."""
     books.store.update("create:i", lambda before, now: (state, None), WINDOW)
@@ -271,7 +401,7 @@ def test_an_entry_nobody_of_ours_wrote_is_unknown(books: Books, state: dict[str,
 
 def test_a_route_that_is_no_text_is_not_shown(books: Books) -> None:
     """Facts are as whoever wrote them left them."""
-    books.change(books.ledger.enter(facts={"route": ["r"]}), enters=True)
+    books.enter(facts={"route": ["r"]})
     assert [entry.route for entry in books.ledger.entries()] == [None]
 
 
@@ -280,8 +410,8 @@ def test_both_stores_are_listed_and_the_unknown_wins() -> None:
     books = Books()
     books.enter()
     books.leave(Certainty.COMMITTED)
-    books.spare.update("create:i", books.ledger.leave(Certainty.UNKNOWN), WINDOW)
-    books.spare.update("create:j", books.ledger.leave(Certainty.UNKNOWN), WINDOW)
+    books.spare.update("create:i", books.left(Certainty.UNKNOWN, ident="x"), WINDOW)
+    books.spare.update("create:j", books.left(Certainty.UNKNOWN, ident="y"), WINDOW)
     assert books.fates() == {"i": "unknown", "j": "unknown"}
 
 
@@ -316,6 +446,35 @@ def test_words_nobody_documented_do_not_crowd_out_the_end(books: Books) -> None:
         books.ledger.accept_callback({**SONG, "callbackType": f"junk{number}"})
     assert books.ledger.accept_callback({**SONG, "callbackType": "junk39"}) is False
     assert books.ledger.accept_callback(SONG) is True
+    assert books.ledger.accept_callback(SONG) is False
+
+
+def test_a_flood_of_callbacks_pushes_no_create_out() -> None:
+    """Nobody knows who posts them: ten thousand tasks nobody made leave each create, and room for more callbacks."""
+    books = Books()
+    for number in range(20):
+        books.enter(intent=f"made{number}")
+        books.leave(Certainty.COMMITTED, intent=f"made{number}", task={"task_id": "a"}, answer={"status": 200})
+    books.enter(intent="lost")
+    books.leave(Certainty.UNKNOWN, intent="lost")
+    for number in range(10_001):
+        assert books.ledger.accept_callback({**SONG, "task_id": f"junk{number}"}) is True
+    assert len(books.fates()) == 21
+    assert books.ask(intent="made0", again="replay").answer == {"status": 200}
+    shelves = list(books.store.scan("callback:"))
+    assert len(shelves) <= 256
+    assert max(len(state) for _, state in shelves) <= 64
+    assert books.ledger.accept_callback({**SONG, "task_id": "junk10000"}) is False
+    assert books.ledger.accept_callback(SONG) is True
+    assert books.ledger.accept_callback(SONG) is False
+
+
+@pytest.mark.parametrize("state", [{"t1": 3}, {"t1": None, "x": []}, {"keep": True}, {"t1": {"complete": "soon"}}])
+def test_a_shelf_nobody_of_ours_wrote_makes_nothing_fail(books: Books, state: dict[str, Any]) -> None:
+    """At the worst a callback is told once too often, or counts as told."""
+    key = "callback:" + intent_of(b"t1")[:2]
+    books.store.update(key, lambda before, now: (state, None), WINDOW)
+    assert books.ledger.accept_callback(SONG) is (not isinstance(state.get("t1"), dict))
     assert books.ledger.accept_callback(SONG) is False
 
 
@@ -374,60 +533,71 @@ def test_a_find_without_facts_settles_and_has_no_handle(books: Books, facts: dic
 
 def test_who_listens_is_rung_until_it_is_through() -> None:
     """Several for one task, none for another, and what one ends is its own."""
-    ledger, heard = Books().ledger, list[str]()
-    ends = [ledger.listen("t1", lambda name=name: heard.append(name)) for name in "ab"]  # type: ignore[misc]
-    ledger.wake("t1")
-    ledger.wake("t2")
+    news, heard = News(), list[str]()
+    ends = [news.listen("t1", lambda name=name: heard.append(name)) for name in "ab"]  # type: ignore[misc]
+    news.ring("t1")
+    news.ring("t2")
     assert heard == ["a", "b"]
     ends[0]()
     ends[0]()
-    ledger.wake("t1")
+    news.ring("t1")
     assert heard == ["a", "b", "b"]
     ends[1]()
-    ledger.wake("t1")
+    news.ring("t1")
     assert heard == ["a", "b", "b"]
-    assert ledger._waiting == {}
+    assert news._waiting == {}
 
 
 def test_who_is_rung_may_end_its_wait_or_begin_another() -> None:
     """No lock is held while it is rung."""
-    ledger = Books().ledger
+    news = News()
     ends: list[Any] = []
 
     def ring() -> None:
         ends.pop()()
-        ends.append(ledger.listen("t1", lambda: None))
+        ends.append(news.listen("t1", lambda: None))
 
-    ends.append(ledger.listen("t1", ring))
-    ledger.wake("t1")
+    ends.append(news.listen("t1", ring))
+    news.ring("t1")
     ends.pop()()
-    assert ledger._waiting == {}
+    assert news._waiting == {}
 
 
 def test_a_callback_rings_from_another_thread() -> None:
-    """A web server's thread wakes who waits in the main one; also by a callback that came before."""
+    """A web server's thread wakes who waits in the main one, for each phase that is new."""
     ledger, rang = Books().ledger, threading.Semaphore(0)
-    end = ledger.listen("t1", rang.release)
-    for _ in range(2):
-        thread = threading.Thread(target=ledger.accept_callback, args=(SONG,))
+    end = ledger.news.listen("t1", rang.release)
+    for phase in ("text", "first", "complete"):
+        thread = threading.Thread(target=ledger.accept_callback, args=({**SONG, "callbackType": phase},))
         thread.start()
         thread.join()
         assert rang.acquire(blocking=False)
     end()
 
 
+def test_only_a_phase_that_is_new_rings() -> None:
+    """Who posts the same one ever again, or one for another task, does not drive anybody to ask."""
+    ledger, heard = Books().ledger, list[str]()
+    end = ledger.news.listen("t1", lambda: heard.append("rung"))
+    for phase in ("first", "first", "complete", "first", "complete"):
+        ledger.accept_callback({**SONG, "callbackType": phase})
+    ledger.accept_callback({**SONG, "task_id": "t2"})
+    assert heard == ["rung", "rung"]
+    end()
+
+
 def test_many_threads_listen_and_wake() -> None:
     """Nothing is left behind, and nobody trips."""
-    ledger = Books().ledger
+    news = News()
 
     def one(number: int) -> None:
-        end = ledger.listen(f"t{number % 3}", lambda: None)
-        ledger.wake(f"t{(number + 1) % 3}")
+        end = news.listen(f"t{number % 3}", lambda: None)
+        news.ring(f"t{(number + 1) % 3}")
         end()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(600)))
-    assert ledger._waiting == {}
+    assert news._waiting == {}
 
 
 # --- processes that share a file
@@ -438,6 +608,7 @@ from anyint_resilience.effects import StateCall
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.tasks.ledger import Ledger
 ledger = Ledger(store, spare=MemoryStore(clock), window=3600.0)
+ident = ledger.ident()
 def change(step):
     return ledger.change(StateCall("create:i", step, 3600.0), lambda error: say("failed"))
 """
@@ -454,7 +625,8 @@ def on(file: Path) -> Books:
 def test_what_a_process_had_on_its_way_when_it_died_is_unknown(tmp_path: Path, again: str) -> None:
     """While it lives its create is on its way; once it is killed the same one is refused, by all who share the file."""
     file = tmp_path / "store.db"
-    with Other(file, LEDGER + "say(change(ledger.enter(mark='i-1', facts={'route': 'r'})).kind)\ninput()") as other:
+    code = "say(change(ledger.enter(ident=ident, mark='i-1', facts={'route': 'r'})).kind)\ninput()"
+    with Other(file, LEDGER + code) as other:
         assert other.hear() == "go"
         books = on(file)
         assert books.fates() == {"i": "in_flight"}
@@ -462,7 +634,7 @@ def test_what_a_process_had_on_its_way_when_it_died_is_unknown(tmp_path: Path, a
             assert books.enter(again=again) == "wait"
         other.kill()
     assert books.fates() == {"i": "unknown"}
-    verdict = books.change(books.ledger.enter(again=again), enters=True)
+    verdict = books.ask(again=again)
     assert (verdict.kind, verdict.marks) == ("refuse", ("i-1",))
     assert books.ledger.found("i-1", "t1") is True
     assert books.enter() == "go"
@@ -474,8 +646,8 @@ def test_what_a_process_left_is_there_for_the_next(tmp_path: Path) -> None:
     file = tmp_path / "store.db"
     handle = handle_of("suno_song")
     code = LEDGER + (
-        "change(ledger.enter())\n"
-        f"change(ledger.leave(Certainty.COMMITTED, task={handle.as_dict()!r}, answer={{'status': 200}}))\n"
+        "change(ledger.enter(ident=ident))\n"
+        f"change(ledger.leave(Certainty.COMMITTED, ident=ident, task={handle.as_dict()!r}, answer={{'status': 200}}))\n"
         "say('made')\ninput()"
     )
     with Other(file, code) as other:
@@ -484,7 +656,7 @@ def test_what_a_process_left_is_there_for_the_next(tmp_path: Path) -> None:
     books = on(file)
     (entry,) = books.ledger.entries()
     assert (entry.fate, entry.tasks) == ("committed", (handle,))
-    verdict = books.change(books.ledger.enter(again="replay"), enters=True)
+    verdict = books.ask(again="replay")
     assert (verdict.kind, verdict.answer) == ("replay", {"status": 200})
 
 
@@ -492,7 +664,7 @@ def test_what_a_process_left_is_there_for_the_next(tmp_path: Path) -> None:
 def test_only_one_of_two_processes_lets_a_repetition_out(tmp_path: Path) -> None:
     """They have names of their own, and each settles its own entry."""
     file = tmp_path / "store.db"
-    code = LEDGER + "say(ledger.store.owner)\ninput()\nsay(change(ledger.enter(again='poll')).kind)"
+    code = LEDGER + "say(ledger.store.owner)\ninput()\nsay(change(ledger.enter(ident=ident, again='poll')).kind)"
     with Other(file, code) as other:
         books = on(file)
         assert other.hear() != books.ledger.store.owner

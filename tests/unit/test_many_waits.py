@@ -197,9 +197,9 @@ def test_what_is_cancelled_gives_its_turn_to_who_comes_next() -> None:
 
 
 def test_a_turn_beyond_the_deadline_ends_the_wait_and_is_left_to_others() -> None:
-    """Who would be asked for too late is told so with the handle, and holds nobody up."""
+    """Who would be asked for later than a last look may come is told so with the handle, and holds nobody up."""
     crowd = Crowd()
-    served = [crowd.add(0.0, age=3600.0, deadline=1.99) for _ in range(int(RATE) * 2)]
+    served = [crowd.add(0.0, age=3600.0, deadline=1.99) for _ in range(int(RATE) * 4)]  # twice the deadline
     late = [crowd.add(0.0, age=3600.0, deadline=1.99) for _ in range(50)]
     patient = crowd.add(0.0, age=3600.0)
     crowd.run()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from anyint_resilience.contract.reconcile import MARKS as ROWS
 from anyint_resilience.contract.words import Family
-from anyint_resilience.tasks.marks import mark_of, marked, marked_body, own_mark
+from anyint_resilience.tasks.marks import mark_of, marked, marked_body
 
 KLING, SUNO = ROWS[Family.KLING], ROWS[Family.SUNO]
 
@@ -187,31 +187,12 @@ def test_a_marked_body_says_the_same_and_the_mark(body: Any, mark: str, ascii_on
         made = marked_body(row, json.dumps(given_body, ensure_ascii=ascii_only).encode(), mark)
         assert made is not None
         assert json.loads(made) == {**given_body, row.field: put}
-        assert own_mark(row, made) == (None if row.url else mark)
-
-
-@pytest.mark.parametrize(
-    ("row", "body", "wanted"),
-    [
-        (KLING, b'{"external_task_id": "mine-1"}', "mine-1"),
-        (KLING, b'{"external_task_id": 17}', "17"),
-        (KLING, b'{"external_task_id": "two words"}', None),
-        (KLING, b'{"external_task_id": ""}', None),
-        (KLING, b'{"external_task_id": ["m"]}', None),
-        (KLING, b'{"prompt": "external_task_id"}', None),
-        (KLING, b"[]", None),
-        (KLING, b"", None),
-        (SUNO, f'{{"callBackUrl": "{HOOKED}"}}'.encode(), None),
-    ],
-)
-def test_a_callers_own_mark_is_gone_by(row: Any, body: bytes, wanted: str | None) -> None:
-    """What the caller put where a mark would go serves as one, if it could be an id."""
-    assert own_mark(row, body) == wanted
+        again = marked_body(row, made, "other-1")
+        assert (again is None) is (not row.url)  # a field that is there is somebody's: it is left alone
 
 
 @given(body=st.binary(max_size=40) | VALUES.map(lambda it: json.dumps(it).encode()))
 def test_no_body_makes_it_fail(body: bytes) -> None:
     """Any bytes at all are a body."""
     for row in ROWS.values():
-        own_mark(row, body)
         marked_body(row, body, MARK)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from anyint_resilience.contract.matching import RouteTable
+from anyint_resilience.contract.reconcile import EXISTING
 from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES
-from anyint_resilience.contract.words import Family, Operation
+from anyint_resilience.contract.words import Family, Operation, Origin
 from anyint_resilience.router import MAX_CACHED, Router, host_problem, is_loopback
+from anyint_resilience.tasks.handle import CREATES
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *SEEDANCE_ROUTES], ids=lambda route: str(route.name))
@@ -45,6 +47,74 @@ def test_a_path_no_row_names_is_unlisted(path: str, family: Family | None) -> No
     """Unknown paths keep their family and are never taken for a known operation."""
     route = RouteTable().match("POST", path)
     assert (route.family, route.operation) == (family, Operation.OTHER)
+
+
+@pytest.mark.parametrize("method", ["POST", "post", "GET", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    ("path", "family", "paid"),
+    [
+        ("/transtreams/kling/v1/videos/unheard-of", Family.KLING, True),
+        ("/suno/unheard-of", Family.SUNO, True),
+        ("/suno/query/task", Family.SUNO, True),
+        ("/dashscope/api/v1/unheard/of", Family.DASHSCOPE, True),
+        ("/doubao/unheard-of", Family.SEEDANCE, True),
+        ("/openai/v1/unheard-of", Family.OPENAI, False),
+        ("/anthropic/v1/unheard-of", Family.ANTHROPIC, False),
+        ("/gemini/v1beta/unheard-of", Family.GEMINI, False),
+        ("/v1/unheard-of", None, False),
+    ],
+)
+def test_an_unlisted_post_of_a_family_of_tasks_is_taken_for_a_create(
+    path: str, family: Family | None, paid: bool, method: str
+) -> None:
+    """Where all that is posted makes a paid task, what is new does too; any other method asks or ends."""
+    route = RouteTable(seedance=True).match(method, path)
+    if route.origin is Origin.ASSUMED:  # no row names it
+        creates = paid and method.upper() == "POST"
+        assert (route.family, route.operation) == (family, Operation.CREATE if creates else Operation.OTHER)
+        assert ("taken for a paid create" in route.note) is creates
+        assert (route.query, route.tasks) == (None, None)
+    else:
+        assert (path, method) == ("/suno/query/task", "GET")
+
+
+def test_seedance_is_not_known_unless_it_is_asked_for() -> None:
+    """Its unlisted paths are nobody's then."""
+    route = RouteTable().match("POST", "/doubao/unheard-of")
+    assert (route.family, route.operation) == (None, Operation.OTHER)
+
+
+def test_a_remix_of_a_video_is_a_paid_create() -> None:
+    """It makes a task like the video's own, which is asked for in the same place; a GET of it is nothing known."""
+    table = RouteTable()
+    remix, video = (table.match("POST", f"/openai/v1/videos{it}") for it in ("/v1/remix", ""))
+    assert remix.name == "POST /openai/v1/videos/{video_id}/remix"
+    assert remix.operation is Operation.CREATE
+    assert (remix.query, remix.tasks) == (video.query, video.tasks)
+    assert remix.origin is Origin.ASSUMED
+    assert remix.name in CREATES
+    assert table.match("GET", "/openai/v1/videos/v1/remix").operation is Operation.OTHER
+
+
+def test_creates_of_which_there_can_be_one_are_creates_whose_tasks_can_be_asked_for() -> None:
+    """Two of Suno's, each with the one code that names the task there is."""
+    assert EXISTING == {"POST /suno/generate-cover": "400", "POST /suno/wav-generate": "409"}
+    assert all(CREATES[it].query is not None for it in EXISTING)
+
+
+@pytest.mark.parametrize(
+    ("url", "gateway"),
+    [
+        ("https://gw.example", "https://gw.example"),
+        ("https://gw.example/", "https://gw.example"),
+        ("https://gw.example/openai/v1", "https://gw.example"),
+        ("https://gw.example:8443/p/openai/v1/", "https://gw.example:8443/p"),
+        ("http://127.0.0.1:8080/a/b", "http://127.0.0.1:8080/a/b"),
+    ],
+)
+def test_where_a_gateway_is(url: str, gateway: str) -> None:
+    """Its URL without the contract's own path, behind whatever proxy."""
+    assert Router(urls=[url]).gateway(url) == gateway
 
 
 def test_hosts_that_are_ours() -> None:

@@ -253,7 +253,7 @@ STORIES = [
     Story(
         "a wait for a task that fails",
         (video("failed"),),
-        ("task failed", "wait over"),
+        ("task failed", "task state", "wait over"),
         ("task_failed",) * 2,
         WAITED,
         asks=(None,),

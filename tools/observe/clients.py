@@ -34,7 +34,7 @@ class SyncCaller(Protocol):
     """Makes calls, one after the other."""
 
     def call(self, wish: Wish, /) -> None:
-        """Make one call and read what it asks for; raises what the client raises."""
+        """Make one call, read what it asks for, wait for its task where it says so; raises what the client raises."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -62,6 +62,8 @@ class HttpxCaller:
             for number, _ in enumerate(answer.iter_lines()):
                 if wish.reading == "leave" and number > 1:
                     return
+            if wish.wait is not None:
+                ours.wait_for_task(client, answer, deadline=wish.wait)
 
     def close(self) -> None:
         """Close every client."""
@@ -89,6 +91,8 @@ class RequestsCaller:
             for number, _ in enumerate(answer.iter_lines() if streamed else ()):
                 if wish.reading == "leave" and number > 1:
                     return
+            if wish.wait is not None:
+                anyint_resilience_requests.wait_for_task(session, answer, deadline=wish.wait)
 
     def close(self) -> None:
         """Close every session."""
@@ -137,3 +141,5 @@ class AiohttpCaller:
                     number += 1
                     if wish.reading == "leave" and number > 2:
                         return
+                if wish.wait is not None:
+                    await anyint_resilience_aiohttp.wait_for_task(session, answer, deadline=wish.wait)

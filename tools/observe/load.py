@@ -10,8 +10,9 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,15 +21,23 @@ from mix import PHASES, Phase, Wish, wishes
 
 from anyint_resilience import Policy, Resilience
 
-__all__ = ["KEYS", "Done", "accounts", "drive"]
+__all__ = ["KEYS", "Done", "accounts", "drive", "hurried"]
 
 KEYS = {"shop": "key-of-the-shop", "blog": "key-of-the-blog"}
 WORKERS = 5  # on each client
 PAUSE = 0.03  # seconds between the calls of a worker, at most
+TICK = 0.05  # seconds in which a task grows older by AGE seconds: ten, and it is done
+AGE = 10.0
 
 
 class BrokenStore:
     """A store that is down."""
+
+    owner = "observed"
+
+    def gone(self, owner: str) -> bool:
+        """Nobody is: it is never asked about another process."""
+        return False
 
     def update(self, key: str, step: Any, ttl: float) -> Any:
         """Fail."""
@@ -66,6 +75,24 @@ def accounts(url: str, **telemetry: Any) -> dict[str, Resilience]:
     made["revoked"] = Resilience(api_key="key-of-last-year", **common)
     made["store down"] = Resilience(api_key=KEYS["shop"], store=BrokenStore(), **common)
     return made
+
+
+@contextmanager
+def hurried(advance: Callable[[float], object]) -> Generator[None]:
+    """Let tasks come to their end at once while the block runs; ``advance`` moves the clock they live by."""
+    over = threading.Event()
+
+    def hurry() -> None:
+        while not over.wait(TICK):
+            advance(AGE)
+
+    thread = threading.Thread(target=hurry, name="hurry")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def drive(url: str, known: Mapping[str, Resilience], seconds: float, say: Callable[[str], object]) -> Done:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from anyint_resilience.emulator import FAULT_HEADER, Fault
+from anyint_resilience.emulator import FAULT_HEADER, TASK_HEADER, Fault
 
 __all__ = ["KINDS", "PHASES", "Made", "Phase", "Wish", "chat", "prepared", "video", "wishes"]
 
@@ -29,6 +29,8 @@ class Wish:
     times: int = 1
     deadline: float | None = None
     patience: float | None = None  # cancelled from outside after so many seconds, where the client can be
+    wait: float | None = None  # its task is waited for, so many seconds at most; None: nobody waits
+    keyed: bool = False  # with an Idempotency-Key of its own
 
     @property
     def method(self) -> str:
@@ -58,9 +60,9 @@ def _gemini(kind: str, *faults: Fault) -> Made:
     return Wish(kind=kind, path="/gemini/v1beta/models/gemini-3-pro:generateContent", body=body), faults
 
 
-def _song(kind: str, *faults: Fault) -> Made:
+def _song(kind: str, *faults: Fault, **more: Any) -> Made:
     body = {"model": "V5", "prompt": "rain", "callBackUrl": "https://example.com/hook"}
-    return Wish(kind=kind, path="/suno/generate", body=body), faults
+    return Wish(kind=kind, path="/suno/generate", body=body, **more), faults
 
 
 def video(kind: str, *faults: Fault, **more: Any) -> Made:
@@ -75,6 +77,7 @@ _LOST: Final = Fault(reset="before_headers", process=True)
 _NO_QUOTA: Final = Fault.error(429, code="insufficient_quota")
 _SLOW: Final = Fault(delay_headers=1.0)
 _STAINLESS: Final = "x-stainless-retry-count"
+_WAIT: Final = 0.5  # seconds: tasks are done before, and those that are stuck are given up then
 
 
 def _throttled(seconds: float) -> Fault:
@@ -110,6 +113,11 @@ KINDS: Final[dict[str, Callable[[], Made]]] = {
     "lost create": lambda: video("lost create", _LOST, times=2),
     "nested layer": lambda: chat("nested layer", _BUSY, headers={_STAINLESS: "2"}),
     "silent layer": lambda: chat("silent layer", *(_BUSY,) * 6, times=2),
+    "same key": lambda: video("same key", keyed=True, times=2),
+    "video done": lambda: video("video done", wait=_WAIT),
+    "video failed": lambda: video("video failed", headers={TASK_HEADER: "failed"}, wait=_WAIT),
+    "video stuck": lambda: video("video stuck", headers={TASK_HEADER: "stuck"}, wait=_WAIT),
+    "song done": lambda: _song("song done", wait=_WAIT),
     "store down": lambda: video("store down", account="store down"),
     "late": lambda: chat("late", _SLOW, deadline=0.3),
     "cancelled": lambda: chat("cancelled", _SLOW, patience=0.3),
@@ -139,6 +147,11 @@ _GOOD: Final = {
 }
 _RARE: Final = (
     "lost create",
+    "same key",
+    "video done",
+    "video failed",
+    "video stuck",
+    "song done",
     "nested layer",
     "silent layer",
     "store down",
@@ -153,7 +166,7 @@ _RARE: Final = (
     "late",
     "cancelled",
 )
-"""Comes once on each worker in each phase, whatever chance says."""
+"""Comes once on each worker in each phase, as far as its time goes, whatever chance says."""
 
 PHASES: Final = (
     Phase(name="calm", share=0.25, seconds=0.08, wrong={"429 once": 3, "503 once": 2, "reset once": 1}),
@@ -167,7 +180,15 @@ PHASES: Final = (
         name="outage",
         share=0.25,
         seconds=0.25,
-        wrong={"503 once": 45, "503 lasts": 40, "500": 15, "reset once": 25, "reset lasts": 12, "stream cut": 12},
+        wrong={
+            "503 once": 45,
+            "503 lasts": 40,
+            "500": 15,
+            "reset once": 25,
+            "reset lasts": 12,
+            "stream cut": 12,
+            "video stuck": 9,
+        },
     ),
     Phase(name="recovering", share=0.25, seconds=0.1, wrong={"429 once": 8, "503 once": 6, "wrong key": 3}),
 )
@@ -181,7 +202,7 @@ def wishes(phase: Phase, worker: str, chance: random.Random) -> Iterator[Wish]:
     number = 0
     while True:
         number += 1
-        turn = rare.pop() if rare and number % 6 == 0 else None
+        turn = rare.pop() if rare and number % 4 == 0 else None
         kind = turn or chance.choices(list(weights), list(weights.values()))[0]
         yield prepared(*KINDS[kind](), phase, f"{worker}-{phase.name}-{number}", chance)
 
@@ -193,5 +214,7 @@ def prepared(wish: Wish, faults: tuple[Fault, ...], phase: Phase, name: str, cha
     listed = [it.to_json() for it in (*late, *(usual,) * 3)]
     listed[0].setdefault("headers", []).append(["x-observed-call", name])  # the emulator counts by the header's text
     headers = {**wish.headers, FAULT_HEADER: json.dumps(listed)}
+    if wish.keyed:
+        headers["Idempotency-Key"] = name
     body = None if wish.body is None else {**wish.body, "metadata": {"call": name}}
     return replace(wish, headers=headers, body=body)

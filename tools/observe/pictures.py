@@ -37,6 +37,7 @@ NAMED = {
     "error": "#7A1F00",
     "unknown": "#CC79A7",
     "held_back": "#5E3C99",
+    "replayed": "#0072B2",
     "late": "#E69F00",
     "cancelled": "#888888",
     "abandoned": "#C4C4C4",

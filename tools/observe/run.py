@@ -21,7 +21,7 @@ from typing import Any
 
 import findings
 import show
-from load import KEYS, accounts, drive
+from load import KEYS, accounts, drive, hurried
 from pictures import draw_panels, draw_waterfall
 from programs import ROOT, Problem, check_rules, find
 from queries import label_queries, of_dashboard, of_rules
@@ -60,7 +60,8 @@ def observe(console: Console, programs: dict[str, str], wish: argparse.Namespace
         console.print(f"emulator {emulator.url}, metrics http://127.0.0.1:{port}/metrics, Prometheus {prometheus.url}")
         known = accounts(emulator.url, meter_provider=meters, spans="off")
         began = time.time()
-        done = drive(emulator.url, known, wish.seconds, lambda name: console.print(f"load: {name}"))
+        with hurried(emulator.clock.advance):
+            done = drive(emulator.url, known, wish.seconds, lambda name: console.print(f"load: {name}"))
         traces = record(emulator.url)
         time.sleep(SETTLE)
         rules = prometheus.rules()
