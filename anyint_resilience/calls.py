@@ -251,7 +251,7 @@ class Call:
         trace = {} if ids is None else {"trace_id": ids[0], "span_id": ids[1]}
         with suppress(ValueError):  # a request id that no handle takes is no reason to lose the task
             named = {"task_id": task_id, "request_id": id_of(request_id), "key_id": self.key_id()}
-            self.task = TaskHandle(**{**facts, **trace, **named})
+            self.task = TaskHandle.from_dict({**facts, **trace, **named})
 
     def key_id(self) -> str | None:
         """Return what stands for the key that the call went out with, None where there was none."""
