@@ -5,9 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,14 +14,12 @@ from weakref import ref
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import rewind_body
-from urllib3 import HTTPResponse, Retry, Timeout
+from urllib3 import HTTPResponse, Retry
 
 from anyint_resilience import Resilience
 from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
-from anyint_resilience.credentials import HeaderEdit
-from anyint_resilience.driven import NOT_ASKED, OF_LENGTH
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.replay import Head
@@ -34,6 +30,7 @@ from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek, replay_of, watched
 from ._faults import fault_of
+from ._others import answering, asking, bounded, edited, holding
 
 if TYPE_CHECKING:
     from . import ResilientAdapter
@@ -45,16 +42,6 @@ _NONE = (None, None)
 _NO_RETRY = frozenset((None, 0))  # False is 0
 OTHERS = frozenset(("x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
 """Headers that take a request off the lane on which only ``Authorization`` is looked at."""
-
-
-class _Whole(io.BytesIO):
-    """A body that is closed once it was read, like a connection's: urllib3 streams until then."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        found = super().read(size)
-        if not found or size is None or size < 0:
-            self.close()
-        return found
 
 
 class Parcel:
@@ -184,22 +171,21 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             rewind_body(parcel.request)
         if effect.edit is None and effect.remaining is None and effect.body is None and effect.ask is None:
             return parcel
-        request = parcel.request if effect.edit is None else _edited(parcel.request, effect.edit)
+        request = parcel.request if effect.edit is None else edited(parcel.request, effect.edit)
         if effect.ask is not None:
-            request = _asking(request, effect.ask.target)
+            request = asking(request, effect.ask.target)
         elif effect.body is not None:
-            request = _holding(request, effect.body)
+            request = holding(request, effect.body)
         options = parcel.options
         if effect.remaining is not None:
-            options = {**options, "timeout": _bounded(options.get("timeout"), max(0.001, effect.remaining))}
+            options = {**options, "timeout": bounded(options.get("timeout"), max(0.001, effect.remaining))}
         made = Parcel(parcel.adapter, request, options)
         made.original = parcel.original
         return made
 
     def made(self, parcel: Parcel, answer: Answer) -> requests.Response:
         """Return an answer given before as a response, unread."""
-        raw = HTTPResponse(_Whole(answer.body), dict(answer.headers), answer.status, preload_content=False)
-        return HTTPAdapter.build_response(self.owner, parcel.original, raw)
+        return HTTPAdapter.build_response(self.owner, parcel.original, answering(answer))
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
@@ -277,49 +263,3 @@ def alone(adapter: BaseAdapter) -> BaseAdapter:
 
 def _bytes(text: Any) -> bytes:
     return text if isinstance(text, bytes) else str(text).encode("latin-1", "replace")
-
-
-def _edited(request: requests.PreparedRequest, edit: HeaderEdit) -> requests.PreparedRequest:
-    made = copy(request)  # whatever else is on it, for the adapter below
-    made.headers = request.headers.copy()
-    for name in edit.remove:
-        made.headers.pop(name.decode("ascii"), None)
-    for name, value in edit.add:
-        made.headers[name.decode("ascii")] = value.decode("latin-1")
-    return made
-
-
-def _asking(request: requests.PreparedRequest, target: bytes) -> requests.PreparedRequest:
-    """Return a GET to the same server, with the headers that are not of a body."""
-    made = copy(request)
-    parts = urlsplit(request.url or "")
-    made.method, made.url = "GET", f"{parts.scheme}://{parts.netloc}{target.decode('ascii')}"
-    made.headers = request.headers.copy()
-    for name in NOT_ASKED:
-        made.headers.pop(name, None)
-    made.body = None
-    return made
-
-
-def _holding(request: requests.PreparedRequest, body: bytes) -> requests.PreparedRequest:
-    """Return a request with another body."""
-    made = copy(request)
-    made.headers = request.headers.copy()
-    for name in OF_LENGTH:
-        made.headers.pop(name, None)
-    made.headers["Content-Length"] = str(len(body))
-    made.body = body
-    return made
-
-
-def _bounded(timeout: Any, left: float) -> Any:
-    """Return a time-out of requests that is no longer than ``left``; what is none stays, for requests to say."""
-    if timeout is None:
-        return left
-    if isinstance(timeout, Timeout):
-        made = timeout.clone()
-        made.total = left if not isinstance(made.total, (int, float)) else min(left, made.total)
-        return made
-    if isinstance(timeout, tuple):
-        return tuple(_bounded(part, left) for part in timeout)
-    return min(left, timeout) if isinstance(timeout, (int, float)) else timeout

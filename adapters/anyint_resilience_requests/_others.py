@@ -1,0 +1,82 @@
+"""Requests like another one, and answers that never were on a wire.
+
+Must not decide anything.
+"""
+
+from __future__ import annotations
+
+import io
+from copy import copy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3 import HTTPResponse, Timeout
+
+from anyint_resilience.credentials import HeaderEdit
+from anyint_resilience.driven import NOT_ASKED, OF_LENGTH
+from anyint_resilience.effects import Answer
+
+__all__ = ["answering", "asking", "bounded", "edited", "holding"]
+
+
+class _Whole(io.BytesIO):
+    """A body that is closed once it was read, like a connection's: urllib3 streams until then."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        if not found or size is None or size < 0:
+            self.close()
+        return found
+
+
+def answering(answer: Answer) -> HTTPResponse:
+    """Return what urllib3 would have made of an answer, had it just come."""
+    return HTTPResponse(_Whole(answer.body), dict(answer.headers), answer.status, preload_content=False)
+
+
+def edited(request: requests.PreparedRequest, edit: HeaderEdit) -> requests.PreparedRequest:
+    """Return a request with its own headers."""
+    made = copy(request)  # whatever else is on it, for the adapter below
+    made.headers = request.headers.copy()
+    for name in edit.remove:
+        made.headers.pop(name.decode("ascii"), None)
+    for name, value in edit.add:
+        made.headers[name.decode("ascii")] = value.decode("latin-1")
+    return made
+
+
+def asking(request: requests.PreparedRequest, target: bytes) -> requests.PreparedRequest:
+    """Return a GET to the same server, with the headers that are not of a body."""
+    made = copy(request)
+    parts = urlsplit(request.url or "")
+    made.method, made.url = "GET", f"{parts.scheme}://{parts.netloc}{target.decode('ascii')}"
+    made.headers = request.headers.copy()
+    for name in NOT_ASKED:
+        made.headers.pop(name, None)
+    made.body = None
+    return made
+
+
+def holding(request: requests.PreparedRequest, body: bytes) -> requests.PreparedRequest:
+    """Return a request with another body."""
+    made = copy(request)
+    made.headers = request.headers.copy()
+    for name in OF_LENGTH:
+        made.headers.pop(name, None)
+    made.headers["Content-Length"] = str(len(body))
+    made.body = body
+    return made
+
+
+def bounded(timeout: Any, left: float) -> Any:
+    """Return a time-out of requests that is no longer than ``left``; what is none stays, for requests to say."""
+    if timeout is None:
+        return left
+    if isinstance(timeout, Timeout):
+        made = timeout.clone()
+        made.total = left if not isinstance(made.total, (int, float)) else min(left, made.total)
+        return made
+    if isinstance(timeout, tuple):
+        return tuple(bounded(part, left) for part in timeout)
+    return min(left, timeout) if isinstance(timeout, (int, float)) else timeout
