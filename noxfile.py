@@ -67,11 +67,12 @@ def _group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
-def _pytest(session: nox.Session, *args: str) -> None:
+def _pytest(session: nox.Session, *args: str, brief: bool = False) -> None:
     workers = str(min(4, (os.cpu_count() or 1) + 1))  # one more than can run at once: many tests wait for time-outs
     # One hash seed for all workers: they must collect the same tests, also where a set is a test's parameter.
     parallel = ("-n", workers, "--dist", "worksteal")
-    session.run("python", "-m", "pytest", *parallel, *args, env={**ENV, "PYTHONHASHSEED": "0"})
+    env = {**ENV, "PYTHONHASHSEED": "0", "ANYINT_TESTS": "brief" if brief else "all"}
+    session.run("python", "-m", "pytest", *parallel, *args, env=env)
 
 
 @nox.session(python=ONE)
@@ -102,12 +103,13 @@ def layers(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, on each Python found. ``nox -s tests -- -k word`` hands arguments to pytest.
 
-    Without ``-s`` one Python is left out, where the session ``wheel`` runs the same tests.
+    Without ``-s`` one Python is left out, where the session ``wheel`` runs the same tests, and more of them: what only
+    another repetition or a second event loop would show is left to that one (``tests/brief.py``).
     """
     if not FOUND:
         session.error(f"none of Python {', '.join(PYTHONS)} was found")
     session.install("-e", ".[all]", *_group("test"), env=ENV)
-    _pytest(session, *session.posargs)
+    _pytest(session, *session.posargs, brief=session.python != ONE and not session.posargs)
 
 
 SDKS = {

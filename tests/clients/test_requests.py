@@ -27,7 +27,7 @@ from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.policy.model import FaultKind
 from anyint_resilience_requests import DeadlineExceeded, ResilientAdapter, wrap
 from anyint_resilience_requests._faults import fault_of
-from anyint_resilience_requests._surface import _bounded
+from anyint_resilience_requests._others import bounded
 from tests.conformance.surfaces import Waits
 
 CHAT, VIDEOS, MODELS = "/openai/v1/chat/completions", "/openai/v1/videos", "/openai/v1/models"
@@ -467,12 +467,12 @@ def test_a_request_prepared_by_hand_and_not_wholly_is_requests_own_affair(sessio
 )
 def test_a_deadline_bounds_every_form_of_timeout(timeout: Any, left: float, bounded: Any) -> None:
     """Seconds, pairs and none are cut to what is left; nonsense stays, for requests to name."""
-    assert _bounded(timeout, left) == bounded
+    assert bounded(timeout, left) == bounded
 
 
 def test_a_deadline_bounds_urllib3s_own_timeout() -> None:
     """Its total is cut, its parts stay."""
-    made = _bounded(urllib3.Timeout(connect=1, read=9), 2.0)
+    made = bounded(urllib3.Timeout(connect=1, read=9), 2.0)
     assert (made.total, made._connect, made._read) == (2.0, 1, 9)
 
 

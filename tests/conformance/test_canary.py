@@ -14,6 +14,7 @@ from opentelemetry import baggage, context
 
 from anyint_resilience import DeadlineExceeded, Policy, Resilience, drive
 from anyint_resilience.emulator import Emulator, Fault
+from tests.brief import one_each
 from tests.conformance.canary import leaks_in, listening, mark
 from tests.conformance.plants import CASES, CHAT, ECHO, KEY, LOST, PROMPT, QUERY, SIGNED, VIDEO, Leaky, refuses, says
 from tests.conformance.scenario import Ask
@@ -33,7 +34,7 @@ def gateway() -> Iterator[Emulator]:
     assert running.internal_errors == []
 
 
-@every_surface
+@surfaces(one_each)
 @every_case
 def test_nothing_that_is_planted_is_emitted(surface: Surface, name: str, emu: Emulator) -> None:
     """Whatever goes well or wrong, no span, metric, log, warning, event, report, repr or exception says a secret."""

@@ -12,6 +12,7 @@ import pytest
 from anyint_resilience import Cause, TaskFailed, TaskHandle, TaskTimeout, TaskUpdate
 from anyint_resilience.emulator import TURNS, Emulator
 from anyint_resilience.exceptions import TaskError
+from tests.brief import BRIEF, one_each
 from tests.conformance.lives import (
     FAMILIES,
     ROUTES,
@@ -100,14 +101,15 @@ class Life(NamedTuple):
         return pytest.param(self, id=name, marks=self.surface.param().marks)
 
 
-ALL = [Life(route, outcome, EVERY[0]) for route in ROUTES for outcome in TURNS]
+ALL = [Life(route, outcome, EVERY[0]) for route in (FAMILIES.values() if BRIEF else ROUTES) for outcome in TURNS]
+OTHERS = [surface for surface in EVERY[1:] if one_each(surface)]
 COVERING = [
-    *(Life(route, outcome, surface) for surface in EVERY[1:] for route in FAMILIES.values() for outcome in TURNS),
-    *(Life(route, "success", surface) for surface in EVERY[1:] for route in ROUTES if route not in FAMILIES.values()),
+    *(Life(route, outcome, surface) for surface in OTHERS for route in FAMILIES.values() for outcome in TURNS),
+    *(Life(route, "success", surface) for surface in OTHERS for route in ROUTES if route not in FAMILIES.values()),
 ]
 RESUMED = [
     Life(r, outcome, surface)
-    for surface in EVERY
+    for surface in (EVERY[0], *OTHERS)
     for r in (ROUTES if surface == EVERY[0] else FAMILIES.values())
     for outcome in (("success", "failed", "stuck") if r in FAMILIES.values() else ("success",))
 ]
