@@ -455,7 +455,7 @@ def test_a_request_prepared_by_hand_and_not_wholly_is_requests_own_affair(sessio
 
 
 @pytest.mark.parametrize(
-    ("timeout", "left", "bounded"),
+    ("timeout", "left", "wanted"),
     [
         (None, 2.0, 2.0),
         (5, 2.0, 2.0),
@@ -465,9 +465,9 @@ def test_a_request_prepared_by_hand_and_not_wholly_is_requests_own_affair(sessio
         ("soon", 2.0, "soon"),
     ],
 )
-def test_a_deadline_bounds_every_form_of_timeout(timeout: Any, left: float, bounded: Any) -> None:
+def test_a_deadline_bounds_every_form_of_timeout(timeout: Any, left: float, wanted: Any) -> None:
     """Seconds, pairs and none are cut to what is left; nonsense stays, for requests to name."""
-    assert bounded(timeout, left) == bounded
+    assert bounded(timeout, left) == wanted
 
 
 def test_a_deadline_bounds_urllib3s_own_timeout() -> None:
