@@ -28,6 +28,7 @@ class Judge:
         self.entries = {it[1]: (it[2], it[3]) for it in found if it[0] == "entry"}
         self.repeated = {it[1]: (it[2], it[3]) for it in found if it[0] == "repeated"}
         self.told = {it[1]: (it[2], it[3]) for it in words if it[0] == "told"}
+        self.tried = {it[1] for it in words if it[0] == "tried" and it[2] == "unknown"}
         begun = [it[1] for it in words if it[0] == "begin"]
         self.out = begun[-1] if begun and words[-1][0] != "told" and not self._over(begun[-1]) else None
         self.problems: list[str] = []
@@ -74,7 +75,7 @@ class Judge:
         """Compare with what the application was told, and with what was on the disk before the end."""
         word, ident = self.told.get(it.serial, ("", None))
         twin, twins = self.twins.get(it.serial, ("", None))
-        open_ended = FAULTS[it.fault].open or twin == "unknown"
+        open_ended = FAULTS[it.fault].open or twin == "unknown" or it.serial in self.tried
         if twin == "ok" and (fate != "committed" or twins not in tasks):
             return [f"another process was told that it made {twins}"]
         if word == "ok" and (fate != "committed" or ident not in tasks):

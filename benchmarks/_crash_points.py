@@ -118,6 +118,7 @@ class _Connecting:
     """The module sqlite3, as far as a store's file is opened with it; its connections pass points."""
 
     Error = sqlite3.Error
+    OperationalError = sqlite3.OperationalError
 
     def __init__(self, points: Points) -> None:
         class Connection(sqlite3.Connection):

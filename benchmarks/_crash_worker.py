@@ -108,8 +108,11 @@ def story_of(seed: int, number: int, run: str) -> Story:
 class Side:
     """A wrapped client of one library: creates and waits, whether blocking or on a loop."""
 
-    def __init__(self, story: Story, url: str, store: str, patience: float = 20.0) -> None:
+    def __init__(
+        self, story: Story, url: str, store: str, patience: float = 20.0, note: Note = lambda *words: None
+    ) -> None:
         self.patience = patience
+        self.note = note
         self.library, _, mode = story.client.partition("-")
         self.awaits = bool(mode) or self.library == "aiohttp"
         self.url, self.story = url, story
@@ -181,6 +184,7 @@ class Side:
             except Exception as error:
                 known = report(error)
                 told = type(error).__name__ if not isinstance(error, OutcomeUnknown) else "unknown", None
+                self.note("tried", it.serial, told[0])  # a machine may be too slow for the client's patience
                 continue
             if status < 300:
                 return "ok", None if known is None else known.task
@@ -196,7 +200,7 @@ def work(story: Story, url: str, store: str, note: Note, points: _crash_points.P
     """Make all creates of a story, then wait for what they made; ``at_gateway``: the kill that the first one orders."""
     now = [-1]
     points.install(_listener(note, lambda: now[0]))
-    side = Side(story, url, store, PATIENCE)
+    side = Side(story, url, store, PATIENCE, note)
     handles: list[Any] = []
 
     async def all_of_it(side: Side) -> None:
