@@ -132,7 +132,7 @@ class World:
 
     def call_back(self, handle: TaskHandle) -> None:
         """Have the gateway's callback arrive when the task ends."""
-        self.loop.call_at(self.ends[handle.task_id], self.anyint.ledger.wake, handle.task_id)
+        self.loop.call_at(self.ends[handle.task_id], self.anyint.ledger.news.ring, handle.task_id)
 
 
 def run(work: Callable[[JumpingLoop], Any]) -> Any:
