@@ -52,6 +52,7 @@ def serve(anyint: Resilience, handle: Callable[[str], object]) -> Iterator[str]:
             await over.wait()
         finally:
             await runner.cleanup()
+            await asyncio.sleep(0)  # what was closed is closed in the loop's next turn
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
