@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .calls import Call
-from .contract.matching import RouteTable
 from .contract.reconcile import EXISTING, MARKS
 from .contract.tasks import NOT_YET
 from .contract.words import Cause, Certainty, Operation
@@ -23,7 +21,8 @@ from .policy.reading import read_response
 from .router import Plan
 from .tasks.answers import given
 from .tasks.entries import Verdict
-from .tasks.handle import TaskHandle
+from .tasks.handle import read_handle
+from .tasks.updates import every_route
 
 __all__ = ["entered", "reconciled"]
 
@@ -64,7 +63,7 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
             pause = min(2 * pause, _LONGEST_PAUSE)
             continue
         if verdict.kind == "mismatch":
-            call.task = _handle_of(verdict.task)
+            call.task = read_handle(verdict.task)
             why = "not sent: its Idempotency-Key belongs to a create with another body"
             return _held_back(call, why, MISMATCH, Certainty.COMMITTED)
         given: Result[Any] | None = yield from _given(call, verdict)
@@ -97,7 +96,7 @@ def _held_back(call: Call, why: str, said: str = REFUSED, certainty: Certainty =
 
 def _given(call: Call, verdict: Verdict) -> Generator[Any, Any, Result[Any] | None]:
     """Give what the same create was answered; None if its task is over, so that the same may be meant anew."""
-    handle = _handle_of(verdict.task)
+    handle = read_handle(verdict.task)
     call.task = handle
     if verdict.kind == "replay" and verdict.answer is not None:
         return (yield from _replayed(call, verdict.answer))
@@ -204,7 +203,7 @@ def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, An
 def _ask(call: Call, path: bytes) -> Generator[Any, Any, _Asked]:
     """Send a query to the gateway of a create, once; what became of the create stays as it was known."""
     mount, number = call.paper.mount, len(call.attempts) + 1
-    route = _table().match("GET", path.partition(b"?")[0].decode("latin-1"))
+    route = every_route().match("GET", path.partition(b"?")[0].decode("latin-1"))
     fate, own = call.certainty, (call.seen, call.answer, call.whole)
     began = call.begin()
     call.certainty = fate
@@ -220,11 +219,6 @@ def _ask(call: Call, path: bytes) -> Generator[Any, Any, _Asked]:
     if outcome.response is not None and outcome.error is not None:
         yield Discard(outcome.response)
     return _Asked(outcome, decision, seen)
-
-
-@lru_cache(maxsize=1)
-def _table() -> RouteTable:
-    return RouteTable(seedance=True)
 
 
 def _dropped(asked: _Asked) -> Generator[Any, Any, None]:
@@ -267,10 +261,3 @@ def _note_found(call: Call, mark: str, found: _Asked) -> Generator[Any, Any, Non
     if call.task is not None:
         task = call.task.as_dict()
         yield StateCall(call.ledger.key(call.intent), call.ledger.was_found(mark, task), call.ledger.window)
-
-
-def _handle_of(task: Mapping[str, Any] | None) -> TaskHandle | None:
-    try:
-        return None if task is None else TaskHandle.from_dict(task)
-    except ValueError:  # a store holds what somebody else wrote
-        return None

@@ -48,15 +48,24 @@ def _paid(call: Call, intent: str) -> Flow[R]:
         yield StateCall(key, call.settling(), ledger.window)
     except NotRecorded:
         raise
-    except Exception:
-        yield StateCall(key, call.settling(), ledger.window)
-        raise
-    except BaseException:  # Ctrl-C, a cancellation, the garbage collector: perhaps in the middle of the store's work
-        if call.certainty is Certainty.COMMITTED:
-            call.certainty = Certainty.UNKNOWN  # to the caller, who never got the answer
-        ledger.later(key, call.settling())
+    except BaseException as stop:
+        yield from _stopped(call, key, stop)
         raise
     return result
+
+
+def _stopped(call: Call, key: str, stop: BaseException) -> Generator[StateCall, Any, None]:
+    """Settle a create that something from outside has ended: at once, so that other processes know, if that can be."""
+    ledger = call.ledger
+    if not isinstance(stop, Exception) and call.certainty is Certainty.COMMITTED:
+        call.certainty = Certainty.UNKNOWN  # to the caller, who never got the answer
+    if isinstance(stop, GeneratorExit):  # perhaps the garbage collector, in the middle of the store's own work
+        ledger.later(key, call.settling())
+        return
+    try:
+        yield StateCall(key, call.settling(), ledger.window)
+    except BaseException:  # Ctrl-C once more
+        ledger.later(key, call.settling())
 
 
 def _once(call: Call) -> Flow[R]:

@@ -16,7 +16,7 @@ from ..contract.routes import ROUTES, SEEDANCE_ROUTES, Route
 from ..contract.words import Family
 from ..policy.echoes import task_id_of
 
-__all__ = ["CREATES", "TaskHandle"]
+__all__ = ["CREATES", "TaskHandle", "read_handle"]
 
 CREATES: Final[dict[str, Route]] = {
     route.name: route for route in (*ROUTES, *SEEDANCE_ROUTES) if route.query is not None and route.tasks is not None
@@ -122,6 +122,14 @@ class TaskHandle:
         if document is _NOT_JSON:  # raised out here: the decoder's own error, even as a context, would carry the text
             raise ValueError("invalid TaskHandle: it is not JSON")
         return cls.from_dict(document)
+
+
+def read_handle(document: object) -> TaskHandle | None:
+    """Return the handle that a store holds, None for what is none: of a route without a query, or somebody else's."""
+    try:
+        return TaskHandle.from_dict(document)
+    except ValueError:
+        return None
 
 
 def _problems(known: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from ..contract.words import Certainty
 from ..stores.protocol import State, Step, Store
 from .callbacks import Callback, parse_callback
 from .entries import Verdict, begin, creates_of, fate_of, finish, forget, resolve, settle
-from .handle import TaskHandle
+from .handle import TaskHandle, read_handle
 from .marks import mark_of
 from .news import News, note_phase
 
@@ -224,7 +224,7 @@ class Ledger:
             creates = creates_of(held, now)
             facts = [it["facts"] for it in reversed(creates)]
             routes, times = (it.get("route") for it in facts), (it.get("created_at") for it in facts)
-            handles = (_handle(it["task"]) for it in creates if it["task"] is not None)
+            handles = (read_handle(it["task"]) for it in creates if it["task"] is not None)
             yield Entry(
                 intent=key[len(_PREFIX) :],
                 fate=fate_of(held, now, window=self.window, gone=gone),
@@ -284,15 +284,8 @@ def _holds_back(verdict: object) -> bool:
     return isinstance(verdict, Verdict) and verdict.kind != "go"
 
 
-def _handle(document: object) -> TaskHandle | None:
-    try:
-        return TaskHandle.from_dict(document)
-    except ValueError:  # made by a route without a query, or written by somebody else
-        return None
-
-
 def _made(facts: Mapping[str, Any], *, task_id: str) -> Mapping[str, Any] | None:
-    handle = _handle({**facts, "task_id": task_id})
+    handle = read_handle({**facts, "task_id": task_id})
     return None if handle is None else handle.as_dict()
 
 

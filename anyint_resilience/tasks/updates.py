@@ -18,7 +18,7 @@ from ..policy.model import Decision, HeaderPairs, Observation
 from ..policy.reading import read_response
 from .handle import CREATES, TaskHandle
 
-__all__ = ["MAX_DOCUMENT", "Phase", "TaskUpdate", "query_route", "read_task", "states_of"]
+__all__ = ["MAX_DOCUMENT", "Phase", "TaskUpdate", "every_route", "query_route", "read_task", "states_of"]
 
 MAX_DOCUMENT: Final = 16 * 1024 * 1024
 """Bytes of the answer to a query that are read; a longer one ends the wait with ``QueryRefused``."""
@@ -72,13 +72,14 @@ class TaskUpdate:
 
 
 @lru_cache(maxsize=1)
-def _table() -> RouteTable:
+def every_route() -> RouteTable:
+    """Return the table of all rows, the opt-in ones too."""
     return RouteTable(seedance=True)  # made when it is first needed: it costs every program at import
 
 
 def query_route(handle: TaskHandle) -> Route:
     """Return the row that asks for a task."""
-    return _table().match("GET", handle.path.partition("?")[0])
+    return every_route().match("GET", handle.path.partition("?")[0])
 
 
 def states_of(handle: TaskHandle) -> TaskStates:
