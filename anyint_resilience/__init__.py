@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from .callreport import CallReport
+from .callreport import CallReport, FallbackUsed
 from .config import Resilience
 from .contract.words import Cause, Certainty
 from .exceptions import (
+    CircuitOpen,
     DeadlineExceeded,
+    GateClosed,
     NotRecorded,
     OutcomeUnknown,
     QueryRefused,
@@ -15,6 +17,8 @@ from .exceptions import (
     TaskFailed,
     TaskTimeout,
 )
+from .guards.settings import Guards
+from .policy.fallback import Fallback
 from .policy.model import Action, Decision
 from .policy.rules import Policy
 from .reports import report
@@ -30,9 +34,14 @@ __all__ = [
     "Callback",
     "Cause",
     "Certainty",
+    "CircuitOpen",
     "DeadlineExceeded",
     "Decision",
     "Event",
+    "Fallback",
+    "FallbackUsed",
+    "GateClosed",
+    "Guards",
     "NotRecorded",
     "OutcomeUnknown",
     "Policy",

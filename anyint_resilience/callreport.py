@@ -12,7 +12,20 @@ from .contract.words import Family, Operation
 from .policy.model import Attempt, Decision
 from .tasks.handle import TaskHandle
 
-__all__ = ["CallReport"]
+__all__ = ["CallReport", "FallbackUsed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackUsed:
+    """A fallback that a call took: of which workload, from where to where (models, or ``model@host``), and why."""
+
+    workload: str
+    origin: str
+    target: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"from={self.origin}, to={self.target}, cause={self.cause}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +39,8 @@ class CallReport:
     itself, or the same question asked anew. ``intent`` names a
     paid create of unknown outcome in the ledger (``ledger.forget(intent)`` lets it out again); None for any other call.
     ``task`` is the handle of the task that a create made, or that was found in its place: wait for it, keep it.
+    ``held``: seconds in line before the first attempt. ``fallback``: the one that served in the primary's place.
+    ``nearest_models``: names like the one that the gateway does not know, from its own list.
     """
 
     route: str
@@ -37,6 +52,9 @@ class CallReport:
     repeats: int = 0
     intent: str | None = None
     task: TaskHandle | None = None
+    held: float = 0.0
+    fallback: FallbackUsed | None = None
+    nearest_models: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -46,8 +64,8 @@ class CallReport:
 
     @property
     def waited(self) -> float:
-        """Seconds spent waiting between attempts."""
-        return sum(attempt.waited for attempt in self.attempts)
+        """Seconds spent waiting, between attempts and in line."""
+        return self.held + sum(attempt.waited for attempt in self.attempts)
 
     def __str__(self) -> str:
         return self.timeline()
@@ -58,6 +76,7 @@ class CallReport:
         for attempt in self.attempts:
             end = str(attempt.status) if attempt.fault is None else attempt.fault.kind.value
             asked = "" if attempt.asked is None else f" {attempt.asked}:"
+            asked += "" if attempt.to is None else f" fallback to {attempt.to}:"
             line = f"  {attempt.number}. +{attempt.started:.2f} s:{asked} {end}"
             if attempt.decision is not None:
                 line += f" -> {attempt.decision.action.value}: {attempt.decision.reason}"

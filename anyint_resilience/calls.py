@@ -14,22 +14,32 @@ from typing import Any
 from .callreport import CallReport
 from .contract.routes import Route
 from .contract.words import Certainty, Operation
+from .course import Course
 from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
-from .effects import Outcome
+from .effects import Outcome, Send, Target
+from .guards.guarding import Guarding
+from .guards.settings import Guards
+from .guards.shared import Shared
 from .policy.echoes import id_of
 from .policy.model import Attempt, Decision, Observation
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .router import Plan
 from .runtime import Runtime
+from .stores.memory import MemoryStore
 from .stores.protocol import Step
 from .tasks.handle import CREATES, TaskHandle
 from .tasks.ledger import Ledger
 from .tasks.paper import NO_PAPER, Paper
 from .telemetry.details import error_type
 from .telemetry.watch import Watch
+from .ways import NOWHERE, Origin
 
 __all__ = ["Call"]
+
+
+UNGUARDED = Guarding(Guards.off(), Shared(MemoryStore(lambda: 0.0)), {})
+"""For who makes a call by hand: no guard stands in its way."""
 
 _SERVERS_WORDS = ("code", "type", "request_id", "task_id", "task_state", "note")
 
@@ -51,6 +61,7 @@ class Call:
         "answer",
         "attempts",
         "certainty",
+        "course",
         "credentials",
         "deadline",
         "edit",
@@ -64,6 +75,7 @@ class Call:
         "out",
         "outer_retries",
         "paper",
+        "peeked",
         "plan",
         "policy",
         "repeats",
@@ -100,6 +112,8 @@ class Call:
         notes: Iterable[str] = (),
         name: str | None = None,
         repeats: int = 0,
+        guarding: Guarding = UNGUARDED,
+        origin: Origin = NOWHERE,
     ) -> None:
         self.plan = plan
         self.method = method
@@ -118,6 +132,7 @@ class Call:
         self.seen: Observation | None = None
         self.answer: dict[str, Any] | None = None
         self.whole = False
+        self.peeked = b""
         self.notes: list[str] = list(notes)
         self.name = name
         self.repeats = 0 if outer_retries else repeats  # a layer that says so is no riddle
@@ -139,6 +154,7 @@ class Call:
             )
             policy = replace(policy, attempts=left)
         self.policy = policy
+        self.course = Course(guarding, origin, plan, guarded=policy.enabled)
         self.attempts: list[Attempt] = []
         self.certainty = Certainty.NOT_SENT
         self.out = False
@@ -162,6 +178,35 @@ class Call:
     def paid(self) -> bool:
         """Whether doing this twice is billed twice (a generation is too, but keeps no state)."""
         return self.operation in PAID
+
+    def edit_of_way(self) -> HeaderEdit | None:
+        """Return what to change on the headers of an attempt: the fallback's own key where it has one."""
+        edit = self.course.on.edit if self.course.on is not None else None
+        return self.edit if edit is None else edit
+
+    def sending(self, number: int, edit: HeaderEdit | None, remaining: float | None) -> Send:
+        """Return the effect that puts the next attempt on the wire."""
+        body, target = self.paper.body, None
+        way = self.course.on
+        if way is not None:
+            body = body if way.body is None else way.body
+            target = way.target
+        silent = None if self.operation in PAID else self.policy.first_byte_timeout
+        return Send(number, edit, remaining, body, to=target, silent=silent)
+
+    def bound_for(self, effect: Send) -> Target | None:
+        """Return where an attempt goes, for those who look on: a fallback's model and place, None for its own way."""
+        way = self.course.on
+        if effect.ask is not None or way is None or way.row is None:
+            return None
+        return effect.to if effect.to is not None else Target("", "", None, b"", way.row.target)
+
+    def mount(self) -> bytes:
+        """Return what stands before the contract's own path in its URL."""
+        if self.paper is not NO_PAPER:
+            return self.paper.mount
+        segments = self.course.origin.target.partition(b"?")[0].strip(b"/").split(b"/")
+        return b"".join(b"/" + it for it in segments[: -(self.route.template.count("/"))])
 
     def put_key_on(self) -> None:
         """Decide what to change on the headers so that the right one carries the key."""
@@ -211,6 +256,7 @@ class Call:
             waited=waited,
             request_id=None if seen is None else seen.request_id,
             asked=asked,
+            to=None if asked is not None else self.course.fallback_name,
         )
         self.attempts.append(made)
         lost = (
@@ -250,12 +296,15 @@ class Call:
         ids = self.watch.ids()
         trace = {} if ids is None else {"trace_id": ids[0], "span_id": ids[1]}
         with suppress(ValueError):  # a request id that no handle takes is no reason to lose the task
+            way = self.course.on
+            if way is not None and way.row is not None and way.target is not None:
+                facts = {**facts, "gateway": _gateway_of(way.target, self.route)}
             named = {"task_id": task_id, "request_id": id_of(request_id), "key_id": self.key_id()}
             self.task = TaskHandle.from_dict({**facts, **trace, **named})
 
     def key_id(self) -> str | None:
         """Return what stands for the key that the call went out with, None where there was none."""
-        return key_id(self.credentials.used(self.headers, self.edit)).hex() or None
+        return key_id(self.credentials.used(self.headers, self.edit_of_way())).hex() or None
 
     def entering(self) -> Step:
         """Return the step that enters this create in the ledger."""
@@ -290,5 +339,14 @@ class Call:
             repeats=self.repeats,
             intent=self.intent if fate is Certainty.UNKNOWN else None,
             task=self.task,
+            held=self.course.held,
+            fallback=self.course.fallen,
+            nearest_models=self.course.nearest,
             notes=(*self.notes, *cut),
         )
+
+
+def _gateway_of(target: Target, route: Route) -> str:
+    """Return the gateway of a fallback: its URL without the contract's own path."""
+    bare = target.url.partition("?")[0].rstrip("/").split("/")
+    return "/".join(bare[: -(route.template.count("/"))])

@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .contract.routes import HOSTS
 from .credentials import Credentials, KeySource, key_problem
+from .fallbacks import fallback_problems, guarding_of, guards_problems
+from .guards.guarding import Guarding
+from .guards.settings import Guards
+from .guards.shared import Shared, shared_guards
+from .policy.fallback import Fallback
 from .policy.rules import Policy
 from .repeats import Repeats
 from .router import Router, host_problem
@@ -65,6 +70,9 @@ class Resilience:
             AnyInt confirms neither, so it is off by default.
         strict_ledger: a paid create that the store can't record is not sent (``NotRecorded``); else this process's
             memory serves, with an error in the log. A file locked by others for over 5 s can't record.
+        guards: what calls of one key share so that a fleet of them is calm: retry budget, gate, circuit breakers. One
+            state for the process, whichever configuration its calls go through.
+        fallbacks: :class:`Fallback` rows: which model or host serves while another fails.
         spans: ``auto`` (a span for the call and one for each attempt; HTTP instrumentations of OpenTelemetry keep
             quiet meanwhile, so that no attempt has two), ``always`` (ours, whatever else there is), ``call-only``
             (none for attempts: leave those to an instrumentation), ``off``.
@@ -87,6 +95,8 @@ class Resilience:
     dedupe: Literal["fingerprint"] | None = None
     reconcile: bool = False
     strict_ledger: bool = False
+    guards: Guards = field(default_factory=Guards)
+    fallbacks: Iterable[Fallback] = ()
     spans: SpanMode = "auto"
     tracer_provider: TracerProvider | None = field(default=None, repr=False)
     meter_provider: MeterProvider | None = field(default=None, repr=False)
@@ -95,6 +105,7 @@ class Resilience:
 
     credentials: Credentials = field(init=False, repr=False)
     router: Router = field(init=False, repr=False)
+    guarding: Guarding = field(init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
     repeats: Repeats = field(init=False, repr=False)
     timetable: Timetable = field(init=False, repr=False)
@@ -107,7 +118,16 @@ class Resilience:
         urls = hosts if self.base_url is None else (self.base_url, *hosts)
         if isinstance(self.listeners, Iterable) and not isinstance(self.listeners, (str, bytes)):
             object.__setattr__(self, "listeners", tuple(self.listeners))
+        if isinstance(self.fallbacks, Iterable) and not isinstance(self.fallbacks, (str, bytes)):
+            object.__setattr__(self, "fallbacks", tuple(self.fallbacks))
         problems = self._problems(hosts)
+        shared = shared_guards() if self.runtime == Runtime() else None
+        if shared is None and isinstance(self.runtime, Runtime):
+            shared = Shared(MemoryStore(self.runtime.monotonic))
+        router = None
+        if not problems and shared is not None:
+            router = Router(urls=urls, seedance=self.seedance, tally=shared.tally)
+            problems = fallback_problems(self.fallbacks, router, keyless=self.api_key is None)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
         if isinstance(self.store, str):
@@ -120,11 +140,15 @@ class Resilience:
             window=float(self.unknown_window),
             strict=self.strict_ledger,
         )
+        assert router is not None
+        assert shared is not None
+        credentials = Credentials(self.api_key)
         for name, value in (
             ("hosts", hosts),
             ("store", store),
-            ("credentials", Credentials(self.api_key)),
-            ("router", Router(urls=urls, seedance=self.seedance)),
+            ("credentials", credentials),
+            ("router", router),
+            ("guarding", guarding_of(self.guards, shared, self.fallbacks, router, credentials)),
             ("repeats", Repeats(MemoryStore(self.runtime.monotonic, max_entries=256))),
             ("ledger", ledger),
             ("timetable", shared_timetable() if self.runtime == Runtime() else Timetable()),
@@ -176,6 +200,7 @@ class Resilience:
                 problems.append(f"{name} {problem}")
         if not isinstance(self.policy, Policy):
             problems.append(f"policy must be a Policy, not {type(self.policy).__name__}")
+        problems += guards_problems(self.guards, self.fallbacks)
         if not isinstance(self.seedance, bool):
             problems.append(f"seedance must be True or False, not {self.seedance!r}")
         if not isinstance(self.runtime, Runtime):

@@ -7,42 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
+from .asking import Asked, ask
 from .calls import Call
 from .contract.reconcile import EXISTING, MARKS
 from .contract.tasks import NOT_YET
-from .contract.words import Cause, Certainty, Operation
-from .effects import Answer, Ask, Discard, Flow, Outcome, R, Result, Send, Sleep, StateCall
+from .contract.words import Cause, Certainty
+from .effects import Answer, Discard, Flow, R, Result, Sleep, StateCall
 from .exceptions import MADE, MISMATCH, REFUSED, WAITING
-from .judging import Aim, judge, judge_fault, judge_read
-from .policy.model import Action, Decision, Fault, FaultKind, Observation
+from .judging import Aim, judge_fault, judge_read
+from .policy.model import Fault, FaultKind, Observation
 from .policy.reading import read_response
-from .router import Plan
 from .tasks.answers import given
 from .tasks.entries import Verdict
 from .tasks.handle import read_handle
-from .tasks.updates import every_route
 
 __all__ = ["entered", "reconciled"]
 
-_ASK_SECONDS = 10.0  # that a query in the place of a create may take
 _MOST_LOOKS = 3  # creates of unknown outcome that are looked for before a repetition is held back
 _LOOKS = (0.5, 1.0, 2.0)  # seconds before each look for a create of unknown outcome: it may take a moment to show
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between looks at the ledger for the same create on its way
-
-
-class _Asked(NamedTuple):
-    """What a query that went out in the place of a create came back with."""
-
-    outcome: Outcome[Any]
-    decision: Decision
-    seen: Observation | None
-
-    @property
-    def answered(self) -> bool:
-        """Whether it told of the task, whatever it told."""
-        return self.seen is not None and self.seen.certainty is Certainty.COMMITTED and self.seen.task_id is not None
 
 
 def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
@@ -76,7 +61,7 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
 def _refused(call: Call, verdict: Verdict) -> Flow[R]:
     """Look once for a create of unknown outcome that carries a mark; if it is not found, hold this one back."""
     for mark in verdict.marks[-_MOST_LOOKS:]:
-        found: _Asked | None = yield from _look(call, mark, (0.0,))
+        found: Asked | None = yield from _look(call, mark, (0.0,))
         if found is not None:
             yield from _note_found(call, mark, found)
             return _instead(call, found, "found", sent=False)
@@ -101,7 +86,7 @@ def _given(call: Call, verdict: Verdict) -> Generator[Any, Any, Result[Any] | No
     if verdict.kind == "replay" and verdict.answer is not None:
         return (yield from _replayed(call, verdict.answer))
     if handle is not None:
-        asked: _Asked = yield from _ask(call, handle.path.encode())
+        asked: Asked = yield from ask(call, handle.path.encode())
         if asked.answered and asked.seen is not None:
             if verdict.kind == "poll" and not asked.seen.pending:  # it is over, well or not
                 yield from _dropped(asked)
@@ -154,7 +139,7 @@ def reconciled(call: Call, result: Result[R]) -> Flow[R]:
         call.name_task(seen.task_id, seen.request_id)
         if call.task is None:
             return result
-        asked: _Asked = yield from _ask(call, call.task.path.encode())
+        asked: Asked = yield from ask(call, call.task.path.encode())
         if asked.answered and asked.outcome.response is not None:
             return (yield from _in_place(call, result, asked, "polled"))
         yield from _dropped(asked)
@@ -163,7 +148,7 @@ def reconciled(call: Call, result: Result[R]) -> Flow[R]:
     # Else its connection is not free, and may be the only one.
     closed = result.response is None or result.error is not None or call.whole
     if result.decision.certainty is Certainty.UNKNOWN and call.paper.mark and closed:
-        found: _Asked | None = yield from _look(call, call.paper.mark, _LOOKS)
+        found: Asked | None = yield from _look(call, call.paper.mark, _LOOKS)
         if found is not None:
             return (yield from _in_place(call, result, found, "found"))
         return replace(result, report=call.report(result.decision))
@@ -178,7 +163,7 @@ def _names_another(call: Call, seen: Observation) -> bool:
     return seen.task_id.encode() not in (call.paper.content or b"")
 
 
-def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, Any, _Asked | None]:
+def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, Any, Asked | None]:
     """Look for a create by its mark, where the family's query takes one."""
     marks = None if call.route.family is None else MARKS.get(call.route.family)
     if not mark or marks is None or not marks.asked or call.route.query is None:
@@ -193,47 +178,26 @@ def _look(call: Call, mark: str, pauses: tuple[float, ...]) -> Generator[Any, An
         if pause:
             yield Sleep(pause)
             call.attempts[-1] = replace(call.attempts[-1], waited=call.attempts[-1].waited + pause)
-        asked: _Asked = yield from _ask(call, target)
+        asked: Asked = yield from ask(call, target)
         if asked.answered:
             return asked
         yield from _dropped(asked)
     return None
 
 
-def _ask(call: Call, path: bytes) -> Generator[Any, Any, _Asked]:
-    """Send a query to the gateway of a create, once; what became of the create stays as it was known."""
-    mount, number = call.paper.mount, len(call.attempts) + 1
-    route = every_route().match("GET", path.partition(b"?")[0].decode("latin-1"))
-    fate, own = call.certainty, (call.seen, call.answer, call.whole)
-    began = call.begin()
-    call.certainty = fate
-    edit = call.edit
-    ask = Ask(mount + path, Plan(route, secure=call.plan.secure))
-    outcome: Outcome[Any] = yield Send(number, edit, call.patience(_ASK_SECONDS), ask=ask)
-    decision, seen = yield from judge(call, outcome, 1, Aim(route, Operation.QUERY, "GET"))
-    if decision.action is Action.BACKOFF:
-        decision = replace(decision, action=Action.NO_RETRY, delay=None)
-    took = call.over(outcome, decision, began)
-    call.record(number, began, took, outcome, edit, decision=decision, seen=seen, asked=route.name)
-    call.certainty, (call.seen, call.answer, call.whole) = fate, own
-    if outcome.response is not None and outcome.error is not None:
-        yield Discard(outcome.response)
-    return _Asked(outcome, decision, seen)
-
-
-def _dropped(asked: _Asked) -> Generator[Any, Any, None]:
+def _dropped(asked: Asked) -> Generator[Any, Any, None]:
     if asked.outcome.response is not None and asked.outcome.error is None:
         yield Discard(asked.outcome.response)
 
 
-def _in_place(call: Call, result: Result[R], asked: _Asked, word: str) -> Flow[R]:
+def _in_place(call: Call, result: Result[R], asked: Asked, word: str) -> Flow[R]:
     """Hand a query's answer over in the place of the create's own, which is closed."""
     if result.response is not None and result.error is None:
         yield Discard(result.response)
     return _instead(call, asked, word)
 
 
-def _instead(call: Call, asked: _Asked, word: str, *, sent: bool = True) -> Result[Any]:
+def _instead(call: Call, asked: Asked, word: str, *, sent: bool = True) -> Result[Any]:
     seen = asked.seen
     assert seen is not None
     call.certainty = Certainty.COMMITTED
@@ -253,7 +217,7 @@ _WHY = {
 }
 
 
-def _note_found(call: Call, mark: str, found: _Asked) -> Generator[Any, Any, None]:
+def _note_found(call: Call, mark: str, found: Asked) -> Generator[Any, Any, None]:
     """Settle the create that was found, which another call had entered."""
     assert call.intent is not None
     assert found.seen is not None

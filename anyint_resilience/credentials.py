@@ -230,6 +230,10 @@ class Credentials:
         }
         return HeaderEdit(frozenset(leaking)) if leaking else None
 
+    def knows(self, key: str) -> None:
+        """Remember a key that goes out beside the configuration's own, so that it is let out nowhere else."""
+        self._remember(key.encode())
+
     def holds(self, text: str) -> bool:
         """Whether a key that went out stands in a text: a server may write back what it was sent."""
         raw = text.encode("utf-8", "replace")

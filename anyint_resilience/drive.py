@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from .calls import Call
 from .credentials import HeaderEdit
 from .driven import AsyncSurface, Keyed, Surface, SyncSurface
-from .effects import Answer, Discard, Outcome, Peek, Result, Send, Sleep, StateCall
+from .effects import Answer, Discard, GuardCall, Outcome, Peek, Rest, Result, Send, Sleep, StateCall
 from .engine import run
 from .exceptions import ResilienceError
 from .reports import attach
@@ -49,7 +49,8 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q, known: Plan | None = None
     else:
         return _end(surface, ticket, _flow_sync(surface, request, ticket, None))
     watch = surface.watch(request, plan)
-    started = surface.monotonic()
+    started, tally = surface.monotonic(), plan.tally
+    tally.out += 1
     try:
         if watch is not None:
             wire = surface.rewrite(request, Send(1, watch.sending(1, edit)))
@@ -62,12 +63,14 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q, known: Plan | None = None
         raise
     else:
         if surface.clean(response, plan):
+            tally.good += 1
             if watch is not None:
                 surface.watched(response, watch)
             return response
         first = answered(surface, response)
         del response
     finally:
+        tally.out -= 1
         if watch is not None:
             watch.back()
     try:
@@ -106,7 +109,8 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q, known: Plan | Non
     else:
         return _end(surface, ticket, await _flow_async(surface, request, ticket, None))
     watch = surface.watch(request, plan)
-    started = surface.monotonic()
+    started, tally = surface.monotonic(), plan.tally
+    tally.out += 1
     try:
         if watch is not None:
             wire = surface.rewrite(request, Send(1, watch.sending(1, edit)))
@@ -119,12 +123,14 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q, known: Plan | Non
         raise
     else:
         if surface.clean(response, plan):
+            tally.good += 1
             if watch is not None:
                 surface.watched(response, watch)
             return response
         first = answered(surface, response)
         del response
     finally:
+        tally.out -= 1
         if watch is not None:
             watch.back()
     try:
@@ -202,16 +208,26 @@ async def _flow_async(surface: AsyncSurface[Q, R], request: Q, call: Call, first
 
 def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
-        effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask)
+        effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask, call.bound_for(effect))
+        call.plan.tally.out += 1
         try:
-            return answered(surface, surface.send(surface.rewrite(request, effect)))
+            made = surface.rewrite(request, effect)
+            response = surface.send(made)
+            if effect.silent is not None:
+                surface.heard(made, response, effect)
+            return answered(surface, response)
         except Exception as error:
             return failed(surface, error)
         finally:
+            call.plan.tally.out -= 1
             call.watch.back()
+    if isinstance(effect, GuardCall):
+        return call.course.guarding.shared.change(effect.key, effect.step)
     if isinstance(effect, Sleep):
         call.runtime.sleep(effect.seconds)
         return call.watch.rested(effect.seconds)
+    if isinstance(effect, Rest):
+        return call.runtime.rest(effect.bell, effect.seconds)
     if isinstance(effect, Peek):
         return surface.peek(effect.response, effect)
     if isinstance(effect, Discard):
@@ -231,18 +247,24 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
 
 async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:
     if isinstance(effect, Send):
-        effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask)
+        effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask, call.bound_for(effect))
+        call.plan.tally.out += 1
         try:
             sending = surface.send(surface.rewrite(request, effect))
-            response = await (sending if effect.remaining is None else in_time(effect.remaining, sending))
+            response = await (sending if effect.patience is None else in_time(effect.patience, sending))
             return answered(surface, response)
         except Exception as error:
-            return failed(surface, error)
+            return failed(surface, error if not effect.cut_short(error) else surface.silence(effect))
         finally:
+            call.plan.tally.out -= 1
             call.watch.back()
+    if isinstance(effect, GuardCall):
+        return call.course.guarding.shared.change(effect.key, effect.step)
     if isinstance(effect, Sleep):
         await call.runtime.asleep(effect.seconds)
         return call.watch.rested(effect.seconds)
+    if isinstance(effect, Rest):
+        return await call.runtime.arest(effect.bell, effect.seconds)
     if isinstance(effect, Peek):
         return await surface.peek(effect.response, effect)
     if isinstance(effect, Discard):

@@ -15,10 +15,22 @@ from .policy.model import Fault, HeaderPairs
 from .router import Plan
 from .telemetry.watch import Watch
 
-__all__ = ["MARK_HEADER", "NOT_ASKED", "OF_LENGTH", "AsyncSurface", "Keyed", "Surface", "SyncSurface"]
+__all__ = [
+    "FALLBACK_HEADER",
+    "MARK_HEADER",
+    "NOT_ASKED",
+    "OF_LENGTH",
+    "OF_PLACE",
+    "AsyncSurface",
+    "Keyed",
+    "Surface",
+    "SyncSurface",
+]
 
 MARK_HEADER = "x-anyint-resilience"
 """On an answer that is not the create's own: ``replayed``, ``polled`` or ``found``."""
+FALLBACK_HEADER = "x-anyint-resilience-fallback"
+"""On an answer that another model or host gave: ``from=..., to=..., cause=...``."""
 NOT_ASKED = frozenset(
     (
         *("content-type", "content-length", "content-encoding", "transfer-encoding", "expect", "idempotency-key"),
@@ -28,6 +40,8 @@ NOT_ASKED = frozenset(
 """Headers that belong to a create and not to a query that goes out in its place."""
 OF_LENGTH = frozenset(("content-length", "transfer-encoding"))
 """Headers that say how long a body is."""
+OF_PLACE = OF_LENGTH | {"host"}
+"""The same, and the header that says which host is asked."""
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -95,8 +109,12 @@ class Surface(Protocol[Q, R]):
         """Return an answer given before as a response of the client's."""
         ...
 
+    def silence(self, effect: Send, /) -> Exception:
+        """Return the client's own exception for an answer that did not begin in time."""
+        ...
+
     def clean(self, response: R, plan: Plan, /) -> bool:
-        """Whether a first answer is good (below 400); if so, note the plan on it for a report."""
+        """Whether a first answer is good (below 400, and no limit spent); if so, note the plan on it for a report."""
         ...
 
     def watched(self, response: R, watch: Watch, /) -> None:
@@ -138,6 +156,10 @@ class SyncSurface(Surface[Q, R], Protocol[Q, R]):
 
     def discard(self, response: R, /) -> None:
         """Close a response."""
+        ...
+
+    def heard(self, request: Q, response: R, effect: Send, /) -> None:
+        """Take the bound of ``silent`` off an answer that has begun: its body may take longer."""
         ...
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from .callreport import CallReport
 from .credentials import HeaderEdit
 from .policy.model import Decision, Fault, HeaderPairs
 from .router import Plan
+from .runtime import Bell
 from .stores.protocol import Step
 
 __all__ = [
@@ -21,14 +22,18 @@ __all__ = [
     "AskKey",
     "Discard",
     "Flow",
+    "GuardCall",
     "Outcome",
     "Peek",
     "Peeked",
     "R",
+    "Refusal",
+    "Rest",
     "Result",
     "Send",
     "Sleep",
     "StateCall",
+    "Target",
 ]
 
 R = TypeVar("R")
@@ -43,10 +48,28 @@ class Ask:
 
 
 @dataclass(slots=True)
+class Target:
+    """Where a fallback goes: another gateway, another path (with any query), or both; ``model`` serves there."""
+
+    scheme: str
+    host: str
+    port: int | None
+    target: bytes
+    model: str
+
+    @property
+    def url(self) -> str:
+        """The whole URL."""
+        name = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
+        return f"{self.scheme}://{name if self.port is None else f'{name}:{self.port}'}{self.target.decode('latin-1')}"
+
+
+@dataclass(slots=True)
 class Send:
     """Put the request on the wire; told: an :class:`Outcome`. ``remaining`` bounds it, in seconds.
 
-    ``body``: what to send in the place of its own; ``ask``: send this GET to the same gateway in its place.
+    ``body``: what to send in the place of its own; ``ask``: send this GET to the same gateway in its place; ``to``:
+    send it there. ``silent``: seconds in which the answer must begin; a body may take longer.
     """
 
     number: int
@@ -54,6 +77,34 @@ class Send:
     remaining: float | None = None
     body: bytes | None = field(default=None, repr=False)
     ask: Ask | None = None
+    to: Target | None = None
+    silent: float | None = None
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds until the answer must have begun, None for any time."""
+        if self.silent is None or self.remaining is None:
+            return self.remaining if self.silent is None else self.silent
+        return min(self.silent, self.remaining)
+
+    def cut_short(self, error: Exception) -> bool:
+        """Whether an error is the end of ``silent``, and of no other time-out: the client's have classes of its own."""
+        early = self.silent is not None and (self.remaining is None or self.silent < self.remaining)
+        return (
+            early and isinstance(error, TimeoutError) and type(error).__module__ in ("builtins", "asyncio.exceptions")
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Whether the request goes out as it is."""
+        return (
+            self.edit is None
+            and self.remaining is None
+            and self.body is None
+            and self.ask is None
+            and self.to is None
+            and self.silent is None
+        )
 
 
 @dataclass(slots=True)
@@ -93,6 +144,14 @@ class Sleep:
 
 
 @dataclass(slots=True)
+class Rest:
+    """Wait in line at a guard, until it rings or the time is over; told: whether it rang."""
+
+    bell: Bell = field(repr=False)
+    seconds: float
+
+
+@dataclass(slots=True)
 class StateCall:
     """Change shared state in one atomic step; told: the step's verdict."""
 
@@ -100,6 +159,14 @@ class StateCall:
     step: Step
     ttl: float
     enters: bool = False  # a create, which must not go out without it
+
+
+@dataclass(slots=True)
+class GuardCall:
+    """Change a guard's state in one atomic step; told: the step's verdict."""
+
+    key: str
+    step: Step
 
 
 @dataclass(slots=True)
@@ -129,6 +196,14 @@ class Peeked:
     error: Exception | None = field(default=None, repr=False)
 
 
+class Refusal(NamedTuple):
+    """A guard let an attempt not out: ``why`` (rate, quota, down, full, circuit), and when it may, in Unix seconds."""
+
+    why: str
+    retry_at: float | None
+    reason: str
+
+
 @dataclass(slots=True)
 class Result(Generic[R]):
     """What the call ends with: the response to hand over, or an error to raise."""
@@ -143,6 +218,9 @@ class Result(Generic[R]):
     late: bool = False  # the user's deadline has passed
     instead: str | None = None  # what the response is in the place of the create's own: replayed, polled, found
     sent: bool = True  # a create went out
+    closed: Refusal | None = None  # a guard did not let it out, and there is no answer to hand over
 
 
-Flow: TypeAlias = "Generator[Send | Answer | Peek[R] | Discard[R] | Sleep | StateCall | AskKey, Any, Result[R]]"
+Flow: TypeAlias = (
+    "Generator[Send | Answer | Peek[R] | Discard[R] | Sleep | Rest | StateCall | GuardCall | AskKey, Any, Result[R]]"
+)

@@ -21,7 +21,9 @@ __all__ = [
     "MISMATCH",
     "REFUSED",
     "WAITING",
+    "CircuitOpen",
     "DeadlineExceeded",
+    "GateClosed",
     "NotRecorded",
     "OutcomeUnknown",
     "QueryRefused",
@@ -100,6 +102,22 @@ class NotRecorded(ResilienceError):
 
 class DeadlineExceeded(ResilienceError):
     """The deadline the user set has passed."""
+
+
+class GateClosed(ResilienceError):
+    """Not sent: the calls of this key and model are limited, used up or failing, and this one could not wait for that.
+
+    ``why``: ``rate`` (a limit was reached), ``quota`` (used up), ``down`` (one call after another failed), ``full``
+    (``max_concurrency``), or ``circuit``. ``retry_at``: the Unix time from which it makes sense to try again, None
+    where nobody knows. Nothing was done and nothing is billed.
+    """
+
+    why: str = ""
+    retry_at: float | None = None
+
+
+class CircuitOpen(GateClosed):
+    """Not sent: the circuit of this route and model is open, since too many calls failed."""
 
 
 class TaskError(ResilienceError):

@@ -40,14 +40,14 @@ def judge(
     """Turn an outcome into a decision, and note on the call what was seen."""
     aim = Aim(call.route, call.operation, call.method) if aim is None else aim
     wall, body, cut, operation = call.runtime.wall(), b"", False, aim.operation
-    call.seen, call.answer, call.whole = None, None, False
+    call.seen, call.answer, call.whole, call.peeked = None, None, False, b""
     if outcome.response is not None and needs_body(aim.route, operation, outcome.status, outcome.headers):
         paid = call.paid and outcome.status < 300
         until = call.runtime.monotonic() + call.patience(PAID_SECONDS if paid else PEEK_SECONDS)
         most = PAID_BYTES if paid else PEEK_BYTES
         peeked: Peeked = yield Peek(outcome.response, most, until, call.remaining())
         body, cut = peeked.body, not peeked.complete and peeked.error is None
-        call.whole = peeked.complete
+        call.whole, call.peeked = peeked.complete, body
         if peeked.error is not None and outcome.status < 400:
             outcome.error = peeked.error
             outcome.fault = Fault(FaultKind.BODY_ERROR, type(peeked.error).__name__, outcome.status)

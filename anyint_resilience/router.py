@@ -5,15 +5,16 @@ Must not know any client. A request to a host that is not AnyInt's has no plan a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import final
 
 from .contract.matching import RouteTable
 from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
 from .contract.words import AuthStyle, Family, Operation
+from .guards.tally import Tally
 from .policy.verdicts import PAID
 
-__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "host_problem", "is_loopback"]
+__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "gateway_name", "host_problem", "is_loopback"]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
 MAX_CACHED = 2048
@@ -26,14 +27,15 @@ class Plan:
 
     ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
     piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
-    ``secure``: a key may travel here. ``memo`` is telemetry's own.
+    ``secure``: a key may travel here. ``memo`` is telemetry's own; ``tally`` counts what its host answers.
     """
 
-    __slots__ = ("bare", "fast", "memo", "route", "secure", "style", "watch")
+    __slots__ = ("bare", "fast", "memo", "route", "secure", "style", "tally", "watch")
 
-    def __init__(self, route: Route, *, secure: bool) -> None:
+    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None) -> None:
         self.route = route
         self.secure = secure
+        self.tally = Tally() if tally is None else tally
         self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
         in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
         in_body = in_body or (route.operation is Operation.QUERY and route.tasks is not None)
@@ -80,8 +82,11 @@ class Router:
     Shared between threads; the cache is bounded and holds no query string.
     """
 
-    def __init__(self, *, urls: Iterable[str] = (), seedance: bool = False) -> None:
+    def __init__(
+        self, *, urls: Iterable[str] = (), seedance: bool = False, tally: Callable[[str], Tally] | None = None
+    ) -> None:
         self.table = RouteTable(seedance=seedance)
+        self._tally = tally
         self._origins: dict[tuple[str, str, int], str] = {
             (scheme, host, port): "" for host in HOSTS for scheme, port in PORTS.items()
         }
@@ -124,7 +129,14 @@ class Router:
         path = target.decode("latin-1")
         if mount and path.startswith(mount + "/"):
             path = path[len(mount) :]
-        return Plan(self.table.match(method, path), secure=scheme == "https" or is_loopback(host))
+        tally = None if self._tally is None else self._tally(gateway_name(scheme, host, port))
+        return Plan(self.table.match(method, path), secure=scheme == "https" or is_loopback(host), tally=tally)
+
+
+def gateway_name(scheme: str, host: str, port: int | None) -> str:
+    """Return what guards call a gateway: its host, and its port where that is not the scheme's own."""
+    own = port is None or port == PORTS.get(scheme)
+    return host.lower() if own else f"{host.lower()}:{port}"
 
 
 def _mount(path: str) -> str:

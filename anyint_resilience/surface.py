@@ -14,9 +14,18 @@ from .calls import Call
 from .config import OVERRIDES, Resilience
 from .contract.words import AuthStyle, Certainty
 from .credentials import HeaderEdit, RawHeaders, outer_retries
-from .driven import MARK_HEADER, Keyed
-from .effects import Answer, Result, Send
-from .exceptions import HELD_BACK, REFUSED, DeadlineExceeded, NotRecorded, OutcomeUnknown, ResilienceError
+from .driven import FALLBACK_HEADER, MARK_HEADER, Keyed
+from .effects import Answer, Refusal, Result, Send
+from .exceptions import (
+    HELD_BACK,
+    REFUSED,
+    CircuitOpen,
+    DeadlineExceeded,
+    GateClosed,
+    NotRecorded,
+    OutcomeUnknown,
+    ResilienceError,
+)
 from .intents import OWN, attempt_before, name_of, paper_of
 from .policy.request import GZIP, operation_of
 from .policy.rules import Policy
@@ -27,6 +36,7 @@ from .router import MAX_CACHED, Plan
 from .tasks.paper import NO_PAPER
 from .telemetry.watch import Watch
 from .watched import Body, Place, WatchedSurface, tells_off
+from .ways import Origin
 
 __all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
 
@@ -43,6 +53,9 @@ class Errors:
     unknown: type[OutcomeUnknown]
     unknown_timeout: type[OutcomeUnknown]
     unrecorded: type[NotRecorded]
+    closed: type[GateClosed]
+    circuit: type[CircuitOpen]
+    silent: Callable[[str], Exception]
     late: type[DeadlineExceeded]
     timeouts: tuple[type[BaseException], ...]
 
@@ -69,7 +82,14 @@ class SurfaceBase(WatchedSurface[Q, R]):
     def __init__(self, anyint: Resilience | None) -> None:
         super().__init__(settled(anyint))
         policy = self.anyint.policy
-        self.plain = policy.enabled and policy.deadline is None
+        guarding = self.anyint.guarding
+        self.plain = (
+            policy.enabled
+            and policy.deadline is None
+            and policy.first_byte_timeout is None
+            and guarding.settings.max_concurrency is None
+        )
+        self.shared = guarding.shared
         self.monotonic = self.anyint.runtime.monotonic
         self.plans: dict[Any, Plan | None] = {}
         self.lane = self.anyint.credentials.lane
@@ -132,6 +152,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
         if (
             plan.fast
             and self.plain
+            and self.shared.calm
             and OVERRIDES.get() is None
             and (not self.per_request or self.own_policy(request) is None)
             and (plan.watch is None or not _may_switch(plan.watch, self.body_of(request).content))
@@ -220,6 +241,8 @@ class SurfaceBase(WatchedSurface[Q, R]):
             notes=self.remarks(request) if policy.enabled else (),
             name=name,
             repeats=before,
+            guarding=anyint.guarding,
+            origin=Origin(*place, body.content),
         )
 
     def policy_of(self, request: Q) -> Policy:
@@ -253,6 +276,8 @@ class SurfaceBase(WatchedSurface[Q, R]):
     def failure(self, call: Call, result: Result[R]) -> Exception:
         """Return what to raise: the original exception unless ours says more, and then it is the cause."""
         error = result.error
+        if result.closed is not None:
+            return self.not_let_out(call, result, result.closed)
         if result.unknown:
             timed_out = isinstance(error, self.errors.timeouts)
             kind = self.errors.unknown_timeout if timed_out else self.errors.unknown
@@ -269,6 +294,18 @@ class SurfaceBase(WatchedSurface[Q, R]):
         attach(error, result.report)
         return error
 
+    def not_let_out(self, call: Call, result: Result[R], refusal: Refusal) -> Exception:
+        """Return what is raised where a guard did not let a call out and there is no answer to hand over."""
+        kind = self.errors.circuit if refusal.why == "circuit" else self.errors.closed
+        made = kind(f"{call.route.name}: {refusal.reason}")
+        made.why, made.retry_at = refusal.why, refusal.retry_at
+        attach(made, result.report)
+        return made
+
+    def silence(self, effect: Send) -> Exception:
+        """Return the client's own exception for an answer that did not begin in time."""
+        return self.errors.silent(f"no answer began within the first_byte_timeout of {effect.silent:g} s")
+
     def unrecorded(self, call: Call, error: Exception) -> Exception:
         """Return what is raised where a strict ledger could not enter a create."""
         made = self.errors.unrecorded(
@@ -278,9 +315,11 @@ class SurfaceBase(WatchedSurface[Q, R]):
         attach(made, call.report())
         return made
 
-    def told_on(self, result: Result[R]) -> list[tuple[str, str]]:
-        """Return the headers to add to an answer: for layers above, and where it is not the create's own."""
+    def told_on(self, call: Call, result: Result[R]) -> list[tuple[str, str]]:
+        """Return the headers to add to an answer: for layers above, and where it is not the request's own."""
         told = [("x-should-retry", "false")] if tells_off(result) else []
+        if call.course.fallen is not None:
+            told.append((FALLBACK_HEADER, str(call.course.fallen)))
         return told if result.instead is None else [*told, (MARK_HEADER, result.instead)]
 
     def late(self, call: Call, cause: Exception | None, report: CallReport | None = None) -> ResilienceError:

@@ -150,6 +150,8 @@ def outcome_of(result: Result[Any], status: int, *, lost: bool) -> str:
     """
     if result.refused:
         return "held_back"
+    if result.closed is not None:
+        return "limited"
     if result.instead is not None and not result.sent:
         return "replayed"
     if lost and result.decision is not None and result.decision.cause is not None:

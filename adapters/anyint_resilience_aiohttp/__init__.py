@@ -26,10 +26,12 @@ from anyint_resilience.tasks.waiting import Looked
 from anyint_resilience.waits import Gathered, awaited, unwrapped, updates_async
 
 from ._faults import AsyncTimeout
-from ._surface import GOOGLE, IDEMPOTENT, KEY, RETRIES, Hop, Surface
+from ._surface import GOOGLE, IDEMPOTENT, KEY, RETRIES, Hop, Surface, spent
 
 __all__ = [
+    "CircuitOpen",
     "DeadlineExceeded",
+    "GateClosed",
     "NotRecorded",
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
@@ -52,6 +54,14 @@ class NotRecorded(ours.NotRecorded, aiohttp.ClientConnectionError):
     """A strict ledger could not record a paid create, which was not sent; also an ``aiohttp.ClientConnectionError``."""
 
 
+class GateClosed(ours.GateClosed, aiohttp.ClientConnectionError):
+    """A guard did not let a call out, which was not sent; also an ``aiohttp.ClientConnectionError``."""
+
+
+class CircuitOpen(ours.CircuitOpen, GateClosed):
+    """A circuit is open, and the call was not sent; also an ``aiohttp.ClientConnectionError``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, aiohttp.ServerTimeoutError):
     """The user's deadline has passed; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
 
@@ -60,6 +70,9 @@ _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
     unrecorded=NotRecorded,
+    closed=GateClosed,
+    circuit=CircuitOpen,
+    silent=aiohttp.ServerTimeoutError,
     late=DeadlineExceeded,
     timeouts=(AsyncTimeout, TimeoutError),
 )
@@ -110,6 +123,7 @@ class ResilientMiddleware:
             return await handler(request)  # made by a request_class that makes no requests, as tests do
         if (
             plan is None
+            or not surface.shared.calm
             or KEY in headers
             or GOOGLE in headers
             or RETRIES in headers
@@ -119,17 +133,21 @@ class ResilientMiddleware:
             if request.method in IDEMPOTENT:
                 return await self._idempotent(request, handler)
             return await drive_async(surface, Hop(request, handler))
-        started = surface.monotonic()
+        started, tally = surface.monotonic(), plan.tally
+        tally.out += 1
         try:
             response = await handler(request)
         except Exception as error:
             first = failed(surface, error)
         else:
-            if response.status < 400:
+            if response.status < 400 and not spent(response):
+                tally.good += 1
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 return response
             first = answered(surface, response)
             del response
+        finally:
+            tally.out -= 1
         try:
             return await resume_async(surface, Hop(request, handler), plan, started, first)
         finally:

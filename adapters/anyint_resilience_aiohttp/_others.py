@@ -19,7 +19,7 @@ from yarl import URL
 from anyint_resilience.driven import NOT_ASKED
 from anyint_resilience.effects import Answer
 
-__all__ = ["answering", "asking", "holding"]
+__all__ = ["answering", "asking", "going", "holding"]
 
 
 def asking(request: aiohttp.ClientRequest, target: bytes) -> aiohttp.ClientRequest:
@@ -30,6 +30,19 @@ def asking(request: aiohttp.ClientRequest, target: bytes) -> aiohttp.ClientReque
     made.method = hdrs.METH_GET
     made.url = made.original_url = URL(f"{request.url.origin()}{target.decode('ascii')}", encoded=True)
     made.chunked = made.compress = None
+    found: aiohttp.ClientRequest = made
+    return found
+
+
+def going(request: aiohttp.ClientRequest, url: str, body: bytes | None) -> aiohttp.ClientRequest:
+    """Return a request that goes somewhere else, with another body or the same one."""
+    made: Any = _like(request) if body is None else holding(request, body)
+    if body is None:
+        held: Any = request
+        made._body = held._body
+    place = URL(url, encoded=True)
+    made.url = made.original_url = place
+    made.headers[hdrs.HOST] = place.host_port_subcomponent or ""
     found: aiohttp.ClientRequest = made
     return found
 

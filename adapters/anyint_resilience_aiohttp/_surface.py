@@ -20,6 +20,7 @@ from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
+from anyint_resilience.policy.hints import SPENT_BYTES, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
@@ -29,9 +30,9 @@ from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek
 from ._faults import fault_of
-from ._others import answering, asking, holding
+from ._others import answering, asking, going, holding
 
-__all__ = ["Hop", "Surface"]
+__all__ = ["Hop", "Surface", "spent"]
 
 KEY, GOOGLE, RETRIES = istr("x-api-key"), istr("x-goog-api-key"), istr("x-stainless-retry-count")
 _VERSION = istr("anthropic-version")
@@ -143,6 +144,8 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Return the request for one attempt; the driver itself ends it in time, since no time-out can be changed."""
         if effect.ask is not None:
             return Hop(asking(hop.request, effect.ask.target), hop.handler, effect.edit)
+        if effect.to is not None:
+            return Hop(going(hop.request, effect.to.url, effect.body), hop.handler, effect.edit)
         if effect.body is not None:
             return Hop(holding(hop.request, effect.body), hop.handler, effect.edit)
         if effect.edit is None and effect.number == 1:
@@ -155,7 +158,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def clean(self, response: aiohttp.ClientResponse, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status >= 400:
+        if response.status >= 400 or spent(response):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         return True
@@ -166,7 +169,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Hand over the last real response."""
         attach(response, result.report)
         attach(response.request_info, result.report)  # what aiohttp's raise_for_status puts on its exception
-        for name, value in self.told_on(result):
+        for name, value in self.told_on(call, result):
             _add_header(response, name, value)
         remaining = call.remaining()
         if remaining is not None and not response.content.is_eof():
@@ -216,6 +219,15 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     async def discard(self, response: aiohttp.ClientResponse) -> None:
         """Give back the connection of a response that nobody will see; one with an unread body is closed."""
         response.release()
+
+
+def spent(response: aiohttp.ClientResponse) -> bool:
+    """Whether a good answer says that a limit is spent. On the fast lane."""
+    for name, value in response.raw_headers:
+        low = name.lower()
+        if low in SPENT_BYTES and spends(low, value):
+            return True
+    return False
 
 
 async def _sent(hop: Hop) -> aiohttp.ClientResponse:

@@ -22,7 +22,9 @@ from anyint_resilience.tasks.updates import TaskUpdate
 
 __all__ = [
     "AsyncResilientTransport",
+    "CircuitOpen",
     "DeadlineExceeded",
+    "GateClosed",
     "NotRecorded",
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
@@ -43,6 +45,14 @@ class OutcomeUnknownTimeout(ours.OutcomeUnknown, httpx.ReadTimeout):
 
 class NotRecorded(ours.NotRecorded, httpx.ConnectError):
     """A strict ledger could not record a paid create, which was not sent; also a ``httpx.ConnectError``."""
+
+
+class GateClosed(ours.GateClosed, httpx.ConnectError):
+    """A guard did not let a call out, which was not sent; also a ``httpx.ConnectError``."""
+
+
+class CircuitOpen(ours.CircuitOpen, GateClosed):
+    """A circuit is open, and the call was not sent; also a ``httpx.ConnectError``."""
 
 
 class DeadlineExceeded(ours.DeadlineExceeded, httpx.ReadTimeout):
@@ -66,6 +76,9 @@ _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
     unrecorded=NotRecorded,
+    closed=GateClosed,
+    circuit=CircuitOpen,
+    silent=httpx.ReadTimeout,
     late=DeadlineExceeded,
     timeouts=(httpx.TimeoutException, TimeoutError),
 )

@@ -22,7 +22,9 @@ from anyint_resilience.tasks.updates import TaskUpdate
 
 __all__ = [
     "AsyncResilientTransport",
+    "CircuitOpen",
     "DeadlineExceeded",
+    "GateClosed",
     "NotRecorded",
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
@@ -43,6 +45,14 @@ class OutcomeUnknownTimeout(ours.OutcomeUnknown, httpx2.ReadTimeout):
 
 class NotRecorded(ours.NotRecorded, httpx2.ConnectError):
     """A strict ledger could not record a paid create, which was not sent; also a ``httpx2.ConnectError``."""
+
+
+class GateClosed(ours.GateClosed, httpx2.ConnectError):
+    """A guard did not let a call out, which was not sent; also a ``httpx2.ConnectError``."""
+
+
+class CircuitOpen(ours.CircuitOpen, GateClosed):
+    """A circuit is open, and the call was not sent; also a ``httpx2.ConnectError``."""
 
 
 class DeadlineExceeded(ours.DeadlineExceeded, httpx2.ReadTimeout):
@@ -66,6 +76,9 @@ _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
     unrecorded=NotRecorded,
+    closed=GateClosed,
+    circuit=CircuitOpen,
+    silent=httpx2.ReadTimeout,
     late=DeadlineExceeded,
     timeouts=(httpx2.TimeoutException, TimeoutError),
 )

@@ -20,10 +20,12 @@ from anyint_resilience.tasks.updates import TaskUpdate
 from anyint_resilience.tasks.waiting import Looked
 from anyint_resilience.waits import Gathered, unwrapped, updates_sync, waited
 
-from ._surface import OTHERS, Parcel, Surface
+from ._surface import OTHERS, Parcel, Surface, spent
 
 __all__ = [
+    "CircuitOpen",
     "DeadlineExceeded",
+    "GateClosed",
     "NotRecorded",
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
@@ -46,6 +48,14 @@ class NotRecorded(ours.NotRecorded, requests.ConnectionError):
     """A strict ledger could not record a paid create, which was not sent; also a ``requests.ConnectionError``."""
 
 
+class GateClosed(ours.GateClosed, requests.ConnectionError):
+    """A guard did not let a call out, which was not sent; also a ``requests.ConnectionError``."""
+
+
+class CircuitOpen(ours.CircuitOpen, GateClosed):
+    """A circuit is open, and the call was not sent; also a ``requests.ConnectionError``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, requests.ReadTimeout):
     """The user's deadline has passed; also a ``requests.ReadTimeout``."""
 
@@ -54,6 +64,9 @@ _ERRORS = Errors(
     unknown=OutcomeUnknown,
     unknown_timeout=OutcomeUnknownTimeout,
     unrecorded=NotRecorded,
+    closed=GateClosed,
+    circuit=CircuitOpen,
+    silent=requests.ReadTimeout,
     late=DeadlineExceeded,
     timeouts=(requests.Timeout,),
 )
@@ -134,18 +147,22 @@ class ResilientAdapter(HTTPAdapter):
             if args:
                 options.update(zip(_OPTIONS, args, strict=False))
             return drive_sync(surface, Parcel(surface.inner, request, options))
-        started = surface.monotonic()
+        started, tally = surface.monotonic(), plan.tally
+        tally.out += 1
         try:
             response = surface.inner.send(request, **options)
         except Exception as error:
             first = failed(surface, error)
         else:
-            if response.status_code < 400:
+            if response.status_code < 400 and not spent(response):
+                tally.good += 1
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 response.connection = self
                 return response
             first = answered(surface, response)
             del response
+        finally:
+            tally.out -= 1
         try:
             return resume_sync(surface, Parcel(surface.inner, request, options), plan, started, first)
         finally:

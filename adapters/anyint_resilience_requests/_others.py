@@ -17,7 +17,7 @@ from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.driven import NOT_ASKED, OF_LENGTH
 from anyint_resilience.effects import Answer
 
-__all__ = ["answering", "asking", "bounded", "edited", "holding"]
+__all__ = ["answering", "asking", "bounded", "edited", "going", "holding", "unbind"]
 
 
 class _Whole(io.BytesIO):
@@ -67,6 +67,27 @@ def holding(request: requests.PreparedRequest, body: bytes) -> requests.Prepared
     made.headers["Content-Length"] = str(len(body))
     made.body = body
     return made
+
+
+def going(request: requests.PreparedRequest, url: str) -> requests.PreparedRequest:
+    """Return a request that goes somewhere else; a ``Host`` header that its caller set stays behind."""
+    made = copy(request)
+    made.headers = request.headers.copy()
+    if urlsplit(request.url or "").netloc != urlsplit(url).netloc:
+        made.headers.pop("Host", None)
+    made.url = url
+    return made
+
+
+def unbind(response: requests.Response, given: Any, left: float | None) -> None:
+    """Set the socket's time-out, for the rest of an answer, to the caller's own (and no more than ``left`` seconds)."""
+    connection: Any = getattr(response.raw, "_connection", None)
+    sock = getattr(connection, "sock", None)
+    if sock is None:  # all of it has come
+        return
+    read = given.read_timeout if isinstance(given, Timeout) else given[1] if isinstance(given, tuple) else given
+    bounds = [it for it in (read, left) if isinstance(it, (int, float))]
+    sock.settimeout(max(0.001, min(bounds)) if bounds else None)
 
 
 def bounded(timeout: Any, left: float) -> Any:

@@ -21,6 +21,7 @@ from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
+from anyint_resilience.policy.hints import SPENT, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
@@ -30,12 +31,12 @@ from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek, replay_of, watched
 from ._faults import fault_of
-from ._others import answering, asking, bounded, edited, holding
+from ._others import answering, asking, bounded, edited, going, holding, unbind
 
 if TYPE_CHECKING:
     from . import ResilientAdapter
 
-__all__ = ["Parcel", "Surface"]
+__all__ = ["Parcel", "Surface", "spent"]
 
 
 _NONE = (None, None)
@@ -47,13 +48,14 @@ OTHERS = frozenset(("x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
 class Parcel:
     """A request with what its session wants done with it, and the adapter that shall send it."""
 
-    __slots__ = ("adapter", "options", "original", "request")
+    __slots__ = ("adapter", "given", "options", "original", "request")
 
     def __init__(self, adapter: BaseAdapter, request: requests.PreparedRequest, options: dict[str, Any]) -> None:
         self.adapter = adapter
         self.request = request
         self.original = request  # what the caller gave: the response must not show our key
         self.options = options
+        self.given: Any = None  # the caller's own time-out, where this request has another
 
 
 class Surface(SurfaceBase[Parcel, requests.Response]):
@@ -80,7 +82,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
     def free(self) -> bool:
         """Whether nothing outside a request keeps it off the lane: no override, no retry layer below."""
         retry = getattr(self.inner, "max_retries", None)
-        quiet = self.plain and not self.looked_at() and OVERRIDES.get() is None
+        quiet = self.plain and self.shared.calm and not self.looked_at() and OVERRIDES.get() is None
         return quiet and getattr(retry, "total", retry) in _NO_RETRY
 
     def lane_key(self, parcel: Parcel) -> object:
@@ -169,19 +171,26 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         file = not isinstance(parcel.request.body, (str, bytes, type(None)))
         if effect.number > 1 and effect.ask is None and file:
             rewind_body(parcel.request)
-        if effect.edit is None and effect.remaining is None and effect.body is None and effect.ask is None:
+        if effect.plain:
             return parcel
         request = parcel.request if effect.edit is None else edited(parcel.request, effect.edit)
         if effect.ask is not None:
             request = asking(request, effect.ask.target)
         elif effect.body is not None:
             request = holding(request, effect.body)
+        if effect.to is not None:
+            request = going(request, effect.to.url)
         options = parcel.options
-        if effect.remaining is not None:
-            options = {**options, "timeout": bounded(options.get("timeout"), max(0.001, effect.remaining))}
+        if effect.patience is not None:
+            options = {**options, "timeout": bounded(options.get("timeout"), max(0.001, effect.patience))}
         made = Parcel(parcel.adapter, request, options)
         made.original = parcel.original
+        made.given = parcel.options.get("timeout")
         return made
+
+    def heard(self, parcel: Parcel, response: requests.Response, effect: Send) -> None:
+        """Give the rest of an answer that has begun the time-out again that it would have without ``silent``."""
+        unbind(response, parcel.given, effect.remaining)
 
     def made(self, parcel: Parcel, answer: Answer) -> requests.Response:
         """Return an answer given before as a response, unread."""
@@ -189,7 +198,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status_code >= 400:
+        if response.status_code >= 400 or spent(response):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         response.connection = self.owner  # auth handlers send their second request by it
@@ -199,7 +208,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         """Hand over the last real response."""
         attach(response, result.report)
         response.connection = self.owner
-        for name, value in self.told_on(result):
+        for name, value in self.told_on(call, result):
             response.headers[name] = value
         replay = replay_of(response)
         if replay is not None and response.status_code >= 400:
@@ -232,6 +241,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
     def discard(self, response: requests.Response) -> None:
         """Close a response that nobody will see."""
         response.close()
+
+
+def spent(response: requests.Response) -> bool:
+    """Whether a good answer says that a limit is spent. On the fast lane."""
+    held: Any = getattr(response.headers, "_store", None)  # by lower-case name: (name, value)
+    if held is None or SPENT.isdisjoint(held):
+        return False
+    return any(spends(name, held[name][1]) for name in SPENT if name in held)
 
 
 def _close(held: Callable[[], requests.Response | None], following: Following) -> None:

@@ -12,8 +12,9 @@ from ..calls import Call
 from ..config import OVERRIDES, Resilience
 from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
-from ..driven import NOT_ASKED, OF_LENGTH
+from ..driven import NOT_ASKED, OF_LENGTH, OF_PLACE
 from ..effects import Answer, Result, Send
+from ..policy.hints import SPENT_BYTES, spends
 from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import REPORT_KEY
@@ -55,6 +56,7 @@ class Base(SurfaceBase[Q, R]):
                 plan is not None
                 and plan.bare
                 and self.plain
+                and self.shared.calm
                 and REPORT_KEY not in request.extensions
                 and OVERRIDES.get() is None
                 and self._in_order(headers._list, plan.style)
@@ -116,20 +118,37 @@ class Base(SurfaceBase[Q, R]):
 
     def rewrite(self, request: Q, effect: Send) -> Q:
         """Return the request for one attempt: a copy with its own headers, body and time-outs, or a query."""
-        if effect.edit is None and effect.remaining is None and effect.body is None and effect.ask is None:
+        if effect.plain:
             return request
         made: Any = edited(request, effect.edit)
+        if effect.to is not None:
+            url = self.kit.module.URL(effect.to.url)
+            body = made.content if effect.body is None else effect.body
+            without = OF_LENGTH if url.netloc == made.url.netloc else OF_PLACE
+            made = self._built(made, made.method, url, without, body)
         if effect.ask is not None:
             made = self._built(made, "GET", made.url.copy_with(raw_path=effect.ask.target), NOT_ASKED, b"")
-        elif effect.body is not None:
+        elif effect.body is not None and effect.to is None:
             made = self._built(made, made.method, made.url, OF_LENGTH, effect.body)
-        if effect.remaining is not None:
-            left = max(0.001, effect.remaining)
+        if effect.patience is not None:
+            left = max(0.001, effect.patience)
             given = made.extensions.get("timeout") or {}
             phases = ("connect", "read", "write", "pool")
             times = {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
             made.extensions = {**made.extensions, "timeout": times}
+            if effect.silent is not None:
+                made.extensions["anyint_timeout"] = given
         return cast("Q", made)
+
+    def heard(self, request: Q, response: R, effect: Send) -> None:
+        """Give the rest of an answer that has begun the caller's own time-outs again: both clients look anew there."""
+        own = request.extensions.get("anyint_timeout", {})
+        left = effect.remaining
+        for phase, now in request.extensions.get("timeout", {}).items():
+            if phase in ("read", "write") and now is not None:
+                given = own.get(phase)
+                bounds = [it for it in (given, left) if it is not None]
+                request.extensions["timeout"][phase] = min(bounds) if bounds else None
 
     def _built(self, request: Any, method: str, url: Any, without: frozenset[str], body: bytes) -> Any:
         """Return a request like another one, with these things changed."""
@@ -147,15 +166,26 @@ class Base(SurfaceBase[Q, R]):
 
     def clean(self, response: R, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status_code >= 400:
+        if response.status_code >= 400 or self.spent(response):
             return False
         response.extensions[REPORT_KEY] = plan
         return True
 
+    def spent(self, response: R) -> bool:
+        """Whether a good answer says that a limit is spent. On the fast lane."""
+        headers: Any = response.headers
+        try:  # with lower-case names, as both clients keep them
+            for it in headers._list:
+                if it[1] in SPENT_BYTES and spends(it[1], it[2]):
+                    return True
+        except (AttributeError, TypeError):
+            return any(name.lower() in SPENT_BYTES and spends(name.lower(), value) for name, value in headers.raw)
+        return False
+
     def deliver(self, response: R, call: Call, result: Result[R]) -> R:
         """Hand over the last real response."""
         response.extensions[REPORT_KEY] = result.report
-        for name, value in self.told_on(result):
+        for name, value in self.told_on(call, result):
             response.headers[name] = value
         if response.status_code >= 400 and isinstance(response.stream, Replay):
             response.stream.lenient = True

@@ -65,17 +65,21 @@ class SyncTransport(Base[Q, R]):
         plan = self.lane_of(request)
         if plan is None or self.looked_at():
             return drive_sync(self, request, plan)
-        started = self.monotonic()
+        started, tally = self.monotonic(), plan.tally
+        tally.out += 1
         try:
             response = self.send(request)
         except Exception as error:
             first = failed(self, error)
         else:
-            if response.status_code < 400:
+            if response.status_code < 400 and not self.spent(response):
+                tally.good += 1
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)
             del response
+        finally:
+            tally.out -= 1
         try:
             return resume_sync(self, request, plan, started, first)
         finally:
@@ -128,17 +132,21 @@ class AsyncTransport(Base[Q, R]):
         plan = self.lane_of(request)
         if plan is None or self.looked_at():
             return await drive_async(self, request, plan)
-        started = self.monotonic()
+        started, tally = self.monotonic(), plan.tally
+        tally.out += 1
         try:
             response = await self.send(request)
         except Exception as error:
             first = failed(self, error)
         else:
-            if response.status_code < 400:
+            if response.status_code < 400 and not self.spent(response):
+                tally.good += 1
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)
             del response
+        finally:
+            tally.out -= 1
         try:
             return await resume_async(self, request, plan, started, first)
         finally:

@@ -76,9 +76,9 @@ def parse(body: object, encodings: list[str]) -> Body:
         return _salvage(text)
 
 
-def plain(body: bytes, encodings: list[str]) -> bytes | None:
+def plain(body: bytes, encodings: list[str], *, most: int = MAX_BODY) -> bytes | None:
     """Return a body without its content codings, at most 64 KiB of it; None where one of them is not read here."""
-    return _decoded(_bytes(body), encodings)
+    return _decoded(body[:most], encodings, most)
 
 
 def slim(body: bytes, document: object = None) -> bytes:
@@ -113,7 +113,7 @@ def _bytes(body: object) -> bytes:
 # --- content codings
 
 
-def _decoded(raw: bytes, encodings: list[str]) -> bytes | None:
+def _decoded(raw: bytes, encodings: list[str], most: int = MAX_BODY) -> bytes | None:
     """Undo the content codings; None if one is not known. Most clients have done it already: the bytes tell."""
     codings = [coding.strip().lower() for value in encodings for coding in value.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
@@ -123,19 +123,19 @@ def _decoded(raw: bytes, encodings: list[str]) -> bytes | None:
         return None
     for coding in reversed(codings):
         if coding in ("gzip", "x-gzip"):
-            raw = _inflated(raw, 16 + zlib.MAX_WBITS) if raw[:2] == b"\x1f\x8b" else raw
+            raw = _inflated(raw, 16 + zlib.MAX_WBITS, most) if raw[:2] == b"\x1f\x8b" else raw
         elif coding == "deflate":
-            raw = _inflated(raw, zlib.MAX_WBITS) or _inflated(raw, -zlib.MAX_WBITS) or raw
+            raw = _inflated(raw, zlib.MAX_WBITS, most) or _inflated(raw, -zlib.MAX_WBITS, most) or raw
         else:
             return None
     return raw
 
 
-def _inflated(raw: bytes, window: int) -> bytes:
-    """Decompress at most 64 KiB; what came before a fault is kept, so that a cut body may still tell something."""
+def _inflated(raw: bytes, window: int, most: int) -> bytes:
+    """Decompress so many bytes at the most; what came before a fault is kept: a cut body may still tell something."""
     machine = zlib.decompressobj(window)
     parts: list[bytes] = []
-    room = MAX_BODY
+    room = most
     for start in range(0, len(raw), _CHUNK):
         try:
             part = machine.decompress(raw[start : start + _CHUNK], room)

@@ -188,6 +188,10 @@ class PolicyFields(Protocol):
     @property
     def repeat_generation(self) -> bool: ...
     @property
+    def hold(self) -> float | None: ...
+    @property
+    def first_byte_timeout(self) -> float | None: ...
+    @property
     def enabled(self) -> bool: ...
 
 
@@ -206,6 +210,10 @@ def problems_of(policy: PolicyFields) -> list[str]:
             number_problem("factor", policy.factor, least=1.0),
             number_problem("max_delay", policy.max_delay),
             flag_problem("repeat_generation", policy.repeat_generation),
+            None if policy.hold is None else number_problem("hold", policy.hold, may_be_inf=True),
+            None
+            if policy.first_byte_timeout is None
+            else number_problem("first_byte_timeout", policy.first_byte_timeout, above=True),
             flag_problem("enabled", policy.enabled),
         )
         if problem is not None

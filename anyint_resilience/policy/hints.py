@@ -17,7 +17,17 @@ from typing import Final, TypeAlias, cast
 from .model import HeaderPairs, Hint
 from .times import MAX_HINT, bounded, duration, moment, number, retry_text
 
-__all__ = ["MAX_HINT", "normal_headers", "poll_hint", "read_hint", "should_retry"]
+__all__ = [
+    "MAX_HINT",
+    "SPENT",
+    "SPENT_BYTES",
+    "normal_headers",
+    "poll_hint",
+    "read_hint",
+    "should_retry",
+    "spends",
+    "spent_window",
+]
 
 Headers: TypeAlias = Mapping[str, "list[str]"]
 
@@ -84,6 +94,31 @@ def read_hint(
     if hint is None and status in _LIMITED:
         hint = _from_windows(headers, clock)
     return hint
+
+
+SPENT: Final = frozenset(("ratelimit", *(remaining for remaining, _ in _WINDOWS)))
+"""Headers that may say that nothing is left of a window."""
+SPENT_BYTES: Final = frozenset(name.encode() for name in SPENT)
+
+
+def spends(name: str | bytes, value: str | bytes) -> bool:
+    """Whether one of those headers (its name in lower case) may say so. For a quick look."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return text.strip() == "0" or (name in ("ratelimit", b"ratelimit") and "=0" in text)
+
+
+def spent_window(headers: HeaderPairs, *, now: float | None = None) -> Hint | None:
+    """Return how long a good answer says that nothing is left (``remaining`` 0 with a reset), None if there is."""
+    named = normal_headers(headers)
+    if not any(spends(name, value) for name in SPENT & named.keys() for value in named[name]):
+        return None
+    clock = now if now is not None else _first(named.get("date", ()), moment)
+    members = _members(named.get("ratelimit", ()))
+    waits = [number(says.get("t")) for _, says in members if number(says.get("r")) == 0]
+    hints = [it for it in (_hint(wait, "ratelimit") for wait in waits) if it is not None]
+    older = _from_windows(named, clock)
+    hints += [] if older is None else [older]
+    return max(hints, key=lambda it: it.seconds, default=None)
 
 
 def poll_hint(headers: Headers, *, now: float | None = None) -> Hint | None:

@@ -135,7 +135,8 @@ class Decision:
 class Attempt:
     """One request on the wire: when it began (seconds after the call did), how long it took, how it ended.
 
-    ``asked``: the row of a query that went out in the place of the call's own request, None for that.
+    ``asked``: the row of a query that went out in the place of the call's own request, None for that. ``to``: the model
+    or host that it fell back to, None for the primary.
     """
 
     number: int
@@ -147,3 +148,4 @@ class Attempt:
     waited: float = 0.0  # after this attempt
     request_id: str | None = None
     asked: str | None = None
+    to: str | None = None

@@ -74,6 +74,9 @@ class Policy:
     (``inf`` for no bound); a running one is never cut. ``deadline`` is hard and counts attempts and waits. The waits
     double from ``transient_base`` or ``rate_base`` by ``factor`` up to ``max_delay``; a server's hint wins over them.
     ``repeat_generation``: a generation is billed but keeps no state, so it is repeated when its outcome is unknown.
+    ``hold``: so long a call may wait in line while a guard lets nothing through (None: within the ``retry_window``).
+    ``first_byte_timeout``: an answer must begin within so many seconds, or the attempt has failed (None: the client's
+    own time-outs alone); never for paid creates, of which nobody would know what became.
     ``enabled=False``: nothing is retried and nothing changed on the answer; only the auth header is seen to.
     """
 
@@ -85,7 +88,29 @@ class Policy:
     factor: float = 2.0
     max_delay: float = 20.0
     repeat_generation: bool = True
+    hold: float | None = None
+    first_byte_timeout: float | None = None
     enabled: bool = True
+
+    @classmethod
+    def default(cls) -> Policy:
+        """Return what fits most programs: three attempts within a minute."""
+        return cls()
+
+    @classmethod
+    def interactive(cls) -> Policy:
+        """Return what fits where a person waits: two attempts, short waits, an answer that begins within 20 s."""
+        return cls(attempts=2, retry_window=10.0, max_delay=2.0, hold=5.0, first_byte_timeout=20.0)
+
+    @classmethod
+    def batch(cls) -> Policy:
+        """Return what fits where nobody waits: many attempts, long waits, an hour in line if need be."""
+        return cls(attempts=8, retry_window=3600.0, transient_base=1.0, rate_base=2.0, max_delay=120.0)
+
+    @classmethod
+    def strict(cls) -> Policy:
+        """Return what fits where nothing may be billed twice: no generation of unknown outcome is repeated."""
+        return cls(attempts=2, retry_window=30.0, repeat_generation=False)
 
     def __post_init__(self) -> None:
         problems = problems_of(self)

@@ -38,6 +38,10 @@ class MemoryStore:
         """A pickled store is an empty one: another process shares none of this one's memory."""
         return partial(MemoryStore, max_entries=self._max_entries), (self._clock,)
 
+    def anew(self) -> MemoryStore:
+        """Return an empty store like this one, with a lock of its own."""
+        return MemoryStore(self._clock, max_entries=self._max_entries)
+
     def gone(self, owner: str) -> bool:
         """Return False: whoever can read this memory lives."""
         return False

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..contract.words import Operation
     from ..router import Plan
 
-__all__ = ["Facts", "Shape", "asked_facts", "facts_of"]
+__all__ = ["Facts", "Shape", "asked_facts", "facts_of", "sent_facts"]
 
 _MOST = 64
 
@@ -68,6 +68,15 @@ def asked_facts(plan: Plan, source: Any, request: Any, target: bytes) -> Facts:
     """Return the facts of a query that goes out in a request's place, to the same server."""
     scheme, host, port, _ = source.place_of(request)
     return _made(plan, "GET", scheme, host, port, target)
+
+
+def sent_facts(plan: Plan, source: Any, request: Any, to: Any) -> Facts:
+    """Return the facts of a request that goes to a fallback: its model there, and its place where that is another."""
+    scheme, host, port, target = source.place_of(request)
+    if to.host:
+        scheme, host, port, target = to.scheme, to.host, to.port, to.target
+    made = _made(plan, source.method_of(request).upper(), scheme, host, port, target)
+    return made._replace(attempt={**made.attempt, "gen_ai.request.model": to.model})
 
 
 def _made(plan: Plan, method: str, scheme: str, host: str, port: int | None, target: bytes) -> Facts:

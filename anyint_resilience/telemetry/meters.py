@@ -65,6 +65,24 @@ class Meters:
         labels = {"anyint.family": family, "anyint.cause": cause, "anyint.wait.kind": kind}
         self._record["anyint.wait.time"](seconds, labels)
 
+    def held(self, family: str, why: str, seconds: float) -> None:
+        """Record a wait in line at a gate, by what closed it."""
+        self._record["anyint.gate.wait"](seconds, {"anyint.family": family, "anyint.guard": why})
+
+    def guard(self, name: str, family: str, word: str, model: str | None) -> None:
+        """Count that a guard closed, opened or refused: the metric's name, and which guard or state it is."""
+        what = "anyint.circuit" if name == "anyint.circuit.changes" else "anyint.guard"
+        named = {"anyint.family": family, what: word, "gen_ai.request.model": self.models(model)}
+        self._record[name](1, {key: it for key, it in named.items() if it is not None})
+
+    def fallback(self, family: str, cause: str, origin: str, target: str, workload: str) -> None:
+        """Count a call that went to a fallback."""
+        named = {"anyint.fallback.from": self.models(origin), "anyint.fallback.to": self.models(target)}
+        labels = {key: it for key, it in named.items() if it is not None}
+        self._record["anyint.fallbacks"](
+            1, {"anyint.family": family, "anyint.cause": cause, "anyint.workload": workload, **labels}
+        )
+
     def nested(self, family: str, sends: int, how: str) -> None:
         """Record how often a layer above has sent a request, this time included."""
         self._record["anyint.nested_retry.factor"](sends, {"anyint.family": family, "anyint.nested.kind": how})

@@ -13,10 +13,11 @@ from ..credentials import HeaderEdit
 from ..policy.echoes import id_of
 from ..policy.model import Attempt, HeaderPairs, Observation
 from .details import FINE, details_of, error_type, event_of, with_headers
-from .facts import Facts, Shape, asked_facts, facts_of
+from .facts import Facts, Shape, asked_facts, facts_of, sent_facts
+from .guarded import GuardTeller
 from .hub import Telemetry
 from .safety import model_of, name_of_key, request_ids
-from .telling import LOOKERS, Source, Teller, safe
+from .telling import LOOKERS, Source, safe
 from .words import EVENTS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Watch"]
 
 
-class Watch(Teller):
+class Watch(GuardTeller):
     """What is told of one call.
 
     ``sending`` and ``back`` stand around each attempt, ``over`` and ``decided`` say how it went and what was decided,
@@ -59,6 +60,7 @@ class Watch(Teller):
         self.task: str | None = None
         self.cause: str | None = None
         self.more: dict[str, Value] | None = None
+        self.taken = None
         self.waited = 0.0
         self.done = self.out = False
         self.started = self.began = hub.clock()
@@ -79,10 +81,10 @@ class Watch(Teller):
 
     # around an attempt
 
-    def sending(self, number: int, edit: HeaderEdit | None, ask: Any = None) -> HeaderEdit | None:
+    def sending(self, number: int, edit: HeaderEdit | None, ask: Any = None, to: Any = None) -> HeaderEdit | None:
         """Begin an attempt; return what to change on its request, the trace's headers among it.
 
-        ``ask``: it is a query in the place of the call's own request.
+        ``ask``: it is a query in the place of the call's own request. ``to``: it goes there, to a fallback.
         """
         self.began = self.hub.clock()
         self.attempts = number
@@ -90,6 +92,8 @@ class Watch(Teller):
         spans, facts, shape = self.spans, self.facts, self.shape
         try:
             self.asked = None if ask is None else asked_facts(ask.plan, self.source, self.request, ask.target)
+            if to is not None:
+                self.asked = sent_facts(self.plan, self.source, self.request, to)
             if self.asked is not None:
                 facts, shape = self.asked, Shape("", {}, self.asked.attempt)
             if self.retry is not None:
@@ -214,6 +218,8 @@ class Watch(Teller):
                     attributes["anyint.task.id"] = self.task
                 if self.more is not None:
                     attributes.update(self.more)
+                if self.taken is not None:
+                    attributes.update(self.taken)
             spans.end(attributes, failed=outcome not in FINE, at=None if at is None else at[1])
 
     @safe

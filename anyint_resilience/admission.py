@@ -1,0 +1,238 @@
+"""Before an attempt and after it: the guards are asked, and told. Part of the engine.
+
+Must not know any client, do any I/O, or read a clock by itself. The order: deadline > budget > gate > breaker >
+attempt. What costs nothing is asked first, and nothing is taken that the next one may refuse, but for a token of the
+budget, which stands for the wish to send once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from .calls import Call
+from .contract.words import Cause, Certainty
+from .effects import GuardCall, Outcome, Refusal, Rest
+from .guards import breaker, gate
+from .guards.guarding import kind_of
+from .judging import judge_fault
+from .policy.hints import spent_window
+from .policy.model import Action, Decision, Fault, FaultKind, Observation
+from .policy.user_words import user_message
+
+__all__ = ["WHY", "admitted", "budgeted", "decision_of", "let_go", "told"]
+
+_LONGEST_REST = 30.0  # seconds: whoever waits looks again then, whatever rings
+
+WHY: dict[str, tuple[Cause, str]] = {
+    "rate": (Cause.RATE, "the rate limit of this key and model was reached by other calls"),
+    "quota": (Cause.QUOTA, "the quota of this key and model is used up"),
+    "down": (Cause.TRANSIENT, "one call after another to this model has failed"),
+    "full": (Cause.RATE, "as many requests of this key and model are out as may be"),
+    "circuit": (Cause.TRANSIENT, "the circuit of this route and model is open: too many calls failed"),
+}
+"""Why a guard refuses: the cause it stands for, and the words."""
+
+
+def admitted(call: Call) -> Generator[Any, Any, Refusal | None]:
+    """Ask the guards whether the next attempt may go out, and wait in line for it. None: it may go now."""
+    guarding = call.course.guarding
+    shared, settings = guarding.shared, guarding.settings
+    if not call.course.guarded or (shared.calm and settings.max_concurrency is None):
+        return None
+    shared.sweep(call.runtime.monotonic())
+    ticket = call.course.ticket = shared.ticket()
+    breaks = guarding.breaks(call.course.fallback())
+    if settings.gate or settings.max_concurrency is not None:
+        refusal: Refusal | None = yield from _at_gate(call, ticket, waits=not breaks)
+        if refusal is not None:
+            return refusal
+    if breaks:
+        passage: breaker.Passage = yield GuardCall(call.course.breaker_key(), guarding.ask_breaker(ticket))
+        if not passage.go:
+            yield from let_go(call)
+            return _refused(call, "circuit", passage.at)
+        call.course.probes = passage.probe
+    return None
+
+
+def _at_gate(call: Call, ticket: str, *, waits: bool) -> Generator[Any, Any, Refusal | None]:
+    """Stand in line at the gate. ``waits``: an outage is waited out here, and not seen to by a breaker."""
+    guarding, runtime = call.course.guarding, call.runtime
+    key, said = call.course.gate_key(call.key_id(), call.operation), False
+    call.course.stands = True
+    since, bound = call.started, _bound(call)
+    while True:
+        passage: gate.Passage = yield GuardCall(
+            key, guarding.ask_gate(ticket, since=since, bound=bound, u=runtime.random())
+        )
+        if passage.kind == "go":
+            guarding.shared.unbell(ticket)
+            return None
+        away = passage.why == "rate" and _leaves_on_rate(call)
+        if passage.kind == "refuse" or away or (passage.why == "down" and not waits):
+            if passage.why == "down" and not waits:  # the breaker decides about that
+                yield from let_go(call)
+                return None
+            yield from let_go(call)
+            return _refused(call, passage.why, passage.at)
+        if not said:
+            said = True
+            why = passage.why or "full"
+            call.watch.in_line(why, WHY[why][1], call.course.way.model)
+        began = runtime.monotonic()
+        pause = max(0.0, min(passage.at - began, _LONGEST_REST))
+        yield Rest(guarding.shared.bell(ticket), pause)
+        _waited(call, runtime.monotonic() - began, passage.why or "full")
+
+
+def _bound(call: Call) -> float:
+    """Return until when it may wait in line, on the runtime's clock."""
+    policy = call.policy
+    until = call.started + policy.retry_window
+    if policy.deadline is not None:
+        until = min(until, call.started + policy.deadline)
+    return until if policy.hold is None else min(until, call.runtime.monotonic() + policy.hold)
+
+
+def _leaves_on_rate(call: Call) -> bool:
+    """Whether it falls back rather than wait for a rate limit."""
+    row = call.course.fallback()
+    return row is not None and row.on_rate
+
+
+def _waited(call: Call, seconds: float, why: str) -> None:
+    """Note a wait in line, for the report."""
+    call.watch.held(seconds, why)
+    if call.attempts:
+        last = call.attempts[-1]
+        call.attempts[-1] = replace(last, waited=last.waited + seconds)
+    else:
+        call.course.held += seconds
+
+
+def _user_message(call: Call, cause: Cause) -> str:
+    """Return what an end user may be told where a guard did not let a call out."""
+    seen = Observation(cause=cause, certainty=Certainty.NOT_SENT, source="")
+    return user_message(call.operation, seen, Action.NO_RETRY)
+
+
+def _refused(call: Call, why: str, at: float) -> Refusal:
+    now = call.runtime.monotonic()
+    known = at < float("inf") and why not in ("full",)
+    retry_at = call.runtime.wall() + max(0.0, at - now) if known else None
+    words = WHY[why][1]
+    after = f"; it makes sense again in {max(0.0, at - now):.1f} s" if known else ""
+    call.notes.append(f"not sent: {words}{after}")
+    call.watch.refused(why, words, call.course.way.model)
+    return Refusal(why, retry_at, f"not sent: {words}{after}")
+
+
+def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
+    """Give back the place and the permit of an attempt that does not go out, or of which nothing is known."""
+    ticket, shared = call.course.ticket, call.course.guarding.shared
+    if ticket is None:
+        return
+    call.course.ticket = None
+    shared.unbell(ticket)
+    keys: list[tuple[str, Any]] = (
+        [(call.course.gate_key(call.key_id(), call.operation), partial(gate.leave, ticket=ticket))]
+        if call.course.stands
+        else []
+    )
+    if call.course.probes:
+        keys.append((call.course.breaker_key(), partial(breaker.leave, ticket=ticket)))
+    call.course.stands = call.course.probes = False
+    for key, step in keys:
+        if later:
+            shared.later(key, step)
+        else:
+            yield GuardCall(key, step)
+
+
+def budgeted(call: Call) -> Generator[Any, Any, bool]:
+    """Take a token of the retry budget for one sending more. False: there is none."""
+    if not call.course.guarded or not call.course.guarding.settings.budget:
+        return True
+    may: bool = yield GuardCall(
+        call.course.budget_key(call.key_id()), call.course.guarding.spend(call.plan.tally.take())
+    )
+    if not may:
+        call.watch.refused("budget", "the retry budget of this key and host is spent", call.course.way.model)
+    return may
+
+
+def told(
+    call: Call, outcome: Outcome[Any], decision: Decision, seen: Observation | None, began: float
+) -> Generator[Any, Any, None]:
+    """Tell the guards how an attempt went. ``began``: seconds after the call did."""
+    guarding, ticket = call.course.guarding, call.course.ticket
+    if not call.course.guarded or not guarding.settings.watches:
+        return
+    kind = kind_of(decision, outcome.fault)
+    hint = None if seen is None else seen.hint
+    if kind == "good":
+        call.plan.tally.good += 1
+        hint = spent_window(outcome.headers, now=call.runtime.wall())
+        kind = "good" if hint is None else "spent"
+    if ticket is None and guarding.shared.calm and kind in ("good", "other"):
+        return
+    started, u = call.started + began, call.runtime.random()
+    call.course.ticket, call.course.stands = None, False
+    name = "" if ticket is None else ticket
+    if guarding.settings.gate or guarding.settings.max_concurrency is not None:
+        least = 0.0 if seen is None else seen.least
+        step = guarding.tell_gate(
+            name,
+            kind,
+            began=started,
+            policy=call.policy,
+            hint=hint,
+            least=least,
+            flying=call.plan.tally.out,
+            u=u,
+        )
+        found: gate.Told = yield GuardCall(call.course.gate_key(call.key_id(), call.operation), step)
+        if found.shut or found.opened:
+            call.watch.gate(found.shut, call.course.way.model)
+    if guarding.breaks(call.course.fallback()) and (kind in ("good", "spent", "down") or call.course.probes):
+        yield from told_breaker(call, name, good=kind in ("good", "spent", "rate"), began=started, kind=kind, u=u)
+    call.course.probes = False
+
+
+def told_breaker(
+    call: Call, ticket: str, *, good: bool, began: float, kind: str, u: float
+) -> Generator[Any, Any, None]:
+    """Tell the circuit breaker how an attempt went; what says nothing gives its probe back."""
+    guarding = call.course.guarding
+    step: Any = partial(breaker.leave, ticket=ticket)
+    if kind in ("good", "spent", "down"):
+        step = guarding.tell_breaker(ticket, good=good, began=began, u=u)
+    word: str = yield GuardCall(call.course.breaker_key(), step)
+    if word:
+        call.watch.circuit(word, call.course.way.model)
+
+
+def decision_of(call: Call, refusal: Refusal) -> Decision:
+    """Return what is decided about a call that a guard did not let out."""
+    cause, words = WHY[refusal.why]
+    bare = judge_fault(call, Fault(FaultKind.UNKNOWN), 1)
+    fate = call.certainty if call.attempts else Certainty.NOT_SENT
+    guidance = (
+        f"Not sent, so that nothing gets worse: {words}. "
+        + ("Try again from retry_at on." if refusal.retry_at is not None else "Try again later.")
+        + " More time (Policy.retry_window, Policy.hold, deadline) lets a call wait for it."
+    )
+    return replace(
+        bare,
+        action=Action.NO_RETRY,
+        cause=cause,
+        certainty=fate,
+        delay=None,
+        retry_at=refusal.retry_at,
+        reason=refusal.reason,
+        guidance=guidance,
+        user_message=_user_message(call, cause),
+    )

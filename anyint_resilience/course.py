@@ -1,0 +1,84 @@
+"""How one call passes the guards: the way that it is on, its place in line, the fallback it took. Part of its state.
+
+Must not know any client, nor the order of what is done.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .callreport import FallbackUsed
+from .contract.routes import Route
+from .contract.words import Operation
+from .effects import Outcome
+from .guards.guarding import Guarding
+from .policy.fallback import Fallback
+from .router import Plan
+from .ways import Origin, Way, first_way
+
+__all__ = ["Course"]
+
+_ASKING = frozenset((Operation.QUERY, Operation.LIST, Operation.DOWNLOAD))
+
+
+class Course:
+    """Born with its call.
+
+    ``guarded``: guards are asked and told at all. ``on``: the way it is on, None until somebody needs to know.
+    ``ticket``: its name at the guards while an attempt is out or waits; ``stands``: it has a place or a permit at the
+    gate; ``probes``: it is a circuit breaker's probe. ``held``: seconds in line before the first attempt. ``fallen``:
+    the fallback taken. ``nearest``: names like its model's. ``broke``: the budget was spent. ``last``: the outcome
+    that its way ended with.
+    """
+
+    __slots__ = (
+        *("broke", "fallen", "guarded", "guarding", "held", "last", "nearest", "on", "origin", "probes", "route"),
+        *("stands", "ticket"),
+    )
+
+    def __init__(self, guarding: Guarding, origin: Origin, plan: Plan, *, guarded: bool) -> None:
+        self.guarding = guarding
+        self.origin = origin
+        self.route: Route = plan.route
+        self.guarded = guarded and plan.secure and plan.route.family is not None
+        self.on: Way | None = None
+        self.ticket: str | None = None
+        self.stands = self.probes = self.broke = False
+        self.held = 0.0
+        self.fallen: FallbackUsed | None = None
+        self.nearest: tuple[str, ...] = ()
+        self.last: Outcome[Any] | None = None
+
+    @property
+    def way(self) -> Way:
+        """The way it is on."""
+        if self.on is None:
+            self.on = first_way(self.route, self.origin)
+        return self.on
+
+    @property
+    def fallback_name(self) -> str | None:
+        """What to call the fallback it is on, None on its own way."""
+        return None if self.on is None or self.on.row is None else self.on.name
+
+    def fallback(self) -> Fallback | None:
+        """Return the fallback of the way that it is on, None where there is none."""
+        rows = self.guarding.fallbacks
+        return rows.get((self.route.name, self.way.model or "")) if rows else None
+
+    def budget_key(self, key_id: str | None) -> str:
+        """Return the name of the retry budget's state: one for each key and gateway."""
+        return f"budget:{key_id}:{self.way.gateway}"
+
+    def gate_key(self, key_id: str | None, operation: Operation) -> str:
+        """Return the name of the gate's state: one for each key, gateway, family and model.
+
+        What asks and lists has gates of its own: a limit on tasks made is none on asking for them.
+        """
+        family, model = self.route.family, self.way.model
+        kind = f"({operation.value})" if model is None or operation in _ASKING else model
+        return f"gate:{key_id}:{self.way.gateway}:{None if family is None else family.value}:{kind}"
+
+    def breaker_key(self) -> str:
+        """Return the name of the circuit breaker's state: one for each gateway, route and model."""
+        return f"breaker:{self.way.gateway}:{self.route.name}:{self.way.model}"

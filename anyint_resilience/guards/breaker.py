@@ -1,0 +1,119 @@
+"""The circuit breaker of one route and model: after many failures it lets nothing through, then a few probes.
+
+Must not know what a failure is. Pure steps: (state or None, now) -> (state or None, verdict). None: closed, and no
+failure within the window. The window begins with the first failure, so that a good call leaves no state behind.
+
+Shape after Nygard's pattern (Release It!): closed, open, half-open. Half-open lets a fixed number of probes through;
+each is a lease that lapses by itself, so that a probe which never comes back can't keep it open.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..stores.protocol import State
+
+__all__ = ["LEASE", "SLOTS", "Passage", "ask", "leave", "told"]
+
+SLOTS: Final = 10
+"""Pieces that the sliding window is counted in."""
+
+LEASE: Final = 60.0
+"""Seconds after which a probe that has not come back no longer counts as one."""
+
+
+class Passage(NamedTuple):
+    """May this attempt pass? ``at``: when to ask again, on the store's clock. ``probe``: it finds out for all."""
+
+    go: bool
+    at: float = 0.0
+    probe: bool = False
+
+
+def ask(state: State | None, now: float, *, ticket: str, probes: int) -> tuple[State | None, Passage]:
+    """Ask whether an attempt may go out."""
+    if state is None or not state["open"]:
+        return state, Passage(True)
+    held = _shifted(state, now)
+    if now < held["open"]:
+        return held, Passage(False, held["open"])
+    out = {name: until for name, until in held["probes"].items() if until > now}
+    if ticket not in out and len(out) >= probes:
+        return {**held, "probes": out}, Passage(False, min(out.values()))
+    return {**held, "probes": {**out, ticket: now + LEASE}}, Passage(True, probe=True)
+
+
+def told(
+    state: State | None,
+    now: float,
+    *,
+    ticket: str,
+    good: bool,
+    began: float,
+    window: float,
+    failure_rate: float,
+    least: int,
+    cooldown: float,
+    u: float,
+) -> tuple[State | None, str]:
+    """Say how an attempt went that ``began`` then. Verdict: ``opened``, ``closed``, or nothing."""
+    if state is None and good:
+        return None, ""
+    fresh: State = {"slots": [], "open": 0.0, "since": 0.0, "probes": {}, "at": now}
+    held = fresh if state is None else _shifted(state, now)
+    if held["open"]:
+        return _told_open(held, now, ticket=ticket, good=good, began=began, cooldown=cooldown, u=u)
+    slots = _counted(held["slots"], now, window, good=good)
+    bad = sum(it[2] for it in slots)
+    if not bad:
+        return None, ""
+    total = bad + sum(it[1] for it in slots)
+    if total >= least and bad >= failure_rate * total:
+        until = now + cooldown * (1 + 0.1 * u)
+        return {**held, "slots": [], "open": until, "since": now, "probes": {}}, "opened"
+    return {**held, "slots": slots}, ""
+
+
+def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None, str]:
+    """Give a probe back that was never sent, or of which nothing is known."""
+    if state is None or ticket not in state["probes"]:
+        return state, ""
+    held = _shifted(state, now)
+    return {**held, "probes": {name: it for name, it in held["probes"].items() if name != ticket}}, ""
+
+
+def _told_open(
+    held: State, now: float, *, ticket: str, good: bool, began: float, cooldown: float, u: float
+) -> tuple[State | None, str]:
+    """An attempt of before it opened says nothing new; one success of after it closes it, one failure opens it anew."""
+    rest = {name: it for name, it in held["probes"].items() if name != ticket}
+    if began < held["since"]:
+        return {**held, "probes": rest}, ""
+    if good:
+        return None, "closed"
+    until = max(held["open"], now + cooldown * (1 + 0.1 * u))
+    return {**held, "open": until, "since": now, "probes": {}}, ""
+
+
+def _counted(slots: list[list[float]], now: float, window: float, *, good: bool) -> list[list[float]]:
+    """Return the window's slots with one outcome more; those that are too old are left out."""
+    number = now // (window / SLOTS)
+    kept = [list(it) for it in slots if number - SLOTS < it[0] <= number]
+    if not kept or kept[-1][0] != number:
+        kept.append([number, 0, 0])
+    kept[-1][1 if good else 2] += 1
+    return kept
+
+
+def _shifted(state: State, now: float) -> dict[str, Any]:
+    """Return the state for now. Where the clock went back, so do the times in it: nothing waits for a time long past.
+
+    Slots of a clock that was ahead are left out when they are counted.
+    """
+    back = min(0.0, now - state["at"])
+    held: dict[str, Any] = {**state, "at": now}
+    if back:
+        held["open"] = state["open"] + back if state["open"] else 0.0
+        held["since"] = state["since"] + back
+        held["probes"] = {name: until + back for name, until in state["probes"].items()}
+    return held

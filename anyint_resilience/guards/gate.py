@@ -1,0 +1,221 @@
+"""The gate that all calls of one key, family and model go through: how many may fly, and from when on.
+
+Must not know any client or clock. Pure steps: (state or None, now) -> (state or None, verdict). None: wide open, and
+nobody counts. What closes it is a word: ``rate`` (a limit, with or without a hint), ``quota`` (used up), ``down``
+(several failures in a row and no success between). While it is closed callers stand in line, the oldest call first;
+when it opens they go one after the other, a little apart, and no more at a time than the limit allows. A waiter goes
+when it is at the head; whoever goes or leaves rings the next, so that no place and no permit is ever lost. Permits and
+places are leases: those of a call that vanished lapse.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import Any, Final, NamedTuple
+
+from ..stores.protocol import State
+from .opening import Pace, grown, quiet, shut
+
+__all__ = ["LEASE", "PROBES", "USED_UP", "Passage", "Told", "ask", "leave", "settle", "told"]
+
+LEASE: Final = 1200.0
+"""Seconds after which a permit that was not given back is free: longer than any client waits for an answer."""
+
+_OPEN: Final[dict[str, Any]] = {
+    "cause": "",  # what closed it
+    "until": 0.0,  # when it opens, or when the next probe goes
+    "shut": 0.0,  # when it closed last
+    "streak": 0,  # how often in a row
+    "bad": 0,  # failures in a row
+    "limit": None,  # how many may fly
+    "goal": None,  # up to where the limit doubles
+    "named": False,  # the server named the moment
+    "probe": 0.0,  # when the next call may find out about a quota
+    "spread": 0.0,  # the seconds over which the line is let go, then
+    "gap": 0.0,  # between two of them,
+    "after": 0.0,  # and when the next may go
+}
+
+PROBES: Final = Pace(1.0, 2.0, 10.0, spread=0.5)
+"""When the next probe goes after failures in a row: after 0.5 to 1 s, then twice that, up to 10 s."""
+
+USED_UP: Final = Pace(5.0, 2.0, 60.0, spread=0.5)
+"""When the next call finds out whether an account was topped up, where the server names no moment."""
+
+
+class Passage(NamedTuple):
+    """May this attempt go? ``go``, ``wait`` (and look again ``at``, or when rung) or ``refuse`` (not before ``at``).
+
+    ``why``: what closed the gate, or ``full``. ``ring``: whose turn it may be now.
+    """
+
+    kind: str
+    at: float = 0.0
+    why: str = ""
+    ring: tuple[str, ...] = ()
+
+
+class Told(NamedTuple):
+    """What an outcome did to the gate: ``shut`` names what closed it now, ``opened`` says that it is open again."""
+
+    shut: str = ""
+    opened: bool = False
+    ring: tuple[str, ...] = ()
+
+
+def ask(
+    state: State | None,
+    now: float,
+    *,
+    ticket: str,
+    since: float,
+    bound: float,
+    most: int | None = None,
+    u: float = 0.0,
+    pace: Pace = PROBES,
+) -> tuple[State | None, Passage]:
+    """Ask whether an attempt may go out.
+
+    ``since``: when its call began, which is its place in the line; ``bound``: until when it can wait. ``most``: how
+    many may ever fly. ``u`` is a random number of [0, 1); ``pace`` says when the next probe goes.
+    """
+    if state is None and most is None:
+        return None, Passage("go")
+    held = fresh(state, now)
+    if held["cause"] == "quota":
+        return _ask_used_up(held, now, ticket, u)
+    if now < held["until"] and held["until"] > bound:
+        return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held, ticket))
+    at, why = _when(held, now, ticket, most, u)
+    if at <= now:
+        return _gone(held, now, ticket, u, pace)
+    if bound <= now:
+        return _without(held, ticket), Passage("refuse", at, why, _head(held, ticket))
+    if all(it[1] != ticket for it in held["line"]):
+        insort(held["line"], [since, ticket, bound])
+        at, why = _when(held, now, ticket, most, u)  # it may be the head now
+        if at <= now:
+            return _gone(held, now, ticket, u, pace)
+    return held, Passage("wait", min(at, bound), why)
+
+
+def told(
+    state: State | None,
+    now: float,
+    *,
+    ticket: str,
+    kind: str,
+    began: float,
+    flying: int = 0,
+    hint: float | None = None,
+    pace: Pace = PROBES,
+    few: int = 2,
+    u: float = 0.0,
+) -> tuple[State | None, Told]:
+    """Say how an attempt went that ``began`` then: ``good``, ``rate``, ``quota``, ``down`` or ``other``.
+
+    ``flying``: how many were out at the least, for the first limit. ``hint``: for how many seconds the server says to
+    close; else ``pace`` does. ``few``: how many failures in a row close it.
+    """
+    if state is None and kind in ("good", "other"):
+        return None, Told()
+    held = fresh(state, now)
+    held["out"].pop(ticket, None)
+    was = held["cause"]
+    if kind == "good":
+        grown(held, now, began)
+    elif kind == "other":
+        if held["cause"] == "down":
+            held["until"] = min(held["until"], now)  # it answers: who comes next may find out more
+    else:
+        shut(held, now, kind, began, flying=flying, hint=hint, pace=USED_UP if kind == "quota" else pace, few=few, u=u)
+    closed = held["cause"] if held["cause"] and held["shut"] == now and kind != "good" else ""
+    opened = bool(was) and not held["cause"]
+    ring = _head(held) if kind in ("good", "other") or not held["cause"] else ()
+    return (None if quiet(held, now) else held), Told(closed, opened, ring)
+
+
+def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None, Told]:
+    """Give back the permit or the place of a call that does not go on, and of whose outcome nothing is known."""
+    if state is None:
+        return None, Told()
+    held = _without(fresh(state, now), ticket)
+    held["out"].pop(ticket, None)
+    return (None if quiet(held, now) else held), Told(ring=_head(held))
+
+
+def settle(state: State | None, now: float) -> tuple[State | None, Told]:
+    """Forget what is over. Verdict: whose turn it may be now."""
+    if state is None:
+        return None, Told()
+    held = fresh(state, now)
+    return (None if quiet(held, now) else held), Told(ring=_head(held))
+
+
+# --- the parts
+
+
+def fresh(state: State | None, now: float) -> dict[str, Any]:
+    """Return the state for now, to be changed: without leases that lapsed; where the clock went back its times too."""
+    if state is None:
+        return {**_OPEN, "out": {}, "line": [], "cut": now, "heard": now, "at": now}
+    back = min(0.0, now - state["at"])
+    held: dict[str, Any] = {**state, "at": now}
+    for name in ("until", "shut", "after", "cut", "heard", "probe"):
+        held[name] = state[name] + back
+    held["out"] = {name: until + back for name, until in state["out"].items() if until + back > now}
+    held["line"] = [[since + back, name, bound + back] for since, name, bound in state["line"] if bound + back >= now]
+    return held
+
+
+def _when(held: dict[str, Any], now: float, ticket: str, most: int | None, u: float) -> tuple[float, str]:
+    """Return from when on this ticket may go, as far as that stands, and what it waits for."""
+    line, limit = held["line"], held["limit"]
+    room = min(float("inf") if limit is None else max(1.0, limit), float("inf") if most is None else most)
+    ahead = line[0][1] != ticket if line else False
+    if now < held["until"] and not (ahead and held["cause"] == "down"):
+        place = next((index for index, it in enumerate(line) if it[1] == ticket), len(line))
+        spread = held["spread"] / max(1, len(line))
+        return held["until"] + (place + u) * spread, held["cause"]
+    if ahead or (len(held["out"]) + 1 > room and held["cause"] != "down"):
+        return float("inf"), "full" if not held["cause"] else held["cause"]
+    return (held["after"] if line else now), held["cause"]
+
+
+def _gone(held: dict[str, Any], now: float, ticket: str, u: float, pace: Pace) -> tuple[State, Passage]:
+    """Let an attempt go: it has a permit; the next in line comes a little later."""
+    was = len(held["line"])
+    held = _without(held, ticket)
+    held["out"][ticket] = now + LEASE
+    if held["cause"] == "down":  # it is the probe; the next one follows whether or not this one has come back
+        held["until"], held["streak"] = now + pace.at(held["streak"], u), held["streak"] + 1
+    if held["spread"] and was:
+        held["gap"], held["spread"] = held["spread"] / was, 0.0
+    if held["line"]:
+        held["after"] = now + held["gap"] * (0.5 + u)
+    else:
+        held["gap"] = held["after"] = 0.0
+    return held, Passage("go", now, held["cause"], _head(held))
+
+
+def _ask_used_up(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[State | None, Passage]:
+    """While the quota is used up nobody waits; now and then one call finds out whether the account was topped up."""
+    held = _without(held, ticket)
+    if held["named"] and now >= held["until"]:
+        held.update(cause="", streak=0, named=False)
+    elif now < held["probe"]:
+        return held, Passage("refuse", held["until"] if held["named"] else held["probe"], "quota", _head(held))
+    else:
+        held["probe"], held["streak"] = now + USED_UP.at(held["streak"], u), held["streak"] + 1
+    held["out"][ticket] = now + LEASE
+    return held, Passage("go", now, held["cause"], _head(held))
+
+
+def _without(held: dict[str, Any], ticket: str) -> dict[str, Any]:
+    held["line"] = [it for it in held["line"] if it[1] != ticket]
+    return held
+
+
+def _head(held: dict[str, Any], but: str = "") -> tuple[str, ...]:
+    """Return who is at the head of the line."""
+    return next(((it[1],) for it in held["line"] if it[1] != but), ())

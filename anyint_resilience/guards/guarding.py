@@ -1,0 +1,121 @@
+"""``Guarding``: the guards of one configuration, with the names of their states and the steps to run on them.
+
+Must not know any client, clock or call: what a step needs comes in, the step goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from ..contract.words import Cause, Certainty
+from ..credentials import Credentials
+from ..policy.fallback import Fallback
+from ..policy.model import Decision, Fault, FaultKind, Hint
+from ..policy.rules import Policy
+from ..stores.protocol import Step
+from . import breaker, budget, gate
+from .opening import Pace
+from .settings import Guards
+from .shared import Shared
+
+__all__ = ["Guarding", "kind_of"]
+
+_OURS = frozenset({FaultKind.POOL_TIMEOUT, FaultKind.LOCAL_ERROR, FaultKind.TLS_CERTIFICATE})
+_KINDS: dict[Cause, str] = {
+    Cause.RATE: "rate",
+    Cause.QUOTA: "quota",
+    Cause.TRANSIENT: "down",
+    Cause.SERVER: "down",
+    Cause.UNKNOWN: "down",
+}
+
+
+def kind_of(decision: Decision, fault: Fault | None) -> str:
+    """Return what an outcome is to the guards: ``good``, ``rate``, ``quota``, ``down``, or ``other``.
+
+    A fault of this process says nothing of the gateway, nor does a refusal that is the request's own.
+    """
+    if decision.cause is None or decision.certainty is Certainty.COMMITTED:
+        return "good"
+    if fault is not None and fault.kind in _OURS:
+        return "other"
+    return _KINDS.get(decision.cause, "other")
+
+
+class Guarding:
+    """Shared between calls and threads; what changes is in ``shared``."""
+
+    def __init__(
+        self,
+        settings: Guards,
+        shared: Shared,
+        fallbacks: Mapping[tuple[str, str], Fallback],
+        keys: Mapping[str, Credentials] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.shared = shared
+        self.fallbacks = fallbacks
+        self._keys = {} if keys is None else keys
+
+    def key_of(self, row: Fallback) -> Credentials | None:
+        """Return the credentials of a fallback with a key of its own."""
+        return None if row.api_key is None else self._keys.get(row.api_key)
+
+    def breaks(self, row: Fallback | None) -> bool:
+        """Whether a circuit breaker stands before a way with this fallback."""
+        own = self.settings.breaker
+        return row is not None if own is None else own
+
+    # steps
+
+    def spend(self, good: int) -> Step:
+        """Return the step that takes a token of the retry budget."""
+        it = self.settings
+        return partial(budget.spend, good=good, reserve=it.budget_reserve, ratio=it.budget_ratio)
+
+    def ask_gate(self, ticket: str, *, since: float, bound: float, u: float) -> Step:
+        """Return the step that asks the gate."""
+        return partial(gate.ask, ticket=ticket, since=since, bound=bound, most=self.settings.max_concurrency, u=u)
+
+    def tell_gate(
+        self,
+        ticket: str,
+        kind: str,
+        *,
+        began: float,
+        policy: Policy,
+        hint: Hint | None,
+        least: float,
+        flying: int,
+        u: float,
+    ) -> Step:
+        """Return the step that tells the gate how an attempt went."""
+        pace = gate.PROBES
+        if kind in ("rate", "spent"):
+            most = policy.max_delay if hint is None or not hint.at_most else min(policy.max_delay, hint.seconds)
+            pace = Pace(min(policy.rate_base, most), policy.factor, most, least=least)
+        named = None if hint is None or hint.at_most else hint.seconds
+        few = self.settings.failures
+        return partial(
+            gate.told, ticket=ticket, kind=kind, began=began, flying=flying, hint=named, pace=pace, few=few, u=u
+        )
+
+    def ask_breaker(self, ticket: str) -> Step:
+        """Return the step that asks the circuit breaker."""
+        return partial(breaker.ask, ticket=ticket, probes=self.settings.probes)
+
+    def tell_breaker(self, ticket: str, *, good: bool, began: float, u: float) -> Step:
+        """Return the step that tells the circuit breaker how an attempt went."""
+        it = self.settings
+        return partial(
+            breaker.told,
+            ticket=ticket,
+            good=good,
+            began=began,
+            window=it.window,
+            failure_rate=it.failure_rate,
+            least=it.min_volume,
+            cooldown=it.cooldown,
+            u=u,
+        )

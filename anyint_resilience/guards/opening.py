@@ -1,0 +1,123 @@
+"""How a gate closes and opens, and how many it lets fly at once: the arithmetic of ``gate``.
+
+Must not know tickets or lines. It changes the state that it is given, which is a copy.
+
+Additive increase, multiplicative decrease (Chiu and Jain 1989), off until the first rate answer. After an outage the
+limit doubles with each round of successes (slow start, RFC 5681) up to what flew before.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..policy.backoff import HINT_SPREAD, HINT_SPREAD_MAX, scheduled
+
+__all__ = ["CALM", "CUT", "Pace", "grown", "quiet", "shut"]
+
+CUT: Final = 0.7
+"""What a rate answer leaves of the limit (as in CUBIC, RFC 9438)."""
+
+CALM: Final = 60.0
+"""Seconds without a rate answer after which a limit that nobody reaches is dropped."""
+
+_FORGET: Final = 60.0  # seconds after which a failure says nothing any more
+_HIGHEST: Final = 4096.0
+
+
+class Pace(NamedTuple):
+    """For how long to close, in seconds: ``base`` and then ``factor`` times that, up to ``most``.
+
+    ``spread``: the share of it that chance takes away at the most. ``least`` is added.
+    """
+
+    base: float
+    factor: float
+    most: float
+    spread: float = 1.0
+    least: float = 0.0
+
+    def at(self, streak: int, u: float) -> float:
+        """Return the seconds to close after so many closings in a row; ``u`` is a random number of [0, 1)."""
+        share = 1.0 - self.spread * (1.0 - u)
+        return self.least + scheduled(self.base, self.factor, self.most, attempt=streak + 1, u=share)
+
+
+def grown(held: dict[str, Any], now: float, began: float) -> None:
+    """Count a success: it opens what failures or an empty quota closed, and lets more fly."""
+    held["bad"], held["heard"] = 0, now
+    if held["cause"] in ("down", "quota") and began >= held["shut"]:
+        if held["cause"] == "down":
+            held["limit"] = 1.0
+        held["until"], held["cause"], held["streak"], held["spread"] = now, "", 0, 0.0
+    elif held["cause"] == "rate" and now >= held["until"] and began >= held["shut"]:
+        held["cause"], held["streak"] = "", 0
+    limit = held["limit"]
+    if limit is None or now < held["until"]:
+        return
+    slow = held["goal"] is not None and limit < held["goal"]
+    if held["line"] or len(held["out"]) + 1 >= limit / 2:  # else nobody has tried so many
+        limit = min(_HIGHEST, limit + (1.0 if slow else 1.0 / limit))
+    over = held["goal"] is not None and limit >= held["goal"] and not held["line"]
+    held["limit"] = None if over or _unused(held, now, limit) else limit
+    held["goal"] = None if held["limit"] is None else held["goal"]
+
+
+def shut(
+    held: dict[str, Any],
+    now: float,
+    kind: str,
+    began: float,
+    *,
+    flying: int,
+    hint: float | None,
+    pace: Pace,
+    few: int,
+    u: float,
+) -> None:
+    """Count a refusal or a failure. One that was out when the gate closed says nothing new, but for its hint."""
+    held["heard"] = now
+    if kind == "spent":
+        grown(held, now, began)
+    old = bool(held["cause"]) and began < held["shut"]
+    pause = pace.at(held["streak"], u) if hint is None else hint
+    if kind == "down":
+        held["bad"] += 1
+        if not held["cause"] and held["bad"] >= few:
+            most = max(len(held["out"]) + 1, flying, held["limit"] or 0)
+            held.update(cause="down", shut=now, streak=1, goal=float(most), until=now + pause, spread=0.0)
+    elif kind == "quota":
+        until = now + (pause if hint is None else hint)
+        held.update(cause="quota", shut=now, until=until, named=hint is not None, spread=0.0)
+        held["probe"] = until if hint is None else min(until, now + CALM)
+    elif kind == "spent":  # a good answer that says it was the last one for now
+        if not held["cause"]:
+            held.update(cause="rate", shut=now, spread=min(HINT_SPREAD * pause, HINT_SPREAD_MAX), named=False)
+        if held["cause"] == "rate":
+            held["until"] = max(held["until"], now + pause)
+    elif old and held["cause"] != "down":
+        if hint is not None and held["cause"] == "rate":
+            held["until"] = max(held["until"], now + hint)
+    else:
+        if held["limit"] is None or held["cut"] <= began:
+            most = held["limit"] if held["limit"] is not None else max(len(held["out"]) + 1, flying)
+            held["limit"], held["cut"], held["goal"] = max(1.0, most * CUT), now, None
+        held.update(cause="rate", shut=now, streak=held["streak"] + 1, named=False)
+        held["spread"] = min(HINT_SPREAD * pause, HINT_SPREAD_MAX)
+        held["until"] = now + pause
+
+
+def quiet(held: dict[str, Any], now: float) -> bool:
+    """Whether there is nothing left to remember."""
+    if held["line"] or now < held["until"]:
+        return False
+    stale = now - held["heard"] >= _FORGET
+    if held["cause"] == "rate" and held["limit"] is None and now >= held["until"]:
+        return True
+    if stale and not held["out"]:
+        return True
+    return held["limit"] is None and not held["cause"] and not held["bad"]
+
+
+def _unused(held: dict[str, Any], now: float, limit: float) -> bool:
+    """Whether a limit has not been reached for long."""
+    return not held["line"] and now - held["cut"] >= CALM and (len(held["out"]) + 1) * 2 <= limit

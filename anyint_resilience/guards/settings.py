@@ -1,0 +1,83 @@
+"""``Guards``: how much the guards let through, as one frozen configuration.
+
+Must not know any client, or how a guard works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..policy.given import count_problem, flag_problem, number_problem
+
+__all__ = ["Guards"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What calls share so that a fleet of them is calm: a retry budget, a gate and circuit breakers.
+
+    Args:
+        budget: whether retries and fallbacks need a token of the retry budget of their key and host.
+        budget_reserve: tokens that a process begins with; an empty reserve is full again after a minute.
+        budget_ratio: tokens for each success of the last seconds.
+        gate: whether a rate limit, a used-up quota or failures in a row close the gate of a key and model to all
+            callers in the process: they wait in line and are let go smoothly, or fail at once where they can't wait.
+        max_concurrency: how many requests of one key and model may be out at a time, from sending to the answer's
+            headers; None: as many as the gateway bears.
+        failures: so many failures in a row, with no success between, close the gate.
+        breaker: whether a circuit breaker stands before each route and model. None: where it has a fallback.
+        failure_rate: the share of failures that opens it, of at least ``min_volume`` outcomes within ``window`` seconds
+            of each other.
+        cooldown: seconds for which an open circuit lets nothing through; then ``probes`` calls at a time find out.
+
+    Raises:
+        ValueError: naming every problem at once.
+    """
+
+    budget: bool = True
+    budget_reserve: float = 2.0
+    budget_ratio: float = 0.1
+    gate: bool = True
+    max_concurrency: int | None = None
+    failures: int = 3
+    breaker: bool | None = None
+    failure_rate: float = 0.5
+    min_volume: int = 10
+    window: float = 10.0
+    cooldown: float = 5.0
+    probes: int = 2
+
+    def __post_init__(self) -> None:
+        most = self.max_concurrency
+        problems = [
+            problem
+            for problem in (
+                flag_problem("budget", self.budget),
+                number_problem("budget_reserve", self.budget_reserve),
+                number_problem("budget_ratio", self.budget_ratio),
+                flag_problem("gate", self.gate),
+                None if most is None else count_problem("max_concurrency", most),
+                count_problem("failures", self.failures),
+                None if self.breaker is None else flag_problem("breaker", self.breaker),
+                number_problem("failure_rate", self.failure_rate, above=True),
+                count_problem("min_volume", self.min_volume),
+                number_problem("window", self.window, above=True),
+                number_problem("cooldown", self.cooldown, above=True),
+                count_problem("probes", self.probes),
+            )
+            if problem is not None
+        ]
+        if isinstance(self.failure_rate, (int, float)) and self.failure_rate > 1:
+            problems.append(f"failure_rate must be 1 at the most, not {self.failure_rate!r}")
+        if problems:
+            raise ValueError("Guards: " + "; ".join(problems))
+
+    @classmethod
+    def off(cls) -> Guards:
+        """Return guards that let everything through."""
+        return cls(budget=False, gate=False, breaker=False)
+
+    @property
+    def watches(self) -> bool:
+        """Whether any guard wants to know how calls go."""
+        return self.budget or self.gate or self.breaker is not False

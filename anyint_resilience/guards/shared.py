@@ -1,0 +1,143 @@
+"""Where the guards' states are kept and who waits for them: one for all callers of a process.
+
+Must not know what a step does. It tells quickly, on the fast lane, whether any guard stands in anybody's way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
+from typing import Any
+from weakref import WeakSet
+
+from ..runtime import Bell, Runtime
+from ..stores.memory import MemoryStore
+from ..stores.protocol import State, Step, Store
+from .gate import settle
+from .tally import Tally
+
+__all__ = ["Shared", "shared_guards"]
+
+_SWEEP = 10.0  # seconds between looks for states that are over
+_TTL = 3600.0
+_GATE = "gate:"
+_MOST = 4096
+
+
+class Shared:
+    """The states of all guards, who waits at them, and whether all is ``calm``: nothing closed, counted or limited.
+
+    Safe to use from many threads; every change of a state is one atomic update of the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.calm = True
+        self._store = store
+        self._troubled: dict[str, None] = {}
+        self._bells: dict[str, Bell] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST)
+        self._numbers = count(1)
+        self.models: dict[str, tuple[float, tuple[str, ...]]] = {}
+        """What a gateway's list of models said, and when."""
+        self._swept = float("-inf")
+        _ALL.add(self)
+
+    def tally(self, host: str) -> Tally:
+        """Return what is counted of a host."""
+        found = self._tallies.get(host)
+        if found is None:
+            if len(self._tallies) >= _MOST:
+                self._tallies.clear()  # those who hold one go on counting for nobody: an estimate
+            found = self._tallies.setdefault(host, Tally())
+        return found
+
+    def ticket(self) -> str:
+        """Return a name for one attempt, unlike all others of this process."""
+        return str(next(self._numbers))
+
+    def bell(self, ticket: str) -> Bell:
+        """Return what rings when it may be this ticket's turn."""
+        return self._bells.setdefault(ticket, Bell())
+
+    def unbell(self, ticket: str) -> None:
+        """Forget a ticket's bell: it does not wait any more."""
+        self._bells.pop(ticket, None)
+
+    def change(self, key: str, step: Step) -> Any:
+        """Run a step on a guard's state, and ring whom it says. Raises what the store raises."""
+        while self._dropped:
+            with suppress(IndexError):  # another thread was faster
+                self._change(*self._dropped.popleft())
+        return self._change(key, step)
+
+    def later(self, key: str, step: Step) -> None:
+        """Run a step before the next one: this may be within the garbage collector, in the middle of another."""
+        self._dropped.append((key, step))
+        self.calm = False  # so that somebody comes by
+
+    def sweep(self, now: float) -> None:
+        """Forget the states that are over, now and then, so that all may be calm again."""
+        if now - self._swept < _SWEEP and now >= self._swept:
+            return
+        self._swept = now
+        for key in list(self._troubled):
+            self._change(key, settle if key.startswith(_GATE) else _unchanged)
+        self.calm = not self._troubled and not self._dropped
+
+    def _change(self, key: str, step: Step) -> Any:
+        live: list[bool] = []
+
+        def noted(state: State | None, now: float) -> tuple[State | None, Any]:
+            new, verdict = step(state, now)
+            live.append(new is not None)
+            return new, verdict
+
+        verdict = self._store.update(key, noted, _TTL)
+        if not key.startswith("budget:"):
+            if live[0]:
+                self._troubled[key] = None
+            else:
+                self._troubled.pop(key, None)
+            self.calm = not self._troubled and not self._dropped
+        for ticket in getattr(verdict, "ring", ()):
+            bell = self._bells.get(ticket)
+            if bell is not None:
+                bell.ring()
+        return verdict
+
+    def clear(self) -> None:
+        """Forget everything: a process that was forked has none of its parent's calls, and tests begin anew."""
+        self._store = self._store if not isinstance(self._store, MemoryStore) else self._store.anew()
+        self._troubled.clear()
+        self._bells.clear()
+        self._tallies.clear()
+        self.models.clear()
+        self._dropped.clear()
+        self.calm = True
+
+
+def _unchanged(state: State | None, now: float) -> tuple[State | None, None]:
+    return state, None
+
+
+_ALL: WeakSet[Shared] = WeakSet()
+
+
+def _forked(them: Callable[[], Iterable[Shared]] = lambda: list(_ALL)) -> None:
+    for it in them():
+        it.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+_SHARED = Shared(MemoryStore(Runtime().monotonic))
+
+
+def shared_guards() -> Shared:
+    """Return the guards of this process, which all configurations with the real clock share."""
+    return _SHARED

@@ -1,0 +1,77 @@
+"""What guards and fallbacks do to a call, as those see it who look on. Must not know how a guard works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .events import Value
+from .telling import Teller, safe
+
+if TYPE_CHECKING:
+    from ..callreport import FallbackUsed
+
+__all__ = ["GuardTeller"]
+
+
+class GuardTeller(Teller):
+    """The part of a watch that is told of guards."""
+
+    __slots__ = ("taken",)
+    taken: dict[str, Any] | None
+
+    @safe
+    def in_line(self, why: str, reason: str, model: str | None) -> None:
+        """Say that the call waits at a gate."""
+        self.say("gate wait", self._about(why, model, {"anyint.reason": reason}))
+
+    @safe
+    def held(self, seconds: float, why: str) -> None:
+        """Say for how long it waited there."""
+        if self.hub.meters is not None:
+            self.hub.meters.held(self.family, why, seconds)
+
+    @safe
+    def refused(self, why: str, reason: str, model: str | None) -> None:
+        """Say that a guard did not let it out."""
+        if self.hub.meters is not None:
+            self.hub.meters.guard("anyint.refused", self.family, why, model)
+        self.say("refused", self._about(why, model, {"anyint.reason": reason}))
+
+    @safe
+    def gate(self, shut: str, model: str | None) -> None:
+        """Say that this call's answer closed the gate, by what (or opened it: nothing)."""
+        if shut and self.hub.meters is not None:
+            self.hub.meters.guard("anyint.gate.closed", self.family, shut, model)
+        self.say("gate closed" if shut else "gate opened", self._about(shut, model, {}))
+
+    @safe
+    def circuit(self, word: str, model: str | None) -> None:
+        """Say that this call's answer ``opened`` or ``closed`` the circuit of its route and model."""
+        if self.hub.meters is not None:
+            self.hub.meters.guard("anyint.circuit.changes", self.family, word, model)
+        self.say(f"circuit {word}", self._about("circuit", model, {}))
+
+    @safe
+    def fell_back(self, used: FallbackUsed) -> None:
+        """Say that another model or host is asked to serve."""
+        if self.hub.meters is not None:
+            self.hub.meters.fallback(self.family, used.cause, used.origin, used.target, used.workload)
+        self.taken = {
+            "anyint.workload": used.workload,
+            "anyint.fallback.from": used.origin,
+            "anyint.fallback.to": used.target,
+            "anyint.fallback.cause": used.cause,
+        }
+        self.say("fallback", {**self.taken, "anyint.reason": f"the primary could not serve: {used.cause}"})
+
+    @safe
+    def no_fallback(self, workload: str, target: str, reason: str) -> None:
+        """Say that a fallback is not taken."""
+        self.say(
+            "fallback refused",
+            {"anyint.workload": workload, "anyint.fallback.to": target, "anyint.reason": reason},
+        )
+
+    def _about(self, why: str, model: str | None, more: dict[str, Value]) -> dict[str, Value]:
+        named = {"anyint.guard": why, "gen_ai.request.model": model}
+        return {key: it for key, it in named.items() if it} | more

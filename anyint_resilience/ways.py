@@ -1,0 +1,123 @@
+"""Where the attempts of a call go: its own way first, then that of a fallback. Part of the engine.
+
+Must not know any client, nor when a call changes its way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from .contract.routes import Route
+from .credentials import Credentials, HeaderEdit, RawHeaders
+from .effects import Target
+from .policy.fallback import Fallback
+from .policy.named import features_in, model_in, model_in_path, with_model, with_path
+from .router import Plan, gateway_name
+
+__all__ = ["NOWHERE", "Origin", "Way", "first_way", "way_of"]
+
+_AUTH = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
+
+
+class Origin(NamedTuple):
+    """Where a request goes by itself, and its body where that is in memory."""
+
+    scheme: str
+    host: str
+    port: int | None
+    target: bytes
+    content: bytes | None = None
+
+
+NOWHERE = Origin("https", "", None, b"/")
+
+
+class Way:
+    """One way: the gateway and the model on it, and what of the request changes for it. Never changed itself.
+
+    ``row``: the fallback that it belongs to, None for the call's own way.
+    """
+
+    __slots__ = ("body", "edit", "gateway", "model", "row", "target")
+
+    def __init__(
+        self,
+        gateway: str,
+        model: str | None,
+        row: Fallback | None = None,
+        body: bytes | None = None,
+        target: Target | None = None,
+        edit: HeaderEdit | None = None,
+    ) -> None:
+        self.gateway = gateway
+        self.model = model
+        self.row = row
+        self.body = body
+        self.target = target
+        self.edit = edit
+
+    @property
+    def name(self) -> str:
+        """What to call it: its model, and its gateway where a fallback names one."""
+        model = "the default model" if self.model is None else self.model
+        return model if self.row is None or self.row.base_url is None else f"{model}@{self.gateway}"
+
+
+def first_way(route: Route, origin: Origin) -> Way:
+    """Return the way that a request takes by itself."""
+    if "{model}" in route.template:
+        model = model_in_path(route, origin.target.decode("latin-1"))
+    else:
+        model = model_in(origin.content, route.family)
+    return Way(gateway_name(origin.scheme, origin.host, origin.port), model)
+
+
+def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys: Credentials | None) -> Way | str:
+    """Return the way of a fallback, or why this request can't take it. ``keys``: the fallback's own key."""
+    route, path = plan.route, origin.target.decode("latin-1")
+    kept = features_in(origin.content, row.features)
+    if kept:
+        return f"the request has {', '.join(kept)}, which only the primary honours"
+    body = origin.content
+    if "{model}" in route.template:
+        changed = with_path(route, path, row.target)
+        if changed is None:
+            return "its path names no model"
+        path = changed
+        if body is None:
+            return "its body can be sent only once"
+    else:
+        body = with_model(origin.content, route.family, row.target)
+        if body is None:
+            return "its body is no JSON that can be rewritten"
+    target, gateway = None, gateway_name(origin.scheme, origin.host, origin.port)
+    if row.base_url is not None:
+        parts = urlsplit(row.base_url)
+        gateway = gateway_name(parts.scheme, parts.hostname or "", parts.port)
+        path = _mount_of(parts.path, route) + _bare(path, route)
+        target = Target(parts.scheme, parts.hostname or "", parts.port, path.encode("latin-1"), row.target)
+    elif "{model}" in route.template:
+        target = Target(origin.scheme, origin.host, origin.port, path.encode("latin-1"), row.target)
+    edit = None
+    if keys is not None:
+        bare = [(name, value) for name, value in headers if name.lower() not in _AUTH]
+        fresh = keys.edit(bare, route.family, plan.style, secure=True)
+        taken = frozenset(name.lower() for name, _ in headers) & _AUTH
+        edit = HeaderEdit(taken) if fresh is None else HeaderEdit(fresh.remove | taken, fresh.add)
+    return Way(gateway, row.target, row, body, target, edit)
+
+
+def _bare(path: str, route: Route) -> str:
+    """Return a path without what a base URL put before the contract's own; a query stays."""
+    bare, mark, query = path.partition("?")
+    segments = bare.strip("/").split("/")
+    return "/" + "/".join(segments[-(route.template.count("/")) :]) + mark + query
+
+
+def _mount_of(path: str, route: Route) -> str:
+    """Return what of a base URL's path stands before the contract's own."""
+    first = route.template.split("/")[1]
+    segments = path.strip("/").split("/")
+    kept = segments[: segments.index(first)] if first in segments else segments
+    return "".join(f"/{it}" for it in kept if it)
