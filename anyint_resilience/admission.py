@@ -26,6 +26,9 @@ __all__ = ["WHY", "admitted", "budgeted", "decision_of", "let_go", "told"]
 
 _LONGEST_REST = 30.0  # seconds: whoever waits looks again then, whatever rings
 
+_SLOW = frozenset((FaultKind.READ_TIMEOUT, FaultKind.WRITE_TIMEOUT))
+"""Faults after which the gateway may still be at work."""
+
 WHY: dict[str, tuple[Cause, str]] = {
     "rate": (Cause.RATE, "the rate limit of this key and model was reached by other calls"),
     "quota": (Cause.QUOTA, "the quota of this key and model is used up"),
@@ -152,13 +155,13 @@ def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
             yield GuardCall(key, step)
 
 
-def budgeted(call: Call) -> Generator[Any, Any, bool]:
-    """Take a token of the retry budget for one sending more. False: there is none."""
+def budgeted(call: Call, outcome: Outcome[Any] | None) -> Generator[Any, Any, bool]:
+    """Take a token of the retry budget for one sending more, after this outcome. False: there is none."""
     if not call.course.guarded or not call.course.guarding.settings.budget:
         return True
-    may: bool = yield GuardCall(
-        call.course.budget_key(call.key_id()), call.course.guarding.spend(call.plan.tally.take())
-    )
+    slow = outcome is not None and outcome.fault is not None and outcome.fault.kind in _SLOW
+    step = call.course.guarding.spend(call.plan.tally.take(), slow=slow)
+    may: bool = yield GuardCall(call.course.budget_key(call.key_id()), step)
     if not may:
         call.watch.refused("budget", "the retry budget of this key and host is spent", call.course.way.model)
     return may
@@ -175,6 +178,7 @@ def told(
     hint = None if seen is None else seen.hint
     if kind == "good":
         call.plan.tally.good += 1
+        call.plan.tally.last = call.started + began
         hint = spent_window(outcome.headers, now=call.runtime.wall())
         kind = "good" if hint is None else "spent"
     if ticket is None and guarding.shared.calm and kind in ("good", "other"):
@@ -191,7 +195,8 @@ def told(
             policy=call.policy,
             hint=hint,
             least=least,
-            flying=call.plan.tally.out,
+            tally=call.plan.tally,
+            now=call.runtime.monotonic(),
             u=u,
         )
         found: gate.Told = yield GuardCall(call.course.gate_key(call.key_id(), call.operation), step)

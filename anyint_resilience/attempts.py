@@ -75,7 +75,7 @@ def _on_all_ways(call: Call) -> Flow[R]:
         refused = "circuit" if result.closed is not None and result.closed.why == "circuit" else None
         if row is None or not _falls(call, row, result, last):
             return result
-        way = yield from _next_way(call, row, result, paid_for=refused is None and result.closed is None)
+        way = yield from _next_way(call, row, result, last, paid_for=refused is None and result.closed is None)
         if way is None:
             return result
         first = _Last(call, last, result.decision) if last is not None and first is None else first
@@ -103,7 +103,9 @@ def _falls(call: Call, row: Fallback, result: Result[Any], last: Outcome[Any] | 
     )
 
 
-def _next_way(call: Call, row: Fallback, result: Result[Any], *, paid_for: bool) -> Generator[Any, Any, Any]:
+def _next_way(
+    call: Call, row: Fallback, result: Result[Any], last: Outcome[Any] | None, *, paid_for: bool
+) -> Generator[Any, Any, Any]:
     """Return the way of a fallback, told to everybody; None where this request does not take it."""
     decision = result.decision
     assert decision is not None
@@ -114,7 +116,7 @@ def _next_way(call: Call, row: Fallback, result: Result[Any], *, paid_for: bool)
     remaining = call.remaining()
     if not isinstance(way, str) and (call.elapsed() > call.policy.retry_window or (remaining or 1) <= 0):
         way = "no time is left"
-    if not isinstance(way, str) and paid_for and not (yield from budgeted(call)):
+    if not isinstance(way, str) and paid_for and not (yield from budgeted(call, last)):
         way = "the retry budget is spent"
     if isinstance(way, str):
         call.notes.append(f"no fallback to {row.target}: {way}")
@@ -213,7 +215,7 @@ def _may_go_on(
             return final(
                 decision, "a fallback is the better way" if not silent else "it was silent: the fallback is next"
             )
-    if not (yield from budgeted(call)):
+    if not (yield from budgeted(call, outcome)):
         call.course.broke = True
         return final(decision, "the retry budget of this key and host is spent")
     return decision

@@ -64,6 +64,7 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q, known: Plan | None = None
     else:
         if surface.clean(response, plan):
             tally.good += 1
+            tally.last = started
             if watch is not None:
                 surface.watched(response, watch)
             return response
@@ -124,6 +125,7 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q, known: Plan | Non
     else:
         if surface.clean(response, plan):
             tally.good += 1
+            tally.last = started
             if watch is not None:
                 surface.watched(response, watch)
             return response

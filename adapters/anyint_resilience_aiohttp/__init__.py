@@ -142,6 +142,7 @@ class ResilientMiddleware:
         else:
             if response.status < 400 and not spent(response):
                 tally.good += 1
+                tally.last = started
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 return response
             first = answered(surface, response)

@@ -156,6 +156,7 @@ class ResilientAdapter(HTTPAdapter):
         else:
             if response.status_code < 400 and not spent(response):
                 tally.good += 1
+                tally.last = started
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 response.connection = self
                 return response

@@ -74,6 +74,7 @@ class SyncTransport(Base[Q, R]):
         else:
             if response.status_code < 400 and not self.spent(response):
                 tally.good += 1
+                tally.last = started
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)
@@ -141,6 +142,7 @@ class AsyncTransport(Base[Q, R]):
         else:
             if response.status_code < 400 and not self.spent(response):
                 tally.good += 1
+                tally.last = started
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)

@@ -14,13 +14,20 @@ from typing import Final
 
 from ..stores.protocol import State
 
-__all__ = ["RECENT", "REFILL", "earn", "spend"]
+__all__ = ["RECENT", "REFILL", "SLOW", "earn", "spend"]
 
 RECENT: Final = 10.0
 """Seconds after which a success counts for a third (it fades with 1/e)."""
 
 REFILL: Final = 60.0
 """Seconds in which an empty reserve is full again without any success, for who calls seldom."""
+
+
+SLOW: Final = 5.0
+"""Tokens for one sending more after a time-out: the gateway may be at work on the first one still.
+
+Where its queue is longer than its clients' patience, retries that cost no more than others keep it so for ever.
+"""
 
 
 def earn(state: State | None, now: float, *, good: int, reserve: float, ratio: float) -> tuple[State | None, float]:
@@ -34,7 +41,7 @@ def earn(state: State | None, now: float, *, good: int, reserve: float, ratio: f
 def spend(
     state: State | None, now: float, *, good: int, reserve: float, ratio: float, cost: float = 1.0
 ) -> tuple[State | None, bool]:
-    """Count successes, then take a token. Verdict: whether there was one."""
+    """Count successes, then take ``cost`` tokens. Verdict: whether there were so many."""
     held, tokens = earn(state, now, good=good, reserve=reserve, ratio=ratio)
     if held is None or tokens < cost:
         return held, False

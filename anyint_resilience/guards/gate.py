@@ -10,13 +10,13 @@ places are leases: those of a call that vanished lapse.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from typing import Any, Final, NamedTuple
 
 from ..stores.protocol import State
-from .opening import Pace, grown, quiet, shut
+from .opening import Pace, grown, probing, quiet, shut
 
-__all__ = ["LEASE", "PROBES", "USED_UP", "Passage", "Told", "ask", "leave", "settle", "told"]
+__all__ = ["LEASE", "RATES", "USED_UP", "Passage", "Told", "ask", "leave", "settle", "told"]
 
 LEASE: Final = 1200.0
 """Seconds after which a permit that was not given back is free: longer than any client waits for an answer."""
@@ -36,8 +36,8 @@ _OPEN: Final[dict[str, Any]] = {
     "after": 0.0,  # and when the next may go
 }
 
-PROBES: Final = Pace(1.0, 2.0, 10.0, spread=0.5)
-"""When the next probe goes after failures in a row: after 0.5 to 1 s, then twice that, up to 10 s."""
+RATES: Final = Pace(1.0, 2.0, 20.0)
+"""For how long a rate answer without a hint closes, where nobody says otherwise."""
 
 USED_UP: Final = Pace(5.0, 2.0, 60.0, spread=0.5)
 """When the next call finds out whether an account was topped up, where the server names no moment."""
@@ -72,12 +72,11 @@ def ask(
     bound: float,
     most: int | None = None,
     u: float = 0.0,
-    pace: Pace = PROBES,
 ) -> tuple[State | None, Passage]:
     """Ask whether an attempt may go out.
 
     ``since``: when its call began, which is its place in the line; ``bound``: until when it can wait. ``most``: how
-    many may ever fly. ``u`` is a random number of [0, 1); ``pace`` says when the next probe goes.
+    many may ever fly. ``u`` is a random number of [0, 1).
     """
     if state is None and most is None:
         return None, Passage("go")
@@ -88,14 +87,14 @@ def ask(
         return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held, ticket))
     at, why = _when(held, now, ticket, most, u)
     if at <= now:
-        return _gone(held, now, ticket, u, pace)
+        return _gone(held, now, ticket, u)
     if bound <= now:
         return _without(held, ticket), Passage("refuse", at, why, _head(held, ticket))
-    if all(it[1] != ticket for it in held["line"]):
+    if _place(held["line"], since, ticket) is None:
         insort(held["line"], [since, ticket, bound])
         at, why = _when(held, now, ticket, most, u)  # it may be the head now
         if at <= now:
-            return _gone(held, now, ticket, u, pace)
+            return _gone(held, now, ticket, u)
     return held, Passage("wait", min(at, bound), why)
 
 
@@ -108,7 +107,7 @@ def told(
     began: float,
     flying: int = 0,
     hint: float | None = None,
-    pace: Pace = PROBES,
+    pace: Pace = RATES,
     few: int = 2,
     u: float = 0.0,
 ) -> tuple[State | None, Told]:
@@ -163,8 +162,17 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
     held: dict[str, Any] = {**state, "at": now}
     for name in ("until", "shut", "after", "cut", "heard", "probe"):
         held[name] = state[name] + back
-    held["out"] = {name: until + back for name, until in state["out"].items() if until + back > now}
-    held["line"] = [[since + back, name, bound + back] for since, name, bound in state["line"] if bound + back >= now]
+    out, line = dict(state["out"]), list(state["line"])  # copied whole: a line may be long
+    if back:
+        out = {name: until + back for name, until in out.items()}
+        line = [[since + back, name, bound + back] for since, name, bound in line]
+    for name, until in state["out"].items():  # in the order in which they end
+        if until + back > now:
+            break
+        del out[name]
+    while line and line[0][2] < now:  # whoever is behind goes when it is the head
+        del line[0]
+    held["out"], held["line"] = out, line
     return held
 
 
@@ -182,13 +190,13 @@ def _when(held: dict[str, Any], now: float, ticket: str, most: int | None, u: fl
     return (held["after"] if line else now), held["cause"]
 
 
-def _gone(held: dict[str, Any], now: float, ticket: str, u: float, pace: Pace) -> tuple[State, Passage]:
+def _gone(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[State, Passage]:
     """Let an attempt go: it has a permit; the next in line comes a little later."""
     was = len(held["line"])
     held = _without(held, ticket)
     held["out"][ticket] = now + LEASE
     if held["cause"] == "down":  # it is the probe; the next one follows whether or not this one has come back
-        held["until"], held["streak"] = now + pace.at(held["streak"], u), held["streak"] + 1
+        held["until"], held["streak"] = now + probing(held["goal"]).at(held["streak"], u), held["streak"] + 1
     if held["spread"] and was:
         held["gap"], held["spread"] = held["spread"] / was, 0.0
     if held["line"]:
@@ -212,8 +220,20 @@ def _ask_used_up(held: dict[str, Any], now: float, ticket: str, u: float) -> tup
 
 
 def _without(held: dict[str, Any], ticket: str) -> dict[str, Any]:
-    held["line"] = [it for it in held["line"] if it[1] != ticket]
+    line = held["line"]
+    if line and line[0][1] == ticket:
+        del line[0]
+    elif line:
+        held["line"] = [it for it in line if it[1] != ticket]
     return held
+
+
+def _place(line: list[list[Any]], since: float, ticket: str) -> int | None:
+    """Return where a ticket stands: where its call's age says, or wherever that is if the clock has gone back."""
+    found = bisect_left(line, [since, ticket])
+    if found < len(line) and line[found][1] == ticket:
+        return found
+    return next((index for index, it in enumerate(line) if it[1] == ticket), None)
 
 
 def _head(held: dict[str, Any], but: str = "") -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from . import breaker, budget, gate
 from .opening import Pace
 from .settings import Guards
 from .shared import Shared
+from .tally import Tally
 
 __all__ = ["Guarding", "kind_of"]
 
@@ -69,10 +70,11 @@ class Guarding:
 
     # steps
 
-    def spend(self, good: int) -> Step:
-        """Return the step that takes a token of the retry budget."""
+    def spend(self, good: int, *, slow: bool) -> Step:
+        """Return the step that takes tokens of the retry budget. ``slow``: what failed took its time."""
         it = self.settings
-        return partial(budget.spend, good=good, reserve=it.budget_reserve, ratio=it.budget_ratio)
+        cost = budget.SLOW if slow else 1.0
+        return partial(budget.spend, good=good, reserve=it.budget_reserve, ratio=it.budget_ratio, cost=cost)
 
     def ask_gate(self, ticket: str, *, since: float, bound: float, u: float) -> Step:
         """Return the step that asks the gate."""
@@ -87,18 +89,27 @@ class Guarding:
         policy: Policy,
         hint: Hint | None,
         least: float,
-        flying: int,
+        tally: Tally,
+        now: float,
         u: float,
     ) -> Step:
         """Return the step that tells the gate how an attempt went."""
-        pace = gate.PROBES
+        pace = gate.RATES
         if kind in ("rate", "spent"):
             most = policy.max_delay if hint is None or not hint.at_most else min(policy.max_delay, hint.seconds)
             pace = Pace(min(policy.rate_base, most), policy.factor, most, least=least)
         named = None if hint is None or hint.at_most else hint.seconds
-        few = self.settings.failures
+        few = self.settings.failures - (0 if tally.lives(now) else 1)  # nothing speaks against it being down
         return partial(
-            gate.told, ticket=ticket, kind=kind, began=began, flying=flying, hint=named, pace=pace, few=few, u=u
+            gate.told,
+            ticket=ticket,
+            kind=kind,
+            began=began,
+            flying=tally.out,
+            hint=named,
+            pace=pace,
+            few=max(1, few),
+            u=u,
         )
 
     def ask_breaker(self, ticket: str) -> Step:

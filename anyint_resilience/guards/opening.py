@@ -12,16 +12,23 @@ from typing import Any, Final, NamedTuple
 
 from ..policy.backoff import HINT_SPREAD, HINT_SPREAD_MAX, scheduled
 
-__all__ = ["CALM", "CUT", "Pace", "grown", "quiet", "shut"]
+__all__ = ["CALM", "CUT", "RESUME", "Pace", "grown", "probing", "quiet", "shut"]
 
 CUT: Final = 0.7
 """What a rate answer leaves of the limit (as in CUBIC, RFC 9438)."""
+
+RESUME: Final = 0.5
+"""The share of what flew before an outage that flies when it is over; it doubles from there."""
+
+MORE: Final = 1.25
+"""Up to how many times that it doubles: whoever waited is to be served besides those who come."""
 
 CALM: Final = 60.0
 """Seconds without a rate answer after which a limit that nobody reaches is dropped."""
 
 _FORGET: Final = 60.0  # seconds after which a failure says nothing any more
 _HIGHEST: Final = 4096.0
+_SOONEST, _LATEST = 0.25, 2.0  # seconds until the first probe after an outage was noticed
 
 
 class Pace(NamedTuple):
@@ -42,12 +49,22 @@ class Pace(NamedTuple):
         return self.least + scheduled(self.base, self.factor, self.most, attempt=streak + 1, u=share)
 
 
+def probing(goal: float | None) -> Pace:
+    """Return when the next probe goes after failures in a row; ``goal``: how many requests were out before.
+
+    Who makes many calls finds out soon, which costs next to nothing of what it sends; who makes few waits longer, for
+    there may be thousands like it: after 1 to 2 s, and then twice that.
+    """
+    base = max(_SOONEST, _LATEST / max(1.0, goal or 1.0))
+    return Pace(base, 2.0, 2 * base, spread=0.5)
+
+
 def grown(held: dict[str, Any], now: float, began: float) -> None:
     """Count a success: it opens what failures or an empty quota closed, and lets more fly."""
     held["bad"], held["heard"] = 0, now
     if held["cause"] in ("down", "quota") and began >= held["shut"]:
         if held["cause"] == "down":
-            held["limit"] = 1.0
+            held["limit"] = max(1.0, (held["goal"] or 1.0) * RESUME)
         held["until"], held["cause"], held["streak"], held["spread"] = now, "", 0, 0.0
     elif held["cause"] == "rate" and now >= held["until"] and began >= held["shut"]:
         held["cause"], held["streak"] = "", 0
@@ -84,7 +101,8 @@ def shut(
         held["bad"] += 1
         if not held["cause"] and held["bad"] >= few:
             most = max(len(held["out"]) + 1, flying, held["limit"] or 0)
-            held.update(cause="down", shut=now, streak=1, goal=float(most), until=now + pause, spread=0.0)
+            until = now + probing(most).at(0, u)
+            held.update(cause="down", shut=now, streak=1, goal=most * MORE, until=until, spread=0.0)
     elif kind == "quota":
         until = now + (pause if hint is None else hint)
         held.update(cause="quota", shut=now, until=until, named=hint is not None, spread=0.0)

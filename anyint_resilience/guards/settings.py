@@ -18,13 +18,15 @@ class Guards:
 
     Args:
         budget: whether retries and fallbacks need a token of the retry budget of their key and host.
-        budget_reserve: tokens that a process begins with; an empty reserve is full again after a minute.
+        budget_reserve: tokens that a process begins with; an empty reserve is full again after a minute. A retry costs
+            one, after a time-out five.
         budget_ratio: tokens for each success of the last seconds.
         gate: whether a rate limit, a used-up quota or failures in a row close the gate of a key and model to all
             callers in the process: they wait in line and are let go smoothly, or fail at once where they can't wait.
         max_concurrency: how many requests of one key and model may be out at a time, from sending to the answer's
             headers; None: as many as the gateway bears.
-        failures: so many failures in a row, with no success between, close the gate.
+        failures: so many failures in a row, with no success between, close the gate; one less does where nothing has
+            succeeded within 10 s.
         breaker: whether a circuit breaker stands before each route and model. None: where it has a fallback.
         failure_rate: the share of failures that opens it, of at least ``min_volume`` outcomes within ``window`` seconds
             of each other.
@@ -35,11 +37,11 @@ class Guards:
     """
 
     budget: bool = True
-    budget_reserve: float = 2.0
+    budget_reserve: float = 1.0
     budget_ratio: float = 0.1
     gate: bool = True
     max_concurrency: int | None = None
-    failures: int = 3
+    failures: int = 2
     breaker: bool | None = None
     failure_rate: float = 0.5
     min_volume: int = 10

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-__all__ = ["Tally"]
+from typing import Final
+
+__all__ = ["RECENT", "Tally"]
+
+RECENT: Final = 10.0
+"""Seconds for which a success says that a gateway is up."""
 
 
 class Tally:
     """What the fast lane counts of one host, without any lock: an estimate, never a promise.
 
-    ``good``: successes that the budget has not been told of; ``out``: requests that are out now.
+    ``good``: successes that the budget has not been told of; ``out``: requests that are out now; ``last``: when the
+    last one that succeeded began, on the runtime's clock.
     """
 
-    __slots__ = ("good", "out")
+    __slots__ = ("good", "last", "out")
 
     def __init__(self) -> None:
         self.good = 0
         self.out = 0
+        self.last = float("-inf")
+
+    def lives(self, now: float) -> bool:
+        """Whether anything has succeeded of late."""
+        return 0.0 <= now - self.last < RECENT
 
     def take(self) -> int:
         """Return the successes counted, and begin anew."""
