@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ... import Resilience
+from ... import Guards, Resilience
 from ...emulator import Emulator, Seen
 from ...exceptions import ResilienceError
+from ...guards.shared import shared_guards
 from ...policy.model import Decision
 from .clients import CALLS, KEY_HEADERS, Answer, Sent, Setup
 from .scenarios import KEY, Scenario
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["Run", "check", "run_all", "run_one"]
+
+
+_ONE_CALL = Guards(budget_reserve=100.0, failures=100)
+"""A scenario is one call, made anew: its failures are no outage of a gateway that others call too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +78,11 @@ def run_all(scenarios: Iterable[Scenario], console: Console) -> int:
 def run_one(scenario: Scenario, emulator: Emulator) -> Run:
     """Run one scenario from a clean start: no requests, no tasks, a configuration of its own."""
     emulator.reset()
+    shared_guards().clear()
     emulator.script(*scenario.faults)
     sent: list[Sent] = []
     setup = Setup(
-        anyint=Resilience(api_key=scenario.key, base_url=emulator.url),
+        anyint=Resilience(api_key=scenario.key, base_url=emulator.url, guards=_ONE_CALL),
         url=emulator.url,
         key=scenario.own_key,
         model=scenario.model,
