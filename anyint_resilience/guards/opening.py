@@ -28,7 +28,7 @@ CALM: Final = 60.0
 
 _FORGET: Final = 60.0  # seconds after which a failure says nothing any more
 _HIGHEST: Final = 4096.0
-_SOONEST, _LATEST = 0.25, 3.0  # seconds until the first probe after an outage was noticed
+_SOONEST, _LATEST = 0.25, 6.0  # seconds until the first probe after an outage was noticed
 
 
 class Pace(NamedTuple):
@@ -53,7 +53,7 @@ def probing(goal: float | None) -> Pace:
     """Return when the next probe goes after failures in a row; ``goal``: how many requests were out before.
 
     Who makes many calls finds out soon, which costs next to nothing of what it sends; who makes few waits longer, for
-    there may be thousands like it: after 1.5 to 3 s, and then twice that.
+    there may be thousands like it: after 3 to 6 s, and then twice that.
     """
     base = max(_SOONEST, _LATEST / max(1.0, goal or 1.0))
     return Pace(base, 2.0, 2 * base, spread=0.5)

@@ -37,7 +37,7 @@ class Guards:
     """
 
     budget: bool = True
-    budget_reserve: float = 1.0
+    budget_reserve: float = 2.0
     budget_ratio: float = 0.1
     gate: bool = True
     max_concurrency: int | None = None

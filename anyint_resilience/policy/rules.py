@@ -100,7 +100,7 @@ class Policy:
     @classmethod
     def interactive(cls) -> Policy:
         """Return what fits where a person waits: two attempts, short waits, an answer that begins within 20 s."""
-        return cls(attempts=2, retry_window=10.0, max_delay=2.0, hold=5.0, first_byte_timeout=20.0)
+        return cls(attempts=2, retry_window=15.0, max_delay=2.0, hold=7.0, first_byte_timeout=20.0)
 
     @classmethod
     def batch(cls) -> Policy:

@@ -43,8 +43,9 @@ class Run:
 
     @property
     def decisions(self) -> list[Decision]:
-        """Every decision, in order."""
-        return [decision for sent in self.sent if sent.report is not None for decision in sent.report.decisions]
+        """Every decision about what the call itself sent, in order."""
+        attempts = [it for sent in self.sent if sent.report is not None for it in sent.report.attempts]
+        return [it.decision for it in attempts if it.asked is None and it.decision is not None]
 
     @property
     def waited(self) -> float:

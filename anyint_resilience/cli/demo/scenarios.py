@@ -107,11 +107,15 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         title="unknown model",
-        story="The model does not exist, or not for this account.",
+        story="The model does not exist, or not for this account. The gateway's list is asked for names like it.",
         call="anthropic message",
         model="claude-missing",
         expect=Expect(
-            outcome="NotFoundError", decisions=("no_retry model",), key_in="x-api-key", says="GET /anthropic/v1/models"
+            outcome="NotFoundError",
+            decisions=("no_retry model",),
+            requests=2,
+            key_in="x-api-key",
+            says="GET /anthropic/v1/models",
         ),
     ),
     Scenario(
