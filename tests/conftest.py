@@ -6,6 +6,7 @@ Must not import any client or SDK, nor more of ours than the emulator: each envi
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,14 @@ def swept() -> None:
     """Put aside what is there before a module's tests: the cycle collector would look through it time and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def calm() -> None:
+    """Forget the guards that configurations with the real clock share, where there are any: each test begins anew."""
+    shared = sys.modules.get("anyint_resilience.guards.shared")
+    if shared is not None:
+        shared.shared_guards().clear()
 
 
 @pytest.fixture(scope="module")

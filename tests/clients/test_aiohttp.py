@@ -32,6 +32,7 @@ from anyint_resilience_aiohttp import DeadlineExceeded, OutcomeUnknownTimeout, R
 from anyint_resilience_aiohttp._bodies import _put_back
 from anyint_resilience_aiohttp._faults import fault_of
 from anyint_resilience_aiohttp._surface import Hop
+from tests.alone import ALONE
 from tests.conformance.surfaces import Waits
 from tests.waiting import arrived
 
@@ -58,7 +59,9 @@ def emu() -> Iterator[Emulator]:
 
 
 def configured(emu: Emulator, **more: Any) -> Resilience:
-    return Resilience(**{"api_key": "test-key", "base_url": emu.url, "runtime": Waits().runtime(), **more})
+    return Resilience(
+        **{"api_key": "test-key", "base_url": emu.url, "runtime": Waits().runtime(), "guards": ALONE, **more}
+    )
 
 
 @contextlib.asynccontextmanager

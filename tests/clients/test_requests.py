@@ -28,6 +28,7 @@ from anyint_resilience.policy.model import FaultKind
 from anyint_resilience_requests import DeadlineExceeded, ResilientAdapter, wrap
 from anyint_resilience_requests._faults import fault_of
 from anyint_resilience_requests._others import bounded
+from tests.alone import ALONE
 from tests.conformance.surfaces import Waits
 
 CHAT, VIDEOS, MODELS = "/openai/v1/chat/completions", "/openai/v1/videos", "/openai/v1/models"
@@ -43,7 +44,9 @@ def emu() -> Iterator[Emulator]:
 
 
 def configured(emu: Emulator, **more: Any) -> Resilience:
-    return Resilience(**{"api_key": "test-key", "base_url": emu.url, "runtime": Waits().runtime(), **more})
+    return Resilience(
+        **{"api_key": "test-key", "base_url": emu.url, "runtime": Waits().runtime(), "guards": ALONE, **more}
+    )
 
 
 @pytest.fixture
@@ -111,7 +114,8 @@ def test_what_cannot_be_wrapped_is_refused(make: Any, words: str) -> None:
 
 def test_a_session_can_be_pickled_and_copied(emu: Emulator) -> None:
     """As requests does it: the copy has pools of its own, the same key, and is as resilient; the original goes on."""
-    session = wrap(requests.Session(), Resilience(api_key="test-key", base_url=emu.url, policy=Policy(attempts=2)))
+    anyint = Resilience(api_key="test-key", base_url=emu.url, policy=Policy(attempts=2), guards=ALONE)
+    session = wrap(requests.Session(), anyint)
     session.mount(emu.url, ResilientAdapter(session.adapters["http://"].surface.anyint, pool_maxsize=5))  # type: ignore[attr-defined]
     for twin in (pickle.loads(pickle.dumps(session)), copy.deepcopy(session)):
         emu.script(BUSY)
@@ -119,7 +123,7 @@ def test_a_session_can_be_pickled_and_copied(emu: Emulator) -> None:
         adapter = twin.get_adapter(emu.url)
         assert isinstance(adapter, ResilientAdapter)
         assert adapter.poolmanager is not session.get_adapter(emu.url).poolmanager  # type: ignore[attr-defined]
-        assert adapter.surface.anyint.policy == Policy(attempts=2)
+        assert (adapter.surface.anyint.policy, adapter.surface.anyint.guards) == (Policy(attempts=2), ALONE)
         assert adapter._pool_maxsize == 5
         twin.close()
     assert session.get(emu.url + MODELS).status_code == 200
@@ -189,7 +193,7 @@ def test_one_session_serves_many_threads(emu: Emulator) -> None:
     """Each call is judged by itself; a pool of two is enough for sixteen callers."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=2, pool_block=True))
-    wrap(session, configured(emu, policy=Policy(attempts=100)))
+    wrap(session, configured(emu, policy=Policy(attempts=100, retry_window=float("inf"))))
     emu.script(*[BUSY] * 80)
     ended: list[tuple[int, int]] = []
 
@@ -426,7 +430,7 @@ def test_an_adapter_that_is_no_httpadapter_is_served_too(body: Any) -> None:
 
     session = requests.Session()
     session.mount("https://", Own())
-    wrap(session, Resilience(api_key="k", runtime=Waits().runtime()))
+    wrap(session, Resilience(api_key="k", runtime=Waits().runtime(), guards=ALONE))
     answer = session.post("https://api.anyint.ai" + CHAT, json=ASK, stream=True)
     assert len(sent) == (1 if isinstance(body, bytes) else 3)
     assert sent[0].headers["Authorization"] == "Bearer k"

@@ -5,5 +5,16 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"tests.conformance.{name}" for name in ("emitted", "expected", "expected_waits", "playing", "telemetry"))
+    *(
+        f"tests.conformance.{name}"
+        for name in (
+            "emitted",
+            "expected",
+            "expected_calls",
+            "expected_guards",
+            "expected_waits",
+            "playing",
+            "telemetry",
+        )
+    )
 )

@@ -7,29 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from anyint_resilience import (
-    Action,
-    Certainty,
-    DeadlineExceeded,
-    OutcomeUnknown,
-    report,
-)
+from anyint_resilience import Action, Certainty
 from anyint_resilience.callreport import CallReport
 from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES, Route
 from anyint_resilience.contract.words import Operation
-from anyint_resilience.exceptions import TaskError
 from anyint_resilience.policy.model import Attempt, Decision
 from anyint_resilience.policy.verdicts import PAID
 from anyint_resilience.telemetry.words import GEN_AI_OPERATIONS, PROVIDERS
 from tests.conformance.emitted import Labels, labels
-from tests.conformance.playing import End, Places, Played
 from tests.conformance.scenario import Ask
 
-__all__ = ["FINE", "Happened", "Made", "calls_of", "failure", "named"]
+if TYPE_CHECKING:
+    from tests.conformance.expected_guards import Passed
+
+__all__ = ["FINE", "ROWS", "Happened", "Made", "failed_task", "failure", "named"]
 
 ROWS = {row.name: row for row in (*ROUTES, *SEEDANCE_ROUTES)}
 """The contract's routes, by name."""
@@ -65,7 +60,10 @@ def failure(attempt: Attempt) -> str | None:
 
 @dataclass(frozen=True)
 class Made:
-    """One call of ours."""
+    """One call of ours.
+
+    ``refused``: the guard that did not let it out. ``spent``: its good answer said that it was the last one for now.
+    """
 
     ask: Ask
     url: str
@@ -75,6 +73,8 @@ class Made:
     outcome: str
     instead: str | None = None
     intent: str | None = None
+    refused: str | None = None
+    spent: bool = False
 
     @property
     def own(self) -> list[Attempt]:
@@ -115,6 +115,12 @@ class Made:
         found = document.get("model", document.get("model_name")) if isinstance(document, dict) else None
         return None if found is None else str(found)
 
+    def in_line(self, attempt: Attempt) -> float:
+        """Return the seconds for which a guard held the next attempt, on top of the wait that was decided."""
+        decision = attempt.decision
+        waits = decision is not None and decision.action is Action.BACKOFF
+        return attempt.waited - (decision.delay or 0) if waits and decision is not None else 0.0
+
     def again(self, attempt: Attempt) -> bool:
         """Whether another attempt was to follow."""
         late = self.outcome == "late" and attempt.decision is not None and attempt.decision.action is Action.BACKOFF
@@ -139,7 +145,7 @@ class Made:
             anyint__operation=self.operation.value,
             gen_ai__request__model=self.model,
             anyint__attempts=len(self.attempts),
-            anyint__waited=told.waited or None,
+            anyint__waited=sum(it.waited - self.in_line(it) for it in self.attempts) or None,
             anyint__outcome=self.outcome,
             anyint__cause=self.cause,
             anyint__certainty=None if self.decision is None else self.decision.certainty.value,
@@ -177,15 +183,21 @@ class Made:
 
     # what happened in it
 
-    def events(self, keys: list[str]) -> list[Happened]:
-        """Return what must have happened in it, in order; ``keys``: the names of those its attempts had."""
+    def events(self, keys: list[str], passed: Passed) -> list[Happened]:
+        """Return what must have happened in it, in order.
+
+        ``keys``: the names of those its attempts had; ``passed``: what guards did to it.
+        """
         told, found = self.told, list[Happened]()
         if told.outer_retries or told.repeats:
             found.append(("nested retry seen", {"anyint.sends": (told.outer_retries or told.repeats) + 1}))
-        for attempt, key in zip(self.attempts, keys, strict=True):
+        found += passed.first
+        for number, (attempt, key) in enumerate(zip(self.attempts, keys, strict=True)):
+            found += passed.each[number]
             name = self._event(attempt)
             if name is not None and attempt.decision is not None:
                 found.append((name, self._details(attempt, attempt.decision, key)))
+            found += passed.after[number]
         if told.repeats == 1 and self.attempts and self.outcome not in FINE | {"unknown"}:
             found.append(("attempts multiply", {"anyint.attempts": len(self.attempts)}))
         if self.instead is not None:
@@ -206,7 +218,7 @@ class Made:
             return "poll"
         if decision.cause is not None:
             return "task failed" if failed_task(attempt) else "given up"
-        return "recovered" if attempt.number > 1 else None
+        return "recovered" if attempt.number > 1 and attempt.asked is None else None
 
     def _details(self, attempt: Attempt, decision: Decision, key: str) -> dict[str, Any]:
         cause = decision.cause
@@ -217,7 +229,7 @@ class Made:
             error__type=None if attempt.fault is None else attempt.fault.kind.value,
             anyint__cause=None if cause is None else cause.value,
             anyint__certainty=decision.certainty.value,
-            anyint__delay=attempt.waited if self.again(attempt) and attempt.waited else None,
+            anyint__delay=(attempt.waited - self.in_line(attempt) or None) if self.again(attempt) else None,
             anyint__retry_at=decision.retry_at,
             gen_ai__request__model=self.model,
             anyint__reason=decision.reason,
@@ -248,78 +260,4 @@ class Made:
                 yield "anyint.failures", labels({**why, "gen_ai.request.model": self.model, "anyint.key": key}), 1
                 if self.again(attempt):
                     yield "anyint.retries", labels(why), 1
-                    yield "anyint.wait.time", labels(why), attempt.waited
-
-
-def calls_of(played: Played, at: Places) -> list[Made]:
-    """Return the calls of ours that a scenario came to: redirects are calls, those to strangers are none."""
-    found = []
-    for ask, came in zip(played.scenario.asks, played.ends, strict=True):
-        end = replace(came, error=None) if isinstance(came.error, TaskError) else came  # of a wait, after its create
-        hops: list[tuple[Any, str]] = [(end.error, urljoin(at.gateway.url, at.text(ask.path)))]
-        if end.answer is not None:
-            hops = [(it, it.url) for it in (*end.answer.history, end.answer)]
-            if end.answer.headers.get("x-anyint-resilience") is not None:
-                hops = [(end.answer, urljoin(at.gateway.url, at.text(ask.path)))]  # it may be a query's own
-        for thing, url in hops:
-            parts = urlsplit(url)
-            where = (parts.scheme, str(parts.hostname), parts.port)
-            plan = played.anyint.router.plan(*where, ask.method, parts.path.encode())
-            told = report(thing)
-            if plan is None:
-                assert told is None
-                continue
-            told = _at_a_glance(plan.route, thing, played) if told is None else told
-            operation = told.operation
-            if operation is Operation.GENERATE and isinstance(ask.json, dict) and ask.json.get("stream") is True:
-                operation = Operation.STREAM  # the report of a good first answer has only its URL to go by
-            instead = None if end.answer is None else end.answer.headers.get("x-anyint-resilience")
-            intent = getattr(thing, "intent", told.intent)  # of what was held back, for whatever reason
-            outcome = _outcome(told, operation, end)
-            found.append(Made(ask, url, plan.route, operation, told, outcome, instead, intent))
-        found += [_asked(it, report(end.answer)) for it in end.queries]
-    return found
-
-
-def _asked(query: CallReport, create: CallReport | None) -> Made:
-    """Return one query of a wait for the task that a create made."""
-    assert create is not None
-    assert create.task is not None
-    (last,) = query.attempts[-1:]
-    fine = "success" if query.decision is None or query.decision.cause is None else "failed"
-    outcome = "error" if last.status is None else "task_failed" if failed_task(last) else fine
-    return Made(
-        Ask(method="GET", path=create.task.path), create.task.url, ROWS[query.route], query.operation, query, outcome
-    )
-
-
-def _at_a_glance(route: Route, thing: object, played: Played) -> CallReport:
-    """Return what a report would say, had the client put one on its exception over a good answer's body."""
-    assert isinstance(thing, Exception)
-    (seen,) = played.seen
-    first = Attempt(number=1, started=0, duration=0, status=seen.answered, fault=None, decision=None)
-    return CallReport(route=route.name, family=route.family, operation=route.operation, attempts=(first,))
-
-
-def _outcome(told: CallReport, operation: Operation, end: End) -> str:
-    """Return how a call must be said to have ended."""
-    decision, last = told.decision, told.attempts[-1] if told.attempts else None
-    if isinstance(end.error, OutcomeUnknown) and all(attempt.asked is not None for attempt in told.attempts):
-        return "held_back"
-    if end.error is None and operation in PAID and all(attempt.asked is not None for attempt in told.attempts):
-        return "replayed"
-    unsure = decision is not None and decision.cause is not None and decision.certainty is Certainty.UNKNOWN
-    if unsure and operation in PAID:
-        return "unknown"
-    if end.error is not None:
-        delivered = last is not None and last.decision is not None
-        delivered = delivered and last.decision.action in (Action.DELIVER, Action.POLL)  # type: ignore[union-attr]
-        if delivered or report(end.error) is None:  # it is the body that broke, after we were done with it
-            return "interrupted" if operation is Operation.STREAM else "success"
-        return "late" if isinstance(end.error, DeadlineExceeded) else "error"
-    assert last is not None
-    if last.status is None or last.status >= 400:
-        return "failed"
-    if decision is None or decision.cause is None:
-        return "success"
-    return "task_failed" if failed_task(last) else "failed"
+                    yield "anyint.wait.time", labels(why), attempt.waited - self.in_line(attempt)

@@ -11,6 +11,7 @@ from typing import Any
 
 from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator
+from tests.alone import ALONE
 from tests.conformance.surfaces import Caller, Surface, Waits, calling
 
 __all__ = ["ASK", "CHAT", "FILM", "KEY", "MODELS", "VIDEOS", "client", "configured"]
@@ -23,7 +24,7 @@ FILM = {"model": "kling-3.0", "prompt": "a fox"}
 
 def configured(emu: Emulator, **more: Any) -> Resilience:
     """Return a configuration for the emulator whose waits take no time."""
-    return Resilience(**{"api_key": KEY, "base_url": emu.url, "runtime": Waits().runtime(), **more})
+    return Resilience(**{"api_key": KEY, "base_url": emu.url, "runtime": Waits().runtime(), "guards": ALONE, **more})
 
 
 @contextlib.contextmanager

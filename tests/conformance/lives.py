@@ -15,6 +15,7 @@ from anyint_resilience.contract.words import Family
 from anyint_resilience.emulator import Emulator, Fault, Seen, Task
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.tasks.handle import CREATES
+from tests.alone import ALONE
 from tests.conformance.kit import KEY
 from tests.conformance.playing import NO_TLS
 from tests.conformance.surfaces import Answer, Caller, Surface, calling
@@ -103,7 +104,9 @@ class World:
             monotonic=self.emu.clock.now,
             wall=self.wall,
         )
-        return Resilience(**{"api_key": KEY, "base_url": self.emu.url, "seedance": True, "runtime": runtime, **more})
+        return Resilience(
+            **{"api_key": KEY, "base_url": self.emu.url, "seedance": True, "runtime": runtime, "guards": ALONE, **more}
+        )
 
     @contextmanager
     def client(self, surface: Surface, anyint: Resilience | None = None, **options: Any) -> Iterator[Caller]:

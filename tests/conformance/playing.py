@@ -31,6 +31,7 @@ from anyint_resilience import (
 from anyint_resilience.emulator import Emulator, Fault, Seen
 from anyint_resilience.exceptions import TaskError
 from anyint_resilience.watched import WatchedSurface
+from tests.alone import ALONE
 from tests.conformance.emitted import Emitted
 from tests.conformance.kit import KEY
 from tests.conformance.scenario import MODELS, NOW, Ask, File, Keys, Once, Raises, Scenario
@@ -124,7 +125,7 @@ def play(scenario: Scenario, surface: Surface, at: Places, emitted: Emitted | No
     clocks = {"wall": lambda: NOW + sum(waits.asked), "monotonic": lambda: sum(waits.asked)}
     runtime = waits.runtime(**({} if scenario.real_clock else clocks))
     more = {} if emitted is None else emitted.settings()
-    settings = at.values({"api_key": KEY, "base_url": "{gateway}", **more, **scenario.anyint})
+    settings = at.values({"api_key": KEY, "base_url": "{gateway}", "guards": ALONE, **more, **scenario.anyint})
     if isinstance(settings["api_key"], Keys):
         settings["api_key"] = settings["api_key"].source()
     anyint = Resilience(runtime=runtime, **settings)

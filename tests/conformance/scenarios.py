@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.conformance import (
     scenarios_bodies,
     scenarios_failures,
+    scenarios_guards,
     scenarios_keys,
     scenarios_limits,
     scenarios_lost,
@@ -21,6 +22,7 @@ TOPICS: dict[str, list[Scenario]] = {
     **scenarios_bodies.TOPICS,
     **scenarios_keys.TOPICS,
     **scenarios_policy.TOPICS,
+    **scenarios_guards.TOPICS,
 }
 """Every scenario, in the order of the printed matrix."""
 

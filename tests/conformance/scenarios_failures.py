@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
-from anyint_resilience import Cause, Certainty, Policy
+from anyint_resilience import Cause, Certainty, Guards, Policy
 from anyint_resilience.emulator import Fault
 from tests.conformance.scenario import (
     CHAT,
@@ -30,7 +31,8 @@ NESTED = json.dumps(
     {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": "prompt too long: 9 > 8"}}}
 ).encode()
 USED_UP = b'{"error":{"message":"no","type":"insufficient_quota","code":"insufficient_quota"}}'
-PATIENT = {"policy": Policy(attempts=10)}
+PATIENT = {"policy": Policy(attempts=10), "guards": Guards.off()}
+"""The schedule alone: nothing but the policy says when to stop."""
 
 
 def lasting(name: str, fault: Fault, times: int, last: Sees, *lessons: str, ask: Ask = CHAT, **more: Any) -> Scenario:
@@ -71,11 +73,70 @@ FAILURES = [
     healed("425", CHAT, Fault(status=425), waits=(0.05,)),
     healed("a read meets 500, 502 and 503", MODELS, error(500), error(503), waits=(0.05, 0.1)),
 ]
+
+
+# --- refusals
+
+MISNAMED = CHAT.but(json={**CHAT.json, "model": "gpt5"})
+NO_MODEL = error(404, code="model_not_found")
+
+
+def like(*names: str, asked: int = 2) -> Any:
+    """Return a check that the report names these models, and says by how many requests it was found out."""
+
+    def check(played: Any) -> None:
+        told = played.told
+        assert told.nearest_models[: len(names)] == names
+        assert bool(told.nearest_models) == bool(names)
+        assert [name for name in names if not any(name in note for note in told.notes)] == []
+        assert [it.asked for it in told.attempts] == [None, "GET /openai/v1/models"][:asked]
+
+    return check
+
+
+def misnamed(name: str, *faults: Fault, **more: Any) -> Scenario:
+    """Return a scenario of a model that the gateway does not know: sent once, and its list asked for like names."""
+    row = refused(f"404 of an unknown model{name}", MISNAMED, NO_MODEL, Cause.MODEL, ("B4.18",))
+    return replace(row, **{"faults": (NO_MODEL, *faults), "wire": (404, 200), "once": True, **more})
+
+
+GUARDS = Guards()
+ONCE = CHAT.but(policy=Policy(attempts=1))
+OUTAGES = [
+    Scenario(
+        name="failures in a row, and nothing has succeeded: the gate takes it for an outage one failure sooner",
+        asks=(ONCE,) * max(1, GUARDS.failures - 1),
+        faults=(error(503),) * max(1, GUARDS.failures - 1),
+        wire=(503,) * max(1, GUARDS.failures - 1),
+        ends=(503,),
+        decision=TRANSIENT,
+        anyint={"guards": GUARDS},
+    ),
+    Scenario(
+        name="a success, then failures in a row: as many as the settings say",
+        asks=(CHAT, *[ONCE] * GUARDS.failures),
+        faults=(Fault(), *[error(503)] * GUARDS.failures),
+        wire=(200, *[503] * GUARDS.failures),
+        ends=(200, *[503] * GUARDS.failures),
+        decision=TRANSIENT,
+        anyint={"guards": GUARDS},
+    ),
+]
 REFUSED = [
     refused("400", CHAT, error(400), Cause.INVALID, ("B4.18",)),
     refused("401", CHAT, error(401), Cause.AUTH, ("B4.18", "B4.19")),
     refused("403", CHAT, error(403), Cause.PERMISSION, ("B4.18",)),
-    refused("404 of an unknown model", CHAT, error(404, code="model_not_found"), Cause.MODEL, ("B4.18",)),
+    misnamed(": names like it from the list of models", check=like("gpt-5")),
+    misnamed(
+        ": the list is asked for once",
+        Fault(),
+        NO_MODEL,
+        asks=(MISNAMED,) * 2,
+        wire=(404, 200, 404),
+        check=like("gpt-5", asked=1),
+    ),
+    misnamed(", and no list to be had", error(503), wire=(404, 503), check=like()),
+    misnamed(", and a list that breaks off", Fault(reset="mid_body"), check=like(), once=False),
     refused("404 of a missing object", MODELS.but(path="/openai/v1/files/f"), error(404), Cause.INVALID, ("B4.18",)),
     refused("413", CHAT, error(413), Cause.INVALID),
     refused("422", CHAT, error(422), Cause.INVALID),
@@ -155,6 +216,7 @@ BODIES = [
 
 TOPICS = {
     "a provider that fails: few attempts, growing waits": FAILURES,
+    "an outage: noticed by what all calls see": OUTAGES,
     "refusals: never repeated": REFUSED,
     "bodies of errors: whole, and their connections given back": BODIES,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from anyint_resilience import Cause, Certainty, Policy
+from anyint_resilience import Cause, Certainty, Guards, Policy
 from anyint_resilience.emulator import Fault
 from tests.conformance.scenario import (
     CHAT,
@@ -23,6 +23,8 @@ BUSY = error(503)
 RESET = Fault(reset="before_headers")
 LOST = stops(Cause.TRANSIENT, Certainty.UNKNOWN)
 TRANSIENT = stops(Cause.TRANSIENT)
+SCHEDULE = {"guards": Guards.off()}
+"""The policy's attempts and waits alone: more than a new process's retry budget has."""
 
 
 def told(status: int, word: str) -> Fault:
@@ -97,6 +99,7 @@ LAYERS = [
         waits=(0.05, 0.1, 0.05),
         ends=(Raises.CLIENTS,),
         decision=LOST,
+        anyint=SCHEDULE,
         check=noted,
     ),
     Scenario(
@@ -128,7 +131,7 @@ SLOW = Fault(stall="before_headers")
 OFF = Policy(enabled=False)
 POLICIES = [
     by_policy("attempts=1", Policy(attempts=1), 1),
-    by_policy("attempts=5", Policy(attempts=5), 5),
+    by_policy("attempts=5", Policy(attempts=5), 5, anyint=SCHEDULE),
     by_policy(
         "one call with its own policy, the next without",
         Policy(attempts=1),

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import io
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -149,17 +150,24 @@ class Waits:
 
     asked: list[float] = field(default_factory=list)
     moves: Callable[[float], object] = lambda seconds: None
+    slept: float = 0.0
 
     def sleep(self, seconds: float) -> None:
         self.asked.append(seconds)
+        self.slept += seconds
         self.moves(seconds)
+
+    def monotonic(self) -> float:
+        """Return the real time, as if all that was asked for had passed."""
+        return time.monotonic() + self.slept
 
     async def asleep(self, seconds: float) -> None:
         self.sleep(seconds)
 
     def runtime(self, **more: Any) -> Runtime:
         """Return a runtime on these sleeps, its jitter at the longest."""
-        return Runtime(sleep=self.sleep, asleep=self.asleep, **{"random": lambda: 1.0, **more})
+        given = {"random": lambda: 1.0, "monotonic": self.monotonic, **more}
+        return Runtime(sleep=self.sleep, asleep=self.asleep, **given)
 
 
 def sends(surface: Surface, answer: Callable[[Any], tuple[int, dict[str, str]]]) -> Any:

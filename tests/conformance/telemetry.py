@@ -14,12 +14,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from anyint_resilience import Cause
+from anyint_resilience.admission import WHY
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.emulator import Seen
 from anyint_resilience.telemetry import name_of_key
 from anyint_resilience.telemetry.words import EVENTS, METRICS, OUTCOMES, PROVIDERS, QUIET_CAUSES
 from tests.conformance.emitted import Emitted, Labels, Metric, Span, labels
-from tests.conformance.expected import FINE, Happened, Made, calls_of, failure
+from tests.conformance.expected import FINE, Happened, Made, failure
+from tests.conformance.expected_calls import calls_of
+from tests.conformance.expected_guards import Gates
 from tests.conformance.expected_waits import Waited, waits_of
 from tests.conformance.kit import KEY
 from tests.conformance.playing import Places, Played
@@ -36,6 +39,8 @@ BOUNDED = {
     "anyint.family": {it.value for it in PROVIDERS} | {"none"},
     "anyint.wait.kind": {"hint", "backoff"},
     "anyint.nested.kind": {"header", "repeat"},
+    "anyint.guard": {*WHY, "budget"},
+    "anyint.circuit": {"opened", "closed"},
 }
 
 
@@ -50,13 +55,16 @@ def check(played: Played, at: Places, emitted: Emitted) -> None:
     used = _check_wire(played, at, spans)
     sent = {span_id: _key(request) for span_id, request in used.items()}
     keys = [[str(name_of_key(sent.get(span.span_id, KEY))) for span in under] for under in below]
-    for call, top, under, names in zip(calls, tops, below, keys, strict=True):
+    gates = Gates(played.anyint.guards)
+    passed = [gates.passed(call, names) for call, names in zip(calls, keys, strict=True)]
+    for call, top, under, names, its in zip(calls, tops, below, keys, passed, strict=True):
         _check_call(call, top, {task.id for task in at.gateway.tasks})
         _check_attempts(call, top, under, used)
-        _check_events(call, top, emitted, call.events(names))
+        _check_events(call, top, emitted, call.events(names, its))
     for wait, span in zip(waits, over, strict=True):
         _check_wait(wait, span, emitted)
     points = [*(it for call, names in zip(calls, keys, strict=True) for it in call.points(names))]
+    points += [it for call, its in zip(calls, passed, strict=True) for it in its.points({"anyint.family": call.family})]
     points += [it for wait in waits for it in wait.points()]
     _check_metrics(emitted.metrics(), points, exact=not played.scenario.real_clock)
     assert [key for key in {*sent.values(), KEY} if key in emitted.everything()] == []

@@ -15,6 +15,7 @@ import pytest
 from anyint_resilience import Policy, Resilience
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.runtime import Runtime
+from tests.alone import ALONE
 from tests.conformance.kit import KEY
 from tests.conformance.scenario import CHAT, MODELS, VIDEO, Ask
 from tests.conformance.surfaces import Surface, calling, every_surface
@@ -138,7 +139,9 @@ def turns_of(moment: Moment, surface: Surface, emu: Emulator, anyint: Resilience
 
 
 def configured(moment: Moment, emu: Emulator, bed: Bed, **more: Any) -> Resilience:
-    return Resilience(api_key=KEY, base_url=emu.url, runtime=Runtime(asleep=bed.sleep), **moment.settings, **more)
+    return Resilience(
+        api_key=KEY, base_url=emu.url, runtime=Runtime(asleep=bed.sleep), guards=ALONE, **moment.settings, **more
+    )
 
 
 @every_surface

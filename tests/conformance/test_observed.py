@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from anyint_resilience import CallReport, Policy, report
+from anyint_resilience import CallReport, report
 from anyint_resilience.emulator import Emulator, Fault
 from tests.conformance.emitted import Emitted, Span
 from tests.conformance.kit import ASK, CHAT, client, configured
@@ -21,7 +21,7 @@ from tests.conformance.surfaces import Surface, calling, every_surface, sends, s
 from tests.conformance.telemetry import hold_against_tables
 from tests.conformance.test_cancellation import LOOPS, MOMENTS, Bed, Moment, stalled
 from tests.conformance.test_cancellation import configured as restless
-from tests.conformance.test_cleanliness import THREADS, at_once
+from tests.conformance.test_cleanliness import STUBBORN, THREADS, at_once
 from tests.conformance.test_pool_of_one import PATIENCE, REQUESTS, SEED, STALLED_READ, only_our_warnings, plan, used
 
 CALLS = 100
@@ -155,7 +155,7 @@ def test_calls_at_once_have_each_their_own_spans(surface: Surface, emu: Emulator
     """No attempt stands under another call's span, and each goes out under its own."""
     emu.script(*[Fault(status=503, body=b"x" * 100_000), Fault(reset="before_headers"), Fault(status=429)] * 8)
     with Emitted() as emitted, client(surface, emu, configured(emu, **emitted.settings()), pool=THREADS) as caller:
-        answers = at_once(caller, 40, "POST", CHAT, json=ASK, policy=Policy(attempts=30))
+        answers = at_once(caller, 40, "POST", CHAT, json=ASK, policy=STUBBORN)
         assert [answer.status for answer in answers] == [200] * 40
         found = hold_together(emitted, 40)
     attempts = {span.span_id: span for _, spans in found for span in spans}

@@ -13,6 +13,7 @@ import pytest
 
 from anyint_resilience import Action, Cause, Policy, Resilience, report
 from anyint_resilience.emulator import Emulator, Fault
+from tests.alone import ALONE
 from tests.conformance.surfaces import Caller, Surface, Waits, calling, every_surface
 
 NOW = 1_800_000_000.0
@@ -84,11 +85,12 @@ class Row:
     retry_at: float | None = None
     then: tuple[Action, Cause | None] | None = None
     body: bytes | None = None  # what the caller must be handed, to the letter
+    listed: bool = False  # the family's list of models is asked for then: the report has the names like the missing one
 
 
 def once(name: str, ask: Ask, status: int, cause: Cause, *faults: Fault, **more: Any) -> Row:
     """A row whose request is never sent again."""
-    return Row(name, ask, faults, (status,), first=(Action.NO_RETRY, cause), **more)
+    return Row(name, ask, faults, (status,), first=(Action.NO_RETRY, cause), **{"listed": cause is Cause.MODEL, **more})
 
 
 def healed(name: str, ask: Ask, fault: Fault, cause: Cause, *, wait: float, **more: Any) -> Row:
@@ -295,7 +297,13 @@ every_row = pytest.mark.parametrize(
 
 def anyint(emu: Emulator, waits: Waits, **more: Any) -> Resilience:
     return Resilience(
-        **{"api_key": "test-key", "base_url": emu.url, "runtime": waits.runtime(wall=lambda: NOW), **more}
+        **{
+            "api_key": "test-key",
+            "base_url": emu.url,
+            "runtime": waits.runtime(wall=lambda: NOW),
+            "guards": ALONE,
+            **more,
+        }
     )
 
 
@@ -309,10 +317,13 @@ def test_row(surface: Surface, row: Row, emu: Emulator) -> None:
         answer = row.ask.of(caller)
     seen, told = emu.seen, report(answer)
     assert told is not None
-    assert [it.answered for it in seen] == list(row.answers)
-    assert len({it.body for it in seen}) == 1, "every attempt carries the same body"
+    lists = [it for it in seen if it.method == "GET"] if row.listed else []
+    assert [it.path.rpartition("/")[2] for it in lists] == ["models"] * row.listed
+    assert [it.answered for it in seen] == [*row.answers, *[200] * row.listed]
+    assert len({it.body for it in seen if it not in lists}) == 1, "every attempt carries the same body"
     assert waits.asked == pytest.approx(list(row.waits))
-    first, last = told.decisions[0], told.decisions[-1]
+    own = [it.decision for it in told.attempts if it.decision is not None and it.asked is None]
+    first, last = own[0], own[-1]
     assert (first.action, first.cause) == row.first, first.reason
     assert (last.action, last.cause) == (row.then or row.first), last.reason
     assert [word for word in row.guidance if word not in first.guidance] == []

@@ -97,7 +97,7 @@ class Breaking(MemoryStore):
         return found
 
 
-ENDS = {"rejected": (Fault(status=429), None), "committed": (Fault(), "replayed")}
+ENDS = {"rejected": (Fault(status=503), None), "committed": (Fault(), "replayed")}
 
 
 @every_surface

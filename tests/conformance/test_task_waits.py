@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from anyint_resilience import Cause, QueryRefused, TaskFailed, TaskTimeout, TaskUpdate
+from anyint_resilience import Cause, Guards, QueryRefused, TaskFailed, TaskTimeout, TaskUpdate
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.exceptions import TaskError
+from tests.alone import ALONE
 from tests.conformance.lives import FILM, World, creates, made, queries, task_of, waited
 from tests.conformance.surfaces import Surface, every_surface
 from tests.conformance.test_pool_of_one import only_our_warnings
@@ -50,6 +51,7 @@ class Trouble:
     age: float = 0.0
     create: dict[str, str] = field(default_factory=dict)
     deadline: float = 200.0
+    guards: Guards = ALONE
 
     def __str__(self) -> str:
         return self.name
@@ -127,6 +129,16 @@ TROUBLES = [
         "failed",
         ends=(TaskTimeout, None),
         deadline=30,
+        guards=Guards.off(),
+    ),
+    Trouble(
+        "the quota used up, until the deadline, and a gate that lets few queries out",
+        (error(429, code="insufficient_quota"),) * 9,
+        3,
+        Cause.QUOTA,
+        "failed",
+        ends=(TaskTimeout, None),
+        deadline=30,
     ),
     Trouble(
         "a success too long to be read",
@@ -177,7 +189,8 @@ def filled(fault: Fault, task_id: str) -> Fault:
 def test_a_wait_goes_through(surface: Surface, trouble: Trouble, emu: Emulator) -> None:
     """A query that fails changes nothing about the task; only what no later query could mend ends the wait."""
     world, told = World(emu), list[TaskUpdate]()
-    with only_our_warnings(surface), world.client(surface, timeout=(5, SHORT)) as caller:
+    anyint = world.anyint(guards=trouble.guards)
+    with only_our_warnings(surface), world.client(surface, anyint, timeout=(5, SHORT)) as caller:
         answer = made(caller, FILM, **trouble.create)
         world.emu.clock.advance(trouble.age)
         handle = task_of(answer)

@@ -16,6 +16,7 @@ anthropic = pytest.importorskip("anthropic", reason="anthropic 2 stands on httpx
 
 from anyint_resilience import Action, Policy, Resilience, report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
+from tests.alone import ALONE  # noqa: E402
 from tests.conformance.surfaces import Caller, Surface, Waits, calling  # noqa: E402
 
 TEXT = "Hello from the AnyInt emulator."
@@ -88,7 +89,13 @@ class Sdk:
 @contextmanager
 def sdk(surface: Surface, emu: Emulator, *, waits: Waits | None = None, **more: Any) -> Iterator[Sdk]:
     """Open an SDK client with its default ``max_retries``, its own Bearer header and its own version."""
-    config = {"api_key": "test-key", "base_url": emu.url, "runtime": (waits or Waits()).runtime(), **more}
+    config = {
+        "api_key": "test-key",
+        "base_url": emu.url,
+        "runtime": (waits or Waits()).runtime(),
+        "guards": ALONE,
+        **more,
+    }
     with calling(surface, Resilience(**config)) as caller:
         kind = anthropic.Anthropic if surface.backend is None else anthropic.AsyncAnthropic
         client = kind(api_key="test-key", base_url=f"{emu.url}/anthropic", http_client=caller.client)
@@ -99,7 +106,7 @@ def sdk(surface: Surface, emu: Emulator, *, waits: Waits | None = None, **more: 
 def alone(surface: Surface, emu: Emulator, fault: Fault) -> int:
     """Count the attempts our policy makes with no SDK above it."""
     emu.script(*[fault] * 20)
-    config = Resilience(api_key="test-key", base_url=emu.url, runtime=Waits().runtime())
+    config = Resilience(api_key="test-key", base_url=emu.url, runtime=Waits().runtime(), guards=ALONE)
     with calling(surface, config, base_url=emu.url) as caller:
         caller.request("POST", "/anthropic/v1/messages", json=MESSAGE)
     attempts = len(emu.seen)
@@ -230,9 +237,12 @@ def test_a_generation_may_be_billed_once_only(surface: Surface, emu: Emulator) -
 
 @every_surface
 def test_a_missing_model_points_to_the_models_api(surface: Surface, emu: Emulator) -> None:
-    """An unknown model is one request, and the guidance says where the known ones are listed."""
+    """An unknown model is asked for once; the list of models is, too, and the guidance says where that is."""
     with sdk(surface, emu) as ai:
         raised = ai.error(extra_body={"model": "missing-claude"})
     assert isinstance(raised, anthropic.NotFoundError)
     assert "/anthropic/v1/models" in report(raised).decision.guidance  # type: ignore[union-attr]
-    assert len(emu.seen) == 1
+    assert [(it.method, it.path) for it in emu.seen] == [
+        ("POST", "/anthropic/v1/messages"),
+        ("GET", "/anthropic/v1/models"),
+    ]

@@ -185,7 +185,7 @@ def test_call_only_and_one_instrumentation_are_one_span_for_each_attempt(emu: Em
     (call,), others = traces.calls(), traces.others()
     assert [ids(span) for span in others] == wire(emu)
     assert [(span.kind, span.parent.span_id) for span in others] == [(SpanKind.CLIENT, call.context.span_id)] * 3
-    assert [event.name for event in call.events] == ["backoff", "backoff", "recovered"]
+    assert [event.name for event in call.events] == ["gate closed", "backoff", "backoff", "gate opened", "recovered"]
 
 
 @pytest.mark.parametrize("mode", ["auto", "call-only"])

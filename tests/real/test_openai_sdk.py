@@ -16,6 +16,7 @@ openai = pytest.importorskip("openai", reason="openai 3 stands on httpx2, which 
 
 from anyint_resilience import Action, Cause, Policy, Resilience, report  # noqa: E402
 from anyint_resilience.emulator import Emulator, Fault  # noqa: E402
+from tests.alone import ALONE  # noqa: E402
 from tests.conformance.surfaces import Caller, Surface, Waits, calling  # noqa: E402
 from tests.conformance.surfaces import every_httpx as every_surface  # noqa: E402
 from tests.waiting import arrived  # noqa: E402
@@ -79,7 +80,13 @@ class Sdk:
 @contextmanager
 def sdk(surface: Surface, emu: Emulator, *, waits: Waits | None = None, **more: Any) -> Iterator[Sdk]:
     """Open an SDK client with its default ``max_retries``."""
-    config = {"api_key": "test-key", "base_url": emu.url, "runtime": (waits or Waits()).runtime(), **more}
+    config = {
+        "api_key": "test-key",
+        "base_url": emu.url,
+        "runtime": (waits or Waits()).runtime(),
+        "guards": ALONE,
+        **more,
+    }
     with calling(surface, Resilience(**config)) as caller:
         kind = openai.OpenAI if surface.backend is None else openai.AsyncOpenAI
         client = kind(api_key="test-key", base_url=f"{emu.url}/openai/v1", http_client=caller.client)
@@ -90,7 +97,7 @@ def sdk(surface: Surface, emu: Emulator, *, waits: Waits | None = None, **more: 
 def alone(surface: Surface, emu: Emulator, fault: Fault) -> int:
     """Count the attempts our policy makes with no SDK above it."""
     emu.script(*[fault] * 20)
-    config = Resilience(api_key="test-key", base_url=emu.url, runtime=Waits().runtime())
+    config = Resilience(api_key="test-key", base_url=emu.url, runtime=Waits().runtime(), guards=ALONE)
     with calling(surface, config, base_url=emu.url) as caller:
         caller.request("POST", "/openai/v1/chat/completions", json=CHAT)
     attempts = len(emu.seen)

@@ -164,7 +164,7 @@ def test_the_tree_of_a_call_arrives(surface: Surface, emu: Emulator, server: Any
         b"",
         Status.STATUS_CODE_UNSET,
     )
-    assert [event.name for event in call.events] == ["backoff", "backoff", "recovered"]
+    assert [event.name for event in call.events] == ["gate closed", "backoff", "backoff", "gate opened", "recovered"]
     said = attributes(call)
     assert (said["anyint.attempts"], said["anyint.outcome"]) == (3, "success")
     assert [(it.kind, it.parent_span_id, it.trace_id) for it, _ in attempts] == [
@@ -198,6 +198,7 @@ def test_metrics_arrive(surface: Surface, emu: Emulator, server: Any, receiver: 
         "anyint.failures": "{attempt}",
         "anyint.retries": "{retry}",
         "anyint.wait.time": "s",
+        "anyint.gate.closed": "{closing}",
     }
     assert sum(point.count for point in found["http.client.request.duration"].histogram.data_points) == 3
     retries = found["anyint.retries"].sum

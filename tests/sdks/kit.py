@@ -19,6 +19,7 @@ pytest.importorskip("h11")
 
 from anyint_resilience import Policy, Resilience
 from anyint_resilience.emulator import Emulator, Fault
+from tests.alone import ALONE
 from tests.conformance.surfaces import Caller, Surface, Waits, calling
 
 __all__ = [
@@ -111,7 +112,9 @@ def on(*libraries: str, backends: Iterable[str | None] = (None, "asyncio")) -> p
 
 def resilience(emu: Emulator, *, waits: Waits | None = None, **more: Any) -> Resilience:
     """Return a configuration for this gateway, whose waits take no time."""
-    return Resilience(**{"api_key": KEY, "base_url": emu.url, "runtime": (waits or Waits()).runtime(), **more})
+    return Resilience(
+        **{"api_key": KEY, "base_url": emu.url, "runtime": (waits or Waits()).runtime(), "guards": ALONE, **more}
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,11 @@ from anyint_resilience.effects import (
 from anyint_resilience.effects import (
     AskKey,
     Discard,
+    GuardCall,
     Outcome,
     Peek,
     Peeked,
+    Rest,
     Result,
     Send,
     Sleep,
@@ -33,6 +36,7 @@ from anyint_resilience.tasks.ledger import Ledger
 from anyint_resilience.tasks.paper import NO_PAPER, Paper
 from anyint_resilience.telemetry.watch import Watch
 from anyint_resilience.watched import Body
+from anyint_resilience.ways import Origin
 
 HOST = "gateway.api.anyint.ai"
 
@@ -71,6 +75,8 @@ class Script:
         self.steps = [Answer(step) if isinstance(step, int) else step for step in steps]
         self.effects: list[str] = []
         self.sent: list[Send] = []
+        self.meanwhile: list[Callable[[], object]] = []
+        """What others do while this call rests: one entry for each rest, which takes no time by itself then."""
         self.call = make_call(world, **call)
 
     def play(self) -> Result[Any]:
@@ -89,6 +95,15 @@ class Script:
             result: Result[Any] = stop.value
             return result
 
+    def rest(self, effect: Rest) -> bool:
+        """Rest until the bell rings, or the time is over."""
+        self.effects.append(f"rest {effect.seconds:g}")
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        rang = effect.bell.rest(0)
+        self.world.now += 0 if rang else effect.seconds
+        return rang
+
     def perform(self, effect: Any) -> Any:
         """Carry out one effect as a driver would, without any I/O."""
         if isinstance(effect, Send):
@@ -100,6 +115,11 @@ class Script:
             self.effects.append(f"sleep {effect.seconds:g}")
             self.world.now += effect.seconds
             return None
+        if isinstance(effect, Rest):
+            return self.rest(effect)
+        if isinstance(effect, GuardCall):
+            self.effects.append(effect.key.partition(":")[0])
+            return self.call.course.guarding.shared.change(effect.key, effect.step)
         if isinstance(effect, Peek):
             body = effect.response.body
             if isinstance(body, Exception):
@@ -157,13 +177,19 @@ def make_call(
     outer_retries: int = 0,
     operation: Operation | None = None,
     paper: Paper = NO_PAPER,
+    anyint: Resilience | None = None,
+    body: bytes | None = None,
 ) -> Call:
-    """Make the state of a call as an adapter would."""
-    plan = Router().plan("https", HOST, None, method, path.encode())
+    """Make the state of a call as an adapter would. ``anyint``: a configuration whose guards and fallbacks it has."""
+    router = Router() if anyint is None else anyint.router
+    plan = router.plan("https", HOST, None, method, path.encode())
     assert plan is not None
     operation = plan.route.operation if operation is None else operation
-    hub = Resilience(runtime=world.runtime).telemetry
+    hub = Resilience(runtime=world.runtime).telemetry if anyint is None else anyint.telemetry
+    guarded = {} if anyint is None else {"guarding": anyint.guarding}
     return Call(
+        **guarded,
+        origin=Origin("https", HOST, None, path.encode(), body),
         watch=Watch(hub, Unseen(), None, plan, operation),
         plan=plan,
         method=method,

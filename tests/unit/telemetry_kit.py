@@ -11,6 +11,7 @@ import httpx
 import anyint_resilience_httpx
 from anyint_resilience import Resilience
 from anyint_resilience.runtime import Runtime
+from tests.alone import ALONE
 
 __all__ = ["CHAT", "CREATE", "HOST", "KEY", "MADE", "STREAM", "Clock", "Wire", "ask", "calling", "silently"]
 
@@ -65,7 +66,7 @@ class Wire(httpx.BaseTransport):
 @contextmanager
 def calling(wire: Wire, settings: dict[str, Any] | None = None, **more: Any) -> Iterator[httpx.Client]:
     """Open a client whose calls go to these answers."""
-    given = {"api_key": KEY, "runtime": Clock().runtime, **(settings or {}), **more}
+    given = {"api_key": KEY, "runtime": Clock().runtime, "guards": ALONE, **(settings or {}), **more}
     transport = anyint_resilience_httpx.ResilientTransport(Resilience(**given), transport=wire)
     with httpx.Client(transport=transport, base_url=HOST) as client:
         yield client

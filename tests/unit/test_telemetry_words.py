@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -13,9 +10,9 @@ from opentelemetry.semconv.attributes import error_attributes, http_attributes, 
 from opentelemetry.semconv.metrics.http_metrics import HTTP_CLIENT_REQUEST_DURATION
 from opentelemetry.semconv.schemas import Schemas
 
-from anyint_resilience import Cause, Policy, TaskHandle
+from anyint_resilience import Cause
 from anyint_resilience.contract.words import Family
-from anyint_resilience.stores.memory import MemoryStore
+from anyint_resilience.policy.backoff import above_hint
 from anyint_resilience.telemetry.words import (
     BUCKETS,
     EVENTS,
@@ -26,267 +23,15 @@ from anyint_resilience.telemetry.words import (
     QUIET_CAUSES,
     SCHEMA_URL,
 )
-from anyint_resilience_httpx import task_updates, wait_for_task
+from anyint_resilience_httpx import wait_for_task
 from tests.conformance.emitted import Emitted, labels
 from tests.conformance.telemetry import hold_against_tables
-from tests.unit.telemetry_kit import CHAT, CREATE, HOST, MADE, STREAM, Clock, Wire, ask, calling, silently
+from tests.unit import telemetry_stories
+from tests.unit.telemetry_kit import Clock, Wire, ask, calling, silently
+from tests.unit.telemetry_stories import HANDLE, Story, video
+from tests.unit.telemetry_stories_guards import GUARDED, RETRY_AFTER, SPARE
 
-TASK = ("/dashscope/v1/tasks/t", None)
-FAILED_TASK = json.dumps({"output": {"task_id": "t", "task_status": "FAILED", "code": "DataInspectionFailed"}}).encode()
-HANDLE = TaskHandle(
-    family=Family.OPENAI, route="POST /openai/v1/videos", task_id="video_1", gateway=HOST, created_at=1e9
-)
-KLING = ("/transtreams/kling/v1/videos/text2video", {"model_name": "k", "prompt": "a fox"})
-KLING_MADE = json.dumps(
-    {"code": 0, "message": "ok", "request_id": "r", "data": {"task_id": "7", "task_status": "submitted"}}
-).encode()
-CLOCK = Clock()
-
-
-class Down(MemoryStore):
-    """A store that fails."""
-
-    def update(self, *args: Any) -> Any:
-        raise OSError("down")
-
-
-def broken() -> Iterator[bytes]:
-    yield b"data: {}\n\n"
-    raise httpx.ReadError("reset")
-
-
-def failing() -> Iterator[bytes]:
-    yield b'data: {"error":{"message":"overloaded"}}\n\n'
-
-
-def late() -> Exception:
-    CLOCK.pass_by(10)
-    return httpx.ReadTimeout("slow")
-
-
-def overslept(seconds: float) -> None:
-    CLOCK.pass_by(seconds + 10)
-
-
-def video(state: str) -> tuple[int, bytes]:
-    return 200, json.dumps({"id": "video_1", "object": "video", "status": state}).encode()
-
-
-def waited(client: httpx.Client) -> None:
-    wait_for_task(client, HANDLE, deadline=20)
-
-
-def looked_once(client: httpx.Client) -> None:
-    for _ in task_updates(client, HANDLE):
-        break
-
-
-def left(client: httpx.Client) -> None:
-    with client.stream("POST", STREAM[0], json=STREAM[1]):
-        pass
-
-
-@dataclass(frozen=True)
-class Story:
-    """Calls, the answers they get, and what is emitted: events of all calls in order, the outcome of each."""
-
-    name: str
-    answers: tuple[Any, ...]
-    events: tuple[str, ...]
-    outcomes: tuple[str, ...]
-    metrics: tuple[str, ...] = ()
-    asks: tuple[Any, ...] = (CHAT,)
-    how: Callable[..., Any] = ask
-    more: dict[str, Any] = field(default_factory=dict)
-    settings: Callable[[], dict[str, Any]] = dict
-
-
-LOST = httpx.ReadError("reset")
-WAITED = ("anyint.task.waits", "anyint.task.duration")
-STORIES = [
-    Story("a good answer", (), (), ("success",)),
-    Story(
-        "a failure that passes",
-        (503, 200),
-        ("backoff", "recovered"),
-        ("success",),
-        ("anyint.failures", "anyint.retries", "anyint.wait.time"),
-    ),
-    Story("a task that is made", ((200, MADE),), ("poll",), ("success",), asks=(CREATE,)),
-    Story("a task that has failed", ((200, FAILED_TASK),), ("task failed",), ("task_failed",), asks=(TASK,)),
-    Story("a refusal", (400,), ("given up",), ("failed",), ("anyint.failures",)),
-    Story(
-        "nobody there",
-        (httpx.ConnectError("no"),) * 3,
-        ("backoff", "backoff", "given up"),
-        ("error",),
-        ("anyint.failures", "anyint.retries", "anyint.wait.time"),
-    ),
-    Story(
-        "a lost create that is asked for again",
-        (LOST,),
-        ("outcome unknown", "held back"),
-        ("unknown", "held_back"),
-        ("anyint.failures", "anyint.duplicates_prevented"),
-        asks=(CREATE, CREATE),
-    ),
-    Story(
-        "a new key",
-        (401, 200),
-        ("key rotated", "recovered"),
-        ("success",),
-        ("anyint.failures", "anyint.retries"),
-        settings=lambda: {"api_key": iter(("stale-key", "fresh-key")).__next__},
-    ),
-    Story(
-        "a layer above that says so",
-        (),
-        ("nested retry seen",),
-        ("success",),
-        ("anyint.nested_retry.factor",),
-        more={"headers": {"x-stainless-retry-count": "1"}},
-    ),
-    Story(
-        "a layer above that does not",
-        (400, 400),
-        ("given up", "nested retry seen", "given up", "attempts multiply"),
-        ("failed", "failed"),
-        ("anyint.failures", "anyint.nested_retry.factor"),
-        asks=(CHAT, CHAT),
-    ),
-    Story(
-        "a deadline",
-        (late,),
-        ("given up", "deadline exceeded"),
-        ("late",),
-        ("anyint.failures",),
-        settings=lambda: {"policy": Policy(deadline=5), "runtime": CLOCK.runtime},
-    ),
-    Story(
-        "a deadline that passes while we wait",
-        (503,),
-        ("backoff", "deadline exceeded"),
-        ("late",),
-        ("anyint.failures", "anyint.wait.time"),
-        settings=lambda: {"policy": Policy(deadline=5), "runtime": replace(CLOCK.runtime, sleep=overslept)},
-    ),
-    Story(
-        "a store that fails",
-        ((200, MADE),),
-        ("store failure", "poll", "store failure"),
-        ("success",),
-        ("anyint.store.failures",),
-        asks=(CREATE,),
-        settings=lambda: {"store": Down(lambda: 0.0)},
-    ),
-    Story(
-        "a stream that breaks",
-        (lambda: httpx.Response(200, content=broken()),),
-        ("stream interrupted",),
-        ("interrupted",),
-        ("anyint.streams",),
-        asks=(STREAM,),
-    ),
-    Story(
-        "a stream whose last event says that it failed",
-        (lambda: httpx.Response(200, content=failing()),),
-        ("stream failed",),
-        ("failed",),
-        ("anyint.streams",),
-        asks=(STREAM,),
-    ),
-    Story(
-        "a stream nobody reads",
-        (lambda: httpx.Response(200, content=broken()),),
-        (),
-        ("abandoned",),
-        ("anyint.streams",),
-        asks=(None,),
-        how=left,
-    ),
-    Story("Ctrl-C", (KeyboardInterrupt(),), ("cut off",), ("cancelled",)),
-    Story(
-        "a create that is sent twice with one Idempotency-Key",
-        ((200, MADE),),
-        ("poll", "create replayed"),
-        ("success", "replayed"),
-        ("anyint.duplicates_prevented",),
-        asks=(CREATE, CREATE),
-        more={"headers": {"Idempotency-Key": "mine"}},
-    ),
-    Story(
-        "a create whose task is not finished",
-        ((200, MADE), video("in_progress")),
-        ("poll", "poll", "create polled"),
-        ("success", "replayed"),
-        ("anyint.duplicates_prevented",),
-        asks=(CREATE, CREATE),
-        settings=lambda: {"dedupe": "fingerprint"},
-    ),
-    Story(
-        "a lost create that is found by its mark",
-        (LOST, (200, KLING_MADE)),
-        ("outcome unknown", "poll", "create found"),
-        ("success",),
-        ("anyint.failures",),
-        asks=(KLING,),
-        settings=lambda: {"reconcile": True},
-    ),
-    Story(
-        "a wait for a task, which is in a strange state for a while",
-        (video("queued"), video("dreaming"), video("completed")),
-        ("poll", "task state", "poll", "strange state", "task state", "wait over"),
-        ("success",) * 4,
-        WAITED,
-        asks=(None,),
-        how=waited,
-    ),
-    Story(
-        "a wait for a task that goes back",
-        (video("in_progress"), video("queued"), video("completed")),
-        ("poll", "task state", "poll", "strange state", "task state", "wait over"),
-        ("success",) * 4,
-        WAITED,
-        asks=(None,),
-        how=waited,
-    ),
-    Story(
-        "a wait for a task that fails",
-        (video("failed"),),
-        ("task failed", "task state", "wait over"),
-        ("task_failed",) * 2,
-        WAITED,
-        asks=(None,),
-        how=waited,
-    ),
-    Story(
-        "a wait that ends before its task",
-        (video("queued"),) * 3,
-        ("poll", "task state", "poll", "poll", "wait over"),
-        ("late", *("success",) * 3),
-        WAITED[:1],
-        asks=(None,),
-        how=waited,
-    ),
-    Story(
-        "a wait whose queries are refused",
-        (401,),
-        ("given up", "wait over"),
-        ("failed",) * 2,
-        ("anyint.failures", *WAITED[:1]),
-        asks=(None,),
-        how=waited,
-    ),
-    Story(
-        "a wait that is left",
-        (video("queued"),),
-        ("poll", "task state", "wait over"),
-        ("abandoned", "success"),
-        WAITED[:1],
-        asks=(None,),
-        how=looked_once,
-    ),
-]
+STORIES = [*telemetry_stories.STORIES, *GUARDED]
 ALWAYS = {"anyint.calls", "anyint.call.duration", "anyint.call.attempts", "http.client.request.duration"}
 
 
@@ -316,6 +61,56 @@ def test_a_wait_is_a_hints_or_our_own() -> None:
         labels({**family, "anyint.cause": "rate", "anyint.wait.kind": "hint"}): pytest.approx(3.3),
         labels({**family, "anyint.cause": "transient", "anyint.wait.kind": "backoff"}): pytest.approx(0.1),
     }
+
+
+def points(story: str, metric: str) -> Any:
+    """Return what one instrument was told in a story."""
+    (row,) = (it for it in STORIES if it.name == story)
+    with Emitted() as emitted, calling(Wire(*row.answers), {**emitted.settings(), **row.settings()}) as client:
+        for what in row.asks:
+            silently(row.how, client, what)
+    return emitted.metrics()[metric].sums
+
+
+OF = {"anyint.family": "openai", "gen_ai.request.model": "gpt-5"}
+HELD = above_hint(RETRY_AFTER, 1.0)
+LIMITED, FAILING = "a limit, and a call that waits for it", "failures in a row"
+USED, BUDGET = "a quota that is used up, and a call that is not sent", "a retry budget that is spent"
+CIRCUIT = "a circuit that opens and closes again"
+
+
+@pytest.mark.parametrize(
+    ("story", "metric", "wanted"),
+    [
+        (LIMITED, "anyint.gate.closed", [({**OF, "anyint.guard": "rate"}, 1)]),
+        (LIMITED, "anyint.gate.wait", [({"anyint.family": "openai", "anyint.guard": "rate"}, HELD)]),
+        (USED, "anyint.gate.closed", [({**OF, "anyint.guard": "quota"}, 1)]),
+        (USED, "anyint.refused", [({**OF, "anyint.guard": "quota"}, 1)]),
+        (FAILING, "anyint.gate.closed", [({**OF, "anyint.guard": "down"}, 1)]),
+        (BUDGET, "anyint.refused", [({**OF, "anyint.guard": "budget"}, 1)]),
+        (CIRCUIT, "anyint.refused", [({**OF, "anyint.guard": "circuit"}, 1)]),
+        (CIRCUIT, "anyint.circuit.changes", [({**OF, "anyint.circuit": word}, 1) for word in ("opened", "closed")]),
+        (
+            "a fallback that serves",
+            "anyint.fallbacks",
+            [
+                (
+                    {
+                        "anyint.family": "openai",
+                        "anyint.cause": "transient",
+                        "anyint.workload": SPARE.workload,
+                        "anyint.fallback.from": "gpt-5",
+                        "anyint.fallback.to": "gpt-5-mini",
+                    },
+                    1,
+                )
+            ],
+        ),
+    ],
+)
+def test_a_guard_says_which_and_where(story: str, metric: str, wanted: list[tuple[dict[str, Any], float]]) -> None:
+    """Each instrument of the guards tells which guard it was, of which family and model, and for how long."""
+    assert points(story, metric) == {labels(named): pytest.approx(value) for named, value in wanted}
 
 
 @pytest.mark.parametrize(("end", "outcome"), [("completed", "success"), ("failed", "task_failed")])
