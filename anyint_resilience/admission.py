@@ -24,6 +24,7 @@ from .policy.user_words import user_message
 
 __all__ = ["WHY", "admitted", "budgeted", "decision_of", "let_go", "told"]
 
+_MOST_IDLE = 100  # rests in which no time has passed
 _LONGEST_REST = 30.0  # seconds: whoever waits looks again then, whatever rings
 
 _SLOW = frozenset((FaultKind.READ_TIMEOUT, FaultKind.WRITE_TIMEOUT))
@@ -47,9 +48,10 @@ def admitted(call: Call) -> Generator[Any, Any, Refusal | None]:
         return None
     shared.sweep(call.runtime.monotonic())
     ticket = call.course.ticket = shared.ticket()
-    breaks = guarding.breaks(call.course.fallback())
+    row = call.course.fallback()
+    breaks = guarding.breaks(row)
     if settings.gate or settings.max_concurrency is not None:
-        refusal: Refusal | None = yield from _at_gate(call, ticket, waits=not breaks)
+        refusal: Refusal | None = yield from _at_gate(call, ticket, breaks=breaks, falls=row is not None)
         if refusal is not None:
             return refusal
     if breaks:
@@ -61,12 +63,13 @@ def admitted(call: Call) -> Generator[Any, Any, Refusal | None]:
     return None
 
 
-def _at_gate(call: Call, ticket: str, *, waits: bool) -> Generator[Any, Any, Refusal | None]:
-    """Stand in line at the gate. ``waits``: an outage is waited out here, and not seen to by a breaker."""
+def _at_gate(call: Call, ticket: str, *, breaks: bool, falls: bool) -> Generator[Any, Any, Refusal | None]:
+    """Stand in line at the gate. ``breaks``: a breaker sees to outages; ``falls``: there is a fallback in one."""
     guarding, runtime = call.course.guarding, call.runtime
     key, said = call.course.gate_key(call.key_id(), call.operation), False
     call.course.stands = True
     since, bound = call.started, _bound(call)
+    bell, idle = guarding.shared.bell(ticket), 0  # before it is asked: a place may be given back at any moment
     while True:
         passage: gate.Passage = yield GuardCall(
             key, guarding.ask_gate(ticket, since=since, bound=bound, u=runtime.random())
@@ -74,12 +77,11 @@ def _at_gate(call: Call, ticket: str, *, waits: bool) -> Generator[Any, Any, Ref
         if passage.kind == "go":
             guarding.shared.unbell(ticket)
             return None
-        away = passage.why == "rate" and _leaves_on_rate(call)
-        if passage.kind == "refuse" or away or (passage.why == "down" and not waits):
-            if passage.why == "down" and not waits:  # the breaker decides about that
-                yield from let_go(call)
-                return None
+        away = (passage.why == "rate" and _leaves_on_rate(call)) or (passage.why == "down" and (breaks or falls))
+        if passage.kind == "refuse" or away:
             yield from let_go(call)
+            if passage.why == "down" and breaks:
+                return None
             return _refused(call, passage.why, passage.at)
         if not said:
             said = True
@@ -87,8 +89,13 @@ def _at_gate(call: Call, ticket: str, *, waits: bool) -> Generator[Any, Any, Ref
             call.watch.in_line(why, WHY[why][1], call.course.way.model)
         began = runtime.monotonic()
         pause = max(0.0, min(passage.at - began, _LONGEST_REST))
-        yield Rest(guarding.shared.bell(ticket), pause)
-        _waited(call, runtime.monotonic() - began, passage.why or "full")
+        rang: bool = yield Rest(bell, pause)
+        passed = runtime.monotonic() - began
+        _waited(call, passed, passage.why or "full")
+        idle = 0 if rang or passed > 0 or pause == 0 else idle + 1
+        if idle >= _MOST_IDLE:  # a clock that does not know of the sleep: nobody would ever go
+            yield from let_go(call)
+            return _refused(call, passage.why or "full", passage.at)
 
 
 def _bound(call: Call) -> float:
@@ -156,7 +163,7 @@ def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
 
 
 def budgeted(call: Call, outcome: Outcome[Any] | None) -> Generator[Any, Any, bool]:
-    """Take a token of the retry budget for one sending more, after this outcome. False: there is none."""
+    """Take a token of the retry budget for one sending more, after this outcome (None: elsewhere). False: none left."""
     if not call.course.guarded or not call.course.guarding.settings.budget:
         return True
     slow = outcome is not None and outcome.fault is not None and outcome.fault.kind in _SLOW
@@ -174,7 +181,7 @@ def told(
     guarding, ticket = call.course.guarding, call.course.ticket
     if not call.course.guarded or not guarding.settings.watches:
         return
-    kind = kind_of(decision, outcome.fault)
+    kind = kind_of(decision, outcome.fault, outcome.status if outcome.fault is None else 0)
     hint = None if seen is None else seen.hint
     if kind == "good":
         call.plan.tally.good += 1

@@ -35,8 +35,13 @@ class Asked(NamedTuple):
         return self.seen is not None and self.seen.certainty is Certainty.COMMITTED and self.seen.task_id is not None
 
 
-def ask(call: Call, path: bytes, *, operation: Operation = Operation.QUERY) -> Generator[Any, Any, Asked]:
-    """Send a GET to the gateway of a call, once; what became of its own request stays as it was known."""
+def ask(
+    call: Call, path: bytes, *, operation: Operation = Operation.QUERY, decides: bool = True
+) -> Generator[Any, Any, Asked]:
+    """Send a GET to the gateway of a call, once; what became of its own request stays as it was known.
+
+    ``decides``: what is decided about it is the call's affair.
+    """
     number = len(call.attempts) + 1
     route = every_route().match("GET", path.partition(b"?")[0].decode("latin-1"))
     fate, own = call.certainty, (call.seen, call.answer, call.whole, call.peeked)
@@ -49,7 +54,8 @@ def ask(call: Call, path: bytes, *, operation: Operation = Operation.QUERY) -> G
     if decision.action is Action.BACKOFF:
         decision = replace(decision, action=Action.NO_RETRY, delay=None)
     took = call.over(outcome, decision, began)
-    call.record(number, began, took, outcome, edit, decision=decision, seen=seen, asked=route.name)
+    told = decision if decides else None
+    call.record(number, began, took, outcome, edit, decision=told, seen=seen if decides else None, asked=route.name)
     call.certainty, (call.seen, call.answer, call.whole, call.peeked) = fate, own
     if outcome.response is not None and outcome.error is not None:
         yield Discard(outcome.response)

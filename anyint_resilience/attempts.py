@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from .admission import admitted, budgeted, decision_of, let_go, told
-from .callreport import FallbackUsed
 from .calls import Call
 from .contract.words import Cause, Certainty
 from .effects import Answer, AskKey, Discard, Flow, Outcome, R, Refusal, Result, Sleep
@@ -20,7 +19,7 @@ from .policy.bodies import plain
 from .policy.fallback import Fallback, trigger
 from .policy.hints import normal_headers
 from .policy.model import Action, Decision, FaultKind
-from .ways import way_of
+from .ways import Way, way_of
 
 __all__ = ["attempts"]
 
@@ -66,22 +65,34 @@ def _on_all_ways(call: Call) -> Flow[R]:
     while True:
         row = call.course.fallback()
         result: Result[R] = yield from _on_way(call, row)
-        last = call.course.last
-        call.course.last = None
+        last, call.course.last = call.course.last, None
         if result.decision is None or result.late:
             return result
-        if first is not None and result.decision.cause is not None and _stands(call, result):
-            return (yield from _given_back(call, first, result))
-        refused = "circuit" if result.closed is not None and result.closed.why == "circuit" else None
-        if row is None or not _falls(call, row, result, last):
-            return result
-        way = yield from _next_way(call, row, result, last, paid_for=refused is None and result.closed is None)
-        if way is None:
-            return result
+        way = None
+        if row is not None and _falls(call, row, result, last):
+            way = yield from _next_way(call, row, result)
+            if isinstance(way, str):
+                call.notes.append(f"no fallback to {row.target}: {way}")
+                call.watch.no_fallback(row.workload, row.target, way)
+                result.report = call.report(result.decision)
+        if not isinstance(way, Way):
+            stands = first is not None and result.decision.cause is not None and _stands(call, result)
+            return (yield from _given_back(call, first, result)) if stands and first is not None else result
         first = _Last(call, last, result.decision) if last is not None and first is None else first
         if result.response is not None and result.error is None:
             yield Discard(result.response)
-        call.course.on = way
+        used = call.course.takes(row, way, _why(result)) if row is not None else None
+        if used is not None:
+            call.notes.append(f"fallback of {used.workload}: {used}")
+            call.watch.fell_back(used)
+
+
+def _why(result: Result[Any]) -> str:
+    """Return what a fallback is taken for: what closed a guard, else the cause."""
+    if result.closed is not None:
+        return result.closed.why
+    cause = None if result.decision is None else result.decision.cause
+    return "unknown" if cause is None else cause.value
 
 
 def _stands(call: Call, result: Result[Any]) -> bool:
@@ -98,43 +109,36 @@ def _falls(call: Call, row: Fallback, result: Result[Any], last: Outcome[Any] | 
     decision = result.decision
     assert decision is not None
     fault = None if last is None else last.fault
-    return not call.course.broke and trigger(
+    return call.replayable and trigger(
         row, decision, fault, method=call.method, repeat_generation=call.policy.repeat_generation
     )
 
 
-def _next_way(
-    call: Call, row: Fallback, result: Result[Any], last: Outcome[Any] | None, *, paid_for: bool
-) -> Generator[Any, Any, Any]:
-    """Return the way of a fallback, told to everybody; None where this request does not take it."""
-    decision = result.decision
-    assert decision is not None
-    cause = "circuit" if result.closed is not None else "unknown" if decision.cause is None else decision.cause.value
-    why = "silent_ok is off: the application decides" if not row.silent_ok else ""
-    origin = call.course.origin if call.paper.body is None else call.course.origin._replace(content=call.paper.body)
-    way = why or way_of(row, call.plan, origin, call.headers, call.course.guarding.key_of(row))
-    remaining = call.remaining()
-    if not isinstance(way, str) and (call.elapsed() > call.policy.retry_window or (remaining or 1) <= 0):
-        way = "no time is left"
-    if not isinstance(way, str) and paid_for and not (yield from budgeted(call, last)):
-        way = "the retry budget is spent"
-    if isinstance(way, str):
-        call.notes.append(f"no fallback to {row.target}: {way}")
-        call.watch.no_fallback(row.workload, row.target, way)
-        return None
-    used = FallbackUsed(workload=row.workload, origin=call.course.way.name, target=way.name, cause=cause)
-    call.course.fallen = used
-    call.notes.append(f"fallback of {row.workload}: {used}")
-    call.watch.fell_back(used)
+def _next_way(call: Call, row: Fallback, result: Result[Any]) -> Generator[Any, Any, Way | str]:
+    """Return the way of a fallback, or why this request does not take it."""
+    way = _way(call, row)
+    if not isinstance(way, str) and (call.elapsed() > call.policy.retry_window or call.late()):
+        return "no time is left"
+    if not isinstance(way, str) and result.closed is None and not (yield from budgeted(call, None)):
+        return "the retry budget is spent"
     return way
+
+
+def _way(call: Call, row: Fallback) -> Way | str:
+    """Return the way of a fallback, or why this request can't take it."""
+    if not row.silent_ok:
+        return "silent_ok is off: the application decides"
+    content = call.paper.body
+    origin = call.course.origin if content is None else call.course.origin._replace(content=content)
+    return way_of(row, call.plan, origin, call.headers, call.course.guarding.key_of(row))
 
 
 def _given_back(call: Call, first: _Last, result: Result[R]) -> Flow[R]:
     """Hand the primary's own answer over, since the fallback served none either."""
-    call.notes.append("the fallback failed too: this is the primary's own answer")
     held = first.outcome
     if held is None and first.body is None:
         return result  # too long to keep
+    call.notes.append("the fallback failed too: this is the primary's own answer")
     call.course.fallen = None
     if result.response is not None and result.error is None:
         yield Discard(result.response)
@@ -158,15 +162,14 @@ def _kept(call: Call, last: _Last, decision: Decision) -> Flow[R]:
 
 def _on_way(call: Call, row: Fallback | None) -> Flow[R]:
     """Make the attempts of one way."""
-    number, asked, before = 0, False, len(call.attempts)
-    last: _Last | None = None
-    most = call.policy.attempts if row is None else min(call.policy.attempts, _ON_PRIMARY)
+    number, asked, before, last = 0, False, len(call.attempts), None
+    used = sum(it.asked is None for it in call.attempts)  # on the ways before: a policy's attempts are all of them
     try:
         while True:
             number += 1
             if not call.sent:
                 refusal: Refusal | None = yield from admitted(call)
-                if refusal is not None:
+                if refusal is not None and not call.late():
                     return (yield from _not_out(call, refusal, last))
             remaining = call.remaining()
             if remaining is not None and remaining <= 0:
@@ -175,13 +178,18 @@ def _on_way(call: Call, row: Fallback | None) -> Flow[R]:
             began = call.begin()
             edit = call.edit_of_way()
             outcome: Outcome[R] = yield call.sending(before + number, edit, remaining)
-            decision, seen = yield from judge(call, outcome, number)
+            decision, seen = yield from judge(call, outcome, used + number)
             yield from told(call, outcome, decision, seen, began)
             took = call.over(outcome, decision, began)
             if decision.action is Action.BACKOFF:
-                decision = yield from _may_go_on(call, outcome, decision, row, number, most)
+                decision = yield from _may_go_on(call, outcome, decision, row, number)
             changed = False
-            if not asked and number < call.policy.attempts and call.replayable and _key_refused(outcome, decision):
+            if (
+                not asked
+                and used + number < call.policy.attempts
+                and call.replayable
+                and _key_refused(outcome, decision)
+            ):
                 asked, changed = True, (yield from _new_key(call, outcome))
             again = changed or decision.action is Action.BACKOFF
             delay = decision.delay if again and not changed and decision.delay is not None else 0.0
@@ -204,21 +212,25 @@ def _on_way(call: Call, row: Fallback | None) -> Flow[R]:
 
 
 def _may_go_on(
-    call: Call, outcome: Outcome[Any], decision: Decision, row: Fallback | None, number: int, most: int
+    call: Call, outcome: Outcome[Any], decision: Decision, row: Fallback | None, number: int
 ) -> Generator[Any, Any, Decision]:
     """Return the decision to send once more, or why not: a body, a fallback that is the better way, the budget."""
     if not call.replayable:
         return final(decision, "the body can be sent only once")
-    if row is not None and decision.cause is not Cause.RATE:
-        silent = outcome.fault is not None and outcome.fault.kind in _SILENT
-        if number >= most or silent:
-            return final(
-                decision, "a fallback is the better way" if not silent else "it was silent: the fallback is next"
-            )
+    silent = outcome.fault is not None and outcome.fault.kind in _SILENT
+    if row is not None and (silent or number >= _ON_PRIMARY) and _helps(call, row, outcome, decision):
+        return final(decision, "it was silent: the fallback is next" if silent else "the fallback is next")
     if not (yield from budgeted(call, outcome)):
-        call.course.broke = True
-        return final(decision, "the retry budget of this key and host is spent")
+        return replace(final(decision, "the retry budget of this key and host is spent"), retry_at=None)
     return decision
+
+
+def _helps(call: Call, row: Fallback, outcome: Outcome[Any], decision: Decision) -> bool:
+    """Whether a fallback would be taken after this outcome, and so is a better way than the same one again."""
+    again = call.policy.repeat_generation
+    return trigger(row, decision, outcome.fault, method=call.method, repeat_generation=again) and isinstance(
+        _way(call, row), Way
+    )
 
 
 def _not_out(call: Call, refusal: Refusal, last: _Last | None) -> Flow[R]:

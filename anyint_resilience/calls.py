@@ -174,6 +174,11 @@ class Call:
         """Return seconds left of the user's deadline, None without one."""
         return None if self.deadline is None else self.deadline - self.elapsed()
 
+    def late(self) -> bool:
+        """Whether the user's deadline has passed."""
+        remaining = self.remaining()
+        return remaining is not None and remaining <= 0
+
     @property
     def paid(self) -> bool:
         """Whether doing this twice is billed twice (a generation is too, but keeps no state)."""
@@ -181,8 +186,7 @@ class Call:
 
     def edit_of_way(self) -> HeaderEdit | None:
         """Return what to change on the headers of an attempt: the fallback's own key where it has one."""
-        edit = self.course.on.edit if self.course.on is not None else None
-        return self.edit if edit is None else edit
+        return self.edit if self.course.on is None else self.course.on.edited(self.edit)
 
     def sending(self, number: int, edit: HeaderEdit | None, remaining: float | None) -> Send:
         """Return the effect that puts the next attempt on the wire."""
@@ -193,6 +197,19 @@ class Call:
             target = way.target
         silent = None if self.operation in PAID else self.policy.first_byte_timeout
         return Send(number, edit, remaining, body, to=target, silent=silent)
+
+    def followed(self) -> bool:
+        """Whether a circuit breaker wants to know how its stream ends."""
+        course = self.course
+        return self.operation is Operation.STREAM and course.guarded and course.guarding.breaks(course.fallback())
+
+    def stream_told(self, outcome: str) -> None:
+        """Tell the circuit breaker how its stream ended. This may be within the garbage collector: it is told later."""
+        if outcome not in ("interrupted", "failed") or not self.followed():
+            return
+        guarding, began = self.course.guarding, self.started
+        step = guarding.tell_breaker("", good=False, began=began, u=0.0)
+        guarding.shared.later(self.course.breaker_key(), step)
 
     def bound_for(self, effect: Send) -> Target | None:
         """Return where an attempt goes, for those who look on: a fallback's model and place, None for its own way."""

@@ -126,7 +126,8 @@ class Resilience:
             shared = Shared(MemoryStore(self.runtime.monotonic))
         router = None
         if not problems and shared is not None:
-            router = Router(urls=urls, seedance=self.seedance, tally=shared.tally)
+            follows = self.guards.breaker is True or (self.guards.breaker is None and bool(self.fallbacks))
+            router = Router(urls=urls, seedance=self.seedance, tally=shared.tally, follows=follows)
             problems = fallback_problems(self.fallbacks, router, keyless=self.api_key is None)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))

@@ -27,13 +27,13 @@ class Course:
     ``guarded``: guards are asked and told at all. ``on``: the way it is on, None until somebody needs to know.
     ``ticket``: its name at the guards while an attempt is out or waits; ``stands``: it has a place or a permit at the
     gate; ``probes``: it is a circuit breaker's probe. ``held``: seconds in line before the first attempt. ``fallen``:
-    the fallback taken. ``nearest``: names like its model's. ``broke``: the budget was spent. ``last``: the outcome
-    that its way ended with.
+    the fallback that it is on, ``taken``: all that it was on. ``nearest``: names like its model's. ``last``: the
+    outcome that its way ended with.
     """
 
     __slots__ = (
-        *("broke", "fallen", "guarded", "guarding", "held", "last", "nearest", "on", "origin", "probes", "route"),
-        *("stands", "ticket"),
+        *("fallen", "guarded", "guarding", "held", "last", "nearest", "on", "origin", "probes", "route"),
+        *("stands", "taken", "ticket"),
     )
 
     def __init__(self, guarding: Guarding, origin: Origin, plan: Plan, *, guarded: bool) -> None:
@@ -43,8 +43,9 @@ class Course:
         self.guarded = guarded and plan.secure and plan.route.family is not None
         self.on: Way | None = None
         self.ticket: str | None = None
-        self.stands = self.probes = self.broke = False
+        self.stands = self.probes = False
         self.held = 0.0
+        self.taken: tuple[Fallback, ...] = ()
         self.fallen: FallbackUsed | None = None
         self.nearest: tuple[str, ...] = ()
         self.last: Outcome[Any] | None = None
@@ -62,9 +63,17 @@ class Course:
         return None if self.on is None or self.on.row is None else self.on.name
 
     def fallback(self) -> Fallback | None:
-        """Return the fallback of the way that it is on, None where there is none."""
+        """Return the fallback of the way that it is on, None where there is none, or none that was not taken."""
         rows = self.guarding.fallbacks
-        return rows.get((self.route.name, self.way.model or "")) if rows else None
+        row = rows.get((self.route.name, self.way.model or "")) if rows else None
+        return None if row is None or row in self.taken else row
+
+    def takes(self, row: Fallback, way: Way, cause: str) -> FallbackUsed:
+        """Go over to a fallback's way; return what to tell of it."""
+        origin = self.way.name if self.fallen is None else self.fallen.origin
+        self.on, self.taken = way, (*self.taken, row)
+        self.fallen = FallbackUsed(workload=row.workload, origin=origin, target=way.name, cause=cause)
+        return self.fallen
 
     def budget_key(self, key_id: str | None) -> str:
         """Return the name of the retry budget's state: one for each key and gateway."""

@@ -252,8 +252,11 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
         effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask, call.bound_for(effect))
         call.plan.tally.out += 1
         try:
-            sending = surface.send(surface.rewrite(request, effect))
-            response = await (sending if effect.patience is None else in_time(effect.patience, sending))
+            made = surface.rewrite(request, effect)
+            sending, bound = surface.send(made), effect.remaining if surface.times_silence else effect.patience
+            response = await (sending if bound is None else in_time(bound, sending))
+            if effect.silent is not None:
+                surface.heard(made, response, effect)
             return answered(surface, response)
         except Exception as error:
             return failed(surface, error if not effect.cut_short(error) else surface.silence(effect))

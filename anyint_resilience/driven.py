@@ -62,6 +62,8 @@ class Surface(Protocol[Q, R]):
     """What an adapter supplies whether it is sync or async. No decision stands in it."""
 
     monotonic: Callable[[], float]
+    times_silence: bool
+    """Whether ``rewrite`` bounds the time until an answer begins, and ``heard`` takes that off again."""
 
     def ticket(self, request: Q, /) -> Plan | Keyed[Q] | Call | None:
         """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
@@ -107,6 +109,10 @@ class Surface(Protocol[Q, R]):
 
     def made(self, request: Q, answer: Answer, /) -> R:
         """Return an answer given before as a response of the client's."""
+        ...
+
+    def heard(self, request: Q, response: R, effect: Send, /) -> None:
+        """Take the bound of ``silent`` off an answer that has begun: its body may take longer."""
         ...
 
     def silence(self, effect: Send, /) -> Exception:
@@ -156,10 +162,6 @@ class SyncSurface(Surface[Q, R], Protocol[Q, R]):
 
     def discard(self, response: R, /) -> None:
         """Close a response."""
-        ...
-
-    def heard(self, request: Q, response: R, effect: Send, /) -> None:
-        """Take the bound of ``silent`` off an answer that has begun: its body may take longer."""
         ...
 
 

@@ -64,7 +64,7 @@ def _listing(family: Family | None) -> str | None:
 
 
 def _asked(call: Call, path: str) -> Generator[Any, Any, tuple[str, ...]]:
-    asked: Asked = yield from ask(call, path.encode(), operation=Operation.LIST)
+    asked: Asked = yield from ask(call, path.encode(), operation=Operation.LIST, decides=False)
     outcome = asked.outcome
     if outcome.response is None or outcome.error is not None:
         return ()

@@ -25,14 +25,15 @@ PORTS = {"https": 443, "http": 80}
 class Plan:
     """What is known of a request from its method and URL alone. Shared by all calls to that URL; never changed.
 
-    ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
-    piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
+    ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` are
+    pieces of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there are none.
+    ``follows``: streams leave it too, for a circuit breaker counts how they end.
     ``secure``: a key may travel here. ``memo`` is telemetry's own; ``tally`` counts what its host answers.
     """
 
     __slots__ = ("bare", "fast", "memo", "route", "secure", "style", "tally", "watch")
 
-    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None) -> None:
+    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None, follows: bool = False) -> None:
         self.route = route
         self.secure = secure
         self.tally = Tally() if tally is None else tally
@@ -41,7 +42,9 @@ class Plan:
         in_body = in_body or (route.operation is Operation.QUERY and route.tasks is not None)
         self.fast = secure and route.operation not in PAID and not in_body
         paid = [key for key, operation in route.body_switch if operation in PAID]
-        self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
+        switches = [*paid, *(key for key, operation in route.body_switch if follows and operation is Operation.STREAM)]
+        self.watch: tuple[bytes, ...] | None = tuple(f'"{key}"'.encode() for key in switches) if switches else None
+        self.fast = self.fast and not (follows and route.operation is Operation.STREAM)
         self.bare = self.fast and self.watch is None
         self.memo: object = None
 
@@ -83,10 +86,16 @@ class Router:
     """
 
     def __init__(
-        self, *, urls: Iterable[str] = (), seedance: bool = False, tally: Callable[[str], Tally] | None = None
+        self,
+        *,
+        urls: Iterable[str] = (),
+        seedance: bool = False,
+        tally: Callable[[str], Tally] | None = None,
+        follows: bool = False,
     ) -> None:
         self.table = RouteTable(seedance=seedance)
         self._tally = tally
+        self._follows = follows
         self._origins: dict[tuple[str, str, int], str] = {
             (scheme, host, port): "" for host in HOSTS for scheme, port in PORTS.items()
         }
@@ -130,7 +139,8 @@ class Router:
         if mount and path.startswith(mount + "/"):
             path = path[len(mount) :]
         tally = None if self._tally is None else self._tally(gateway_name(scheme, host, port))
-        return Plan(self.table.match(method, path), secure=scheme == "https" or is_loopback(host), tally=tally)
+        secure = scheme == "https" or is_loopback(host)
+        return Plan(self.table.match(method, path), secure=secure, tally=tally, follows=self._follows)
 
 
 def gateway_name(scheme: str, host: str, port: int | None) -> str:

@@ -61,13 +61,16 @@ class Bell:
         self._event = threading.Event()
         self._wake: Callable[[], object] | None = None
 
-    def ring(self) -> None:
-        """Wake whoever rests now, or rests next."""
+    def ring(self) -> bool:
+        """Wake whoever rests now, or rests next; False if who rested there is gone with its event loop."""
         self._event.set()
         wake = self._wake
-        if wake is not None:
-            with suppress(RuntimeError):  # its event loop is gone, and so is who rested there
+        try:
+            if wake is not None:
                 wake()
+        except RuntimeError:
+            return False
+        return True
 
     def rest(self, seconds: float) -> bool:
         """Rest for so many seconds, or until it rings; return whether it did."""

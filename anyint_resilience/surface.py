@@ -67,15 +67,16 @@ def settled(anyint: Resilience | None) -> Resilience:
     return Resilience.from_env() if anyint is None else anyint
 
 
-def _may_switch(watch: bytes, content: bytes | None) -> bool:
-    """Whether a body may turn its route into a paid one."""
-    return content is not None and (watch in content or content[:2] == GZIP)
+def _may_switch(watch: tuple[bytes, ...], content: bytes | None) -> bool:
+    """Whether a body may turn its route into a paid one, or into a stream that is followed."""
+    return content is not None and (content[:2] == GZIP or any(it in content for it in watch))
 
 
 class SurfaceBase(WatchedSurface[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
     errors: Errors
+    times_silence = True
     per_request: ClassVar[bool] = False
     """Whether the client has a place on a request for a policy of its own."""
 
@@ -301,6 +302,9 @@ class SurfaceBase(WatchedSurface[Q, R]):
         made.why, made.retry_at = refusal.why, refusal.retry_at
         attach(made, result.report)
         return made
+
+    def heard(self, request: Q, response: R, effect: Send, /) -> None:
+        """Take the bound of ``silent`` off an answer that has begun."""
 
     def silence(self, effect: Send) -> Exception:
         """Return the client's own exception for an answer that did not begin in time."""

@@ -107,8 +107,8 @@ class WatchedSurface(Generic[Q, R]):
         else:
             watch.ended("success")
 
-    def _follow(self, response: R, watch: Watch) -> None:
-        following = Following(watch)
+    def _follow(self, response: R, watch: Watch, then: Callable[[str], object] | None = None) -> None:
+        following = Following(watch, then)
         try:
             followed = self.follow(response, following)
         except Exception as error:
@@ -129,8 +129,8 @@ class WatchedSurface(Generic[Q, R]):
             repeats=call.repeats,
             intent=call.intent if lost or result.refused else None,
         )
-        if outcome == "success" and response is not None and watch.follows:
-            self._follow(response, watch)
+        if outcome == "success" and response is not None and (watch.follows or call.followed()):
+            self._follow(response, watch, call.stream_told)
             return
         if result.instead is not None:
             watch.told(f"create {result.instead}", reason="" if decision is None else decision.reason)

@@ -17,6 +17,8 @@ from .router import Plan, gateway_name
 
 __all__ = ["NOWHERE", "Origin", "Way", "first_way", "way_of"]
 
+_OF_HOST = frozenset((b"cookie",))
+_QUERY_KEYS = frozenset(("key", "api_key", "apikey", "access_token"))
 _AUTH = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
 
 
@@ -36,10 +38,11 @@ NOWHERE = Origin("https", "", None, b"/")
 class Way:
     """One way: the gateway and the model on it, and what of the request changes for it. Never changed itself.
 
-    ``row``: the fallback that it belongs to, None for the call's own way.
+    ``row``: the fallback that it belongs to, None for the call's own way. ``edit``: what puts its own key on, None: it
+    has none. ``without``: headers that are for the primary's host alone.
     """
 
-    __slots__ = ("body", "edit", "gateway", "model", "row", "target")
+    __slots__ = ("body", "edit", "gateway", "model", "row", "target", "without")
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Way:
         body: bytes | None = None,
         target: Target | None = None,
         edit: HeaderEdit | None = None,
+        without: frozenset[bytes] = frozenset(),
     ) -> None:
         self.gateway = gateway
         self.model = model
@@ -56,6 +60,14 @@ class Way:
         self.body = body
         self.target = target
         self.edit = edit
+        self.without = without
+
+    def edited(self, edit: HeaderEdit | None) -> HeaderEdit | None:
+        """Return what to change on the headers: ``edit`` is what the call's own key needs."""
+        edit = edit if self.edit is None else self.edit
+        if not self.without:
+            return edit
+        return HeaderEdit(self.without) if edit is None else HeaderEdit(edit.remove | self.without, edit.add)
 
     @property
     def name(self) -> str:
@@ -96,6 +108,7 @@ def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys:
         parts = urlsplit(row.base_url)
         gateway = gateway_name(parts.scheme, parts.hostname or "", parts.port)
         path = _mount_of(parts.path, route) + _bare(path, route)
+        path = _without_key(path)
         target = Target(parts.scheme, parts.hostname or "", parts.port, path.encode("latin-1"), row.target)
     elif "{model}" in route.template:
         target = Target(origin.scheme, origin.host, origin.port, path.encode("latin-1"), row.target)
@@ -105,7 +118,8 @@ def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys:
         fresh = keys.edit(bare, route.family, plan.style, secure=True)
         taken = frozenset(name.lower() for name, _ in headers) & _AUTH
         edit = HeaderEdit(taken) if fresh is None else HeaderEdit(fresh.remove | taken, fresh.add)
-    return Way(gateway, row.target, row, body, target, edit)
+    away = target is not None and (target.host, target.port) != (origin.host, origin.port)
+    return Way(gateway, row.target, row, body, target, edit, _OF_HOST if away else frozenset())
 
 
 def _bare(path: str, route: Route) -> str:
@@ -113,6 +127,13 @@ def _bare(path: str, route: Route) -> str:
     bare, mark, query = path.partition("?")
     segments = bare.strip("/").split("/")
     return "/" + "/".join(segments[-(route.template.count("/")) :]) + mark + query
+
+
+def _without_key(path: str) -> str:
+    """Return a path without a key in its query: that is for the primary's host."""
+    bare, mark, query = path.partition("?")
+    kept = [it for it in query.split("&") if it.partition("=")[0].lower() not in _QUERY_KEYS]
+    return bare + (mark + "&".join(kept) if any(kept) else "")
 
 
 def _mount_of(path: str, route: Route) -> str:

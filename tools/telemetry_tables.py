@@ -25,6 +25,7 @@ EVENT_OF = {
     "unknown": "`outcome unknown`",
     "held_back": "`held back`",
     "replayed": "`create replayed`, `create polled` or `create found`",
+    "limited": "`refused`",
     "late": "`deadline exceeded`",
     "cancelled": "`cut off`",
     "interrupted": "`stream interrupted`",

@@ -63,6 +63,8 @@ class Hop:
 class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     """What the driver needs of aiohttp. One for all sessions a middleware is in."""
 
+    times_silence = False  # aiohttp's time-outs can't be changed from here: the driver itself looks at the clock
+
     def __init__(self, anyint: Resilience | None, errors: Errors) -> None:
         super().__init__(anyint)
         self.errors = errors

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ..stores.protocol import State
 
-__all__ = ["LEASE", "SLOTS", "Passage", "ask", "leave", "told"]
+__all__ = ["LEASE", "SLOTS", "Passage", "ask", "leave", "settle", "told"]
 
 SLOTS: Final = 10
 """Pieces that the sliding window is counted in."""
@@ -82,6 +82,14 @@ def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None
     return {**held, "probes": {name: it for name, it in held["probes"].items() if name != ticket}}, ""
 
 
+def settle(state: State | None, now: float, *, window: float) -> tuple[State | None, str]:
+    """Forget a closed circuit whose failures are all too old to count."""
+    if state is None or state["open"]:
+        return state, ""
+    kept = _in_window(state["slots"], now, window)
+    return (state, "") if any(it[2] for it in kept) else (None, "")
+
+
 def _told_open(
     held: State, now: float, *, ticket: str, good: bool, began: float, cooldown: float, u: float
 ) -> tuple[State | None, str]:
@@ -97,12 +105,17 @@ def _told_open(
 
 def _counted(slots: list[list[float]], now: float, window: float, *, good: bool) -> list[list[float]]:
     """Return the window's slots with one outcome more; those that are too old are left out."""
-    number = now // (window / SLOTS)
-    kept = [list(it) for it in slots if number - SLOTS < it[0] <= number]
+    number, kept = now // (window / SLOTS), _in_window(slots, now, window)
     if not kept or kept[-1][0] != number:
         kept.append([number, 0, 0])
     kept[-1][1 if good else 2] += 1
     return kept
+
+
+def _in_window(slots: list[list[float]], now: float, window: float) -> list[list[float]]:
+    """Return copies of the slots that count still."""
+    number = now // (window / SLOTS)
+    return [list(it) for it in slots if number - SLOTS < it[0] <= number]
 
 
 def _shifted(state: State, now: float) -> dict[str, Any]:

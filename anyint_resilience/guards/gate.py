@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import Any, Final, NamedTuple
 
+from ..policy.times import MAX_HINT
 from ..stores.protocol import State
 from .opening import Pace, grown, probing, quiet, shut
 
@@ -29,12 +30,16 @@ _OPEN: Final[dict[str, Any]] = {
     "bad": 0,  # failures in a row
     "limit": None,  # how many may fly
     "goal": None,  # up to where the limit doubles
+    "counts": False,  # those that are out must be counted, whatever the limit
     "named": False,  # the server named the moment
     "probe": 0.0,  # when the next call may find out about a quota
     "spread": 0.0,  # the seconds over which the line is let go, then
     "gap": 0.0,  # between two of them,
     "after": 0.0,  # and when the next may go
 }
+
+_FAR: Final = MAX_HINT
+"""Seconds: nobody waits longer than the longest hint there is."""
 
 RATES: Final = Pace(1.0, 2.0, 20.0)
 """For how long a rate answer without a hint closes, where nobody says otherwise."""
@@ -81,8 +86,12 @@ def ask(
     if state is None and most is None:
         return None, Passage("go")
     held = fresh(state, now)
+    bound = min(bound, now + _FAR)
+    held["counts"] = held["counts"] or most is not None
     if held["cause"] == "quota":
-        return _ask_used_up(held, now, ticket, u)
+        refused = _ask_used_up(held, now, ticket, u, most)
+        if refused is not None:
+            return refused
     if now < held["until"] and held["until"] > bound:
         return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held, ticket))
     at, why = _when(held, now, ticket, most, u)
@@ -130,7 +139,7 @@ def told(
         shut(held, now, kind, began, flying=flying, hint=hint, pace=USED_UP if kind == "quota" else pace, few=few, u=u)
     closed = held["cause"] if held["cause"] and held["shut"] == now and kind != "good" else ""
     opened = bool(was) and not held["cause"]
-    ring = _head(held) if kind in ("good", "other") or not held["cause"] else ()
+    ring = _head(held)  # a closed gate is news too: to whoever waits for a place
     return (None if quiet(held, now) else held), Told(closed, opened, ring)
 
 
@@ -179,13 +188,14 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
 def _when(held: dict[str, Any], now: float, ticket: str, most: int | None, u: float) -> tuple[float, str]:
     """Return from when on this ticket may go, as far as that stands, and what it waits for."""
     line, limit = held["line"], held["limit"]
-    room = min(float("inf") if limit is None else max(1.0, limit), float("inf") if most is None else most)
+    room = float("inf") if limit is None or held["cause"] == "down" else max(1.0, limit)
+    room = min(room, float("inf") if most is None else most)
     ahead = line[0][1] != ticket if line else False
     if now < held["until"] and not (ahead and held["cause"] == "down"):
         place = next((index for index, it in enumerate(line) if it[1] == ticket), len(line))
         spread = held["spread"] / max(1, len(line))
         return held["until"] + (place + u) * spread, held["cause"]
-    if ahead or (len(held["out"]) + 1 > room and held["cause"] != "down"):
+    if ahead or len(held["out"]) + 1 > room:
         return float("inf"), "full" if not held["cause"] else held["cause"]
     return (held["after"] if line else now), held["cause"]
 
@@ -206,15 +216,21 @@ def _gone(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[Stat
     return held, Passage("go", now, held["cause"], _head(held))
 
 
-def _ask_used_up(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[State | None, Passage]:
-    """While the quota is used up nobody waits; now and then one call finds out whether the account was topped up."""
-    held = _without(held, ticket)
+def _ask_used_up(
+    held: dict[str, Any], now: float, ticket: str, u: float, most: int | None
+) -> tuple[State | None, Passage] | None:
+    """While the quota is used up nobody waits; now and then one call finds out whether the account was topped up.
+
+    None: the moment that was named has come, and the gate is open.
+    """
     if held["named"] and now >= held["until"]:
         held.update(cause="", streak=0, named=False)
-    elif now < held["probe"]:
-        return held, Passage("refuse", held["until"] if held["named"] else held["probe"], "quota", _head(held))
-    else:
-        held["probe"], held["streak"] = now + USED_UP.at(held["streak"], u), held["streak"] + 1
+        return None
+    held = _without(held, ticket)
+    if now < held["probe"] or (most is not None and len(held["out"]) >= most):
+        at = held["until"] if held["named"] else max(now, held["probe"])
+        return held, Passage("refuse", at, "quota", _head(held))
+    held["probe"], held["streak"] = now + USED_UP.at(held["streak"], u), held["streak"] + 1
     held["out"][ticket] = now + LEASE
     return held, Passage("go", now, held["cause"], _head(held))
 

@@ -32,16 +32,17 @@ _KINDS: dict[Cause, str] = {
 }
 
 
-def kind_of(decision: Decision, fault: Fault | None) -> str:
+def kind_of(decision: Decision, fault: Fault | None, status: int = 0) -> str:
     """Return what an outcome is to the guards: ``good``, ``rate``, ``quota``, ``down``, or ``other``.
 
-    A fault of this process says nothing of the gateway, nor does a refusal that is the request's own.
+    A fault of this process says nothing of the gateway, nor does a refusal that is the request's own (a 409, a 408).
     """
     if decision.cause is None or decision.certainty is Certainty.COMMITTED:
         return "good"
     if fault is not None and fault.kind in _OURS:
         return "other"
-    return _KINDS.get(decision.cause, "other")
+    kind = _KINDS.get(decision.cause, "other")
+    return "other" if kind == "down" and 400 <= status < 500 else kind
 
 
 class Guarding:

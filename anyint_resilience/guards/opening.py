@@ -99,7 +99,8 @@ def shut(
     pause = pace.at(held["streak"], u) if hint is None else hint
     if kind == "down":
         held["bad"] += 1
-        if not held["cause"] and held["bad"] >= few:
+        free = not held["cause"] or (held["cause"] == "rate" and now >= held["until"])
+        if free and held["bad"] >= few:
             most = max(len(held["out"]) + 1, flying, held["limit"] or 0)
             until = now + probing(most).at(0, u)
             held.update(cause="down", shut=now, streak=1, goal=most * MORE, until=until, spread=0.0)
@@ -118,15 +119,15 @@ def shut(
     else:
         if held["limit"] is None or held["cut"] <= began:
             most = held["limit"] if held["limit"] is not None else max(len(held["out"]) + 1, flying)
-            held["limit"], held["cut"], held["goal"] = max(1.0, most * CUT), now, None
+            held["limit"], held["cut"], held["goal"] = min(_HIGHEST, max(1.0, most * CUT)), now, None
         held.update(cause="rate", shut=now, streak=held["streak"] + 1, named=False)
         held["spread"] = min(HINT_SPREAD * pause, HINT_SPREAD_MAX)
-        held["until"] = now + pause
+        held["until"] = max(held["until"], now + pause)
 
 
 def quiet(held: dict[str, Any], now: float) -> bool:
     """Whether there is nothing left to remember."""
-    if held["line"] or now < held["until"]:
+    if held["line"] or now < held["until"] or (held["counts"] and held["out"]):
         return False
     stale = now - held["heard"] >= _FORGET
     if held["cause"] == "rate" and held["limit"] is None and now >= held["until"]:

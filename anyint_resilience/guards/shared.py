@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 from weakref import WeakSet
@@ -16,14 +17,16 @@ from weakref import WeakSet
 from ..runtime import Bell, Runtime
 from ..stores.memory import MemoryStore
 from ..stores.protocol import State, Step, Store
-from .gate import settle
+from . import breaker
+from .gate import leave, settle
 from .tally import Tally
 
 __all__ = ["Shared", "shared_guards"]
 
 _SWEEP = 10.0  # seconds between looks for states that are over
 _TTL = 3600.0
-_GATE = "gate:"
+_GATE, _BUDGET = "gate:", "budget:"
+_WINDOW = 60.0  # seconds after which no failure of a circuit's window is looked at any more
 _MOST = 4096
 
 
@@ -85,28 +88,26 @@ class Shared:
             return
         self._swept = now
         for key in list(self._troubled):
-            self._change(key, settle if key.startswith(_GATE) else _unchanged)
+            self._change(key, settle if key.startswith(_GATE) else partial(breaker.settle, window=_WINDOW))
         self.calm = not self._troubled and not self._dropped
 
     def _change(self, key: str, step: Step) -> Any:
-        live: list[bool] = []
-
         def noted(state: State | None, now: float) -> tuple[State | None, Any]:
             new, verdict = step(state, now)
-            live.append(new is not None)
+            if not key.startswith(_BUDGET):  # within the store's own lock, or two steps might be noted crosswise
+                if new is not None:
+                    self._troubled[key] = None
+                else:
+                    self._troubled.pop(key, None)
+                self.calm = not self._troubled and not self._dropped
             return new, verdict
 
         verdict = self._store.update(key, noted, _TTL)
-        if not key.startswith("budget:"):
-            if live[0]:
-                self._troubled[key] = None
-            else:
-                self._troubled.pop(key, None)
-            self.calm = not self._troubled and not self._dropped
         for ticket in getattr(verdict, "ring", ()):
             bell = self._bells.get(ticket)
-            if bell is not None:
-                bell.ring()
+            if bell is not None and not bell.ring():  # whoever waited there is gone with its event loop
+                self.unbell(ticket)
+                self._change(key, partial(leave, ticket=ticket))
         return verdict
 
     def clear(self) -> None:
@@ -118,10 +119,6 @@ class Shared:
         self.models.clear()
         self._dropped.clear()
         self.calm = True
-
-
-def _unchanged(state: State | None, now: float) -> tuple[State | None, None]:
-    return state, None
 
 
 _ALL: WeakSet[Shared] = WeakSet()

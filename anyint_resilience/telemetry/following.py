@@ -7,6 +7,7 @@ answer is for the dialect to say, and only looked at where an SDK stops reading 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from ..contract.routes import Route
@@ -20,12 +21,13 @@ _TAIL = 4096
 
 
 class Following:
-    """Told of each piece of a body and how it ended; closes the call's watch, once."""
+    """Told of each piece of a body and how it ended; closes the call's watch, once. ``then`` is told the outcome."""
 
-    __slots__ = ("_before", "_last", "_route", "_watch")
+    __slots__ = ("_before", "_last", "_route", "_then", "_watch")
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, then: Callable[[str], object] | None = None) -> None:
         self._watch: Watch | None = watch
+        self._then = then
         self._route = watch.plan.route
         self._before = self._last = b""
 
@@ -51,7 +53,9 @@ class Following:
         """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""
         watch, self._watch = self._watch, None
         if watch is not None:
-            watch.dropped(*((self._sofar(), None) if error is None else ("interrupted", type(error).__name__)))
+            outcome = self._sofar() if error is None else "interrupted"
+            self._tell(outcome)
+            watch.dropped(outcome, None if error is None else type(error).__name__)
 
     def _sofar(self) -> str:
         marks = _marks(self._route)
@@ -65,7 +69,13 @@ class Following:
     def _close(self, outcome: str, error: BaseException | None) -> None:
         watch, self._watch = self._watch, None
         if watch is not None:
+            self._tell(outcome)
             watch.stream_over(outcome, None if error is None else type(error).__name__)
+
+    def _tell(self, outcome: str) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then(outcome)
 
     def __del__(self) -> None:
         if self._watch is not None:  # dropped without being closed

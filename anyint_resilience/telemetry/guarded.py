@@ -16,8 +16,9 @@ __all__ = ["GuardTeller"]
 class GuardTeller(Teller):
     """The part of a watch that is told of guards."""
 
-    __slots__ = ("taken",)
+    __slots__ = ("taken", "waited")
     taken: dict[str, Any] | None
+    waited: float
 
     @safe
     def in_line(self, why: str, reason: str, model: str | None) -> None:
@@ -27,6 +28,7 @@ class GuardTeller(Teller):
     @safe
     def held(self, seconds: float, why: str) -> None:
         """Say for how long it waited there."""
+        self.waited += seconds
         if self.hub.meters is not None:
             self.hub.meters.held(self.family, why, seconds)
 

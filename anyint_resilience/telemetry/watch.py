@@ -47,7 +47,6 @@ class Watch(GuardTeller):
         "shape",
         "started",
         "task",
-        "waited",
     )
 
     def __init__(self, hub: Telemetry, source: Source, request: Any, plan: Plan, operation: Operation) -> None:

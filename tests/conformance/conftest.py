@@ -13,6 +13,8 @@ pytest.register_assert_rewrite(
             "expected_calls",
             "expected_guards",
             "expected_waits",
+            "fallback_kit",
+            "guards_kit",
             "playing",
             "telemetry",
         )

@@ -88,9 +88,9 @@ def test_the_primary_is_asked_again_after_the_cooldown(surface: Surface, emu: Em
 
 
 @every_surface
-def test_a_fallback_has_attempts_of_its_own(surface: Surface, emu: Emulator) -> None:
-    """It is tried again as the primary is; the report counts all of them, and says whose each was."""
-    with client(surface, emu, falling(emu), pool=1) as caller:
+def test_the_attempts_of_a_policy_are_all_of_them(surface: Surface, emu: Emulator) -> None:
+    """The primary has two of them, the fallback the others; the report counts all, and says whose each was."""
+    with client(surface, emu, falling(emu, policy=Policy(attempts=4)), pool=1) as caller:
         emu.script(*[BUSY] * 3)
         end = called(caller, CHAT)
         fell(end, "transient")
@@ -99,6 +99,16 @@ def test_a_fallback_has_attempts_of_its_own(surface: Surface, emu: Emulator) -> 
         tos = [None, None, SPARE, SPARE]
         assert [(it.number, it.to) for it in told.attempts] == list(enumerate(tos, 1))
         assert models(emu.seen) == [it or "gpt-5" for it in tos]
+
+
+@every_surface
+def test_a_chain_goes_on(surface: Surface, emu: Emulator) -> None:
+    """A fallback may have one of its own; what is told is from the primary to the one that serves."""
+    rows = (row(), row(model=SPARE, to="last-model"))
+    with client(surface, emu, falling(emu, *rows), pool=1) as caller:
+        emu.script(*[BUSY] * 3)
+        fell(called(caller, CHAT), "transient", target="last-model")
+        assert models(emu.seen) == ["gpt-5", "gpt-5", SPARE, "last-model"]
 
 
 NEVER: dict[str, Fault] = {
@@ -235,9 +245,12 @@ def test_a_row_may_refuse(
     """The primary's own answer, and whoever listens hears why no other model was asked."""
     heard = Heard()
     with client(surface, emu, falling(emu, row(**settings), listeners=[heard]), pool=1) as caller:
-        emu.script(PRIMARYS, PRIMARYS)
+        emu.script(PRIMARYS, PRIMARYS, PRIMARYS)
         end = called(caller, CHAT.but(json={**CHAT.json, **more}))
         stood(end, 503)
+        told = report(end)
+        assert told is not None
+        assert any(word in note for note in told.notes)
         assert end.content == PRIMARYS.body
         assert set(models(emu.seen)) == {"gpt-5"}
         (event,) = heard.named("fallback refused")

@@ -24,9 +24,14 @@ from anyint_resilience import (
     CallReport,
     Cause,
     Certainty,
+    CircuitOpen,
     DeadlineExceeded,
     Decision,
     Event,
+    Fallback,
+    FallbackUsed,
+    GateClosed,
+    Guards,
     NotRecorded,
     OutcomeUnknown,
     Policy,
@@ -268,3 +273,83 @@ def unrecorded() -> None:
     except for_httpx2.NotRecorded as error:
         two: httpx2.TransportError = error
         print(two)
+
+
+def guarded() -> Resilience:
+    assert_type(Guards.off(), Guards)
+    assert_type([Policy.default(), Policy.interactive(), Policy.batch(), Policy.strict()], list[Policy])
+    policy = Policy(hold=5, first_byte_timeout=20.0)
+    assert_type(policy.hold, float | None)
+    assert_type(policy.first_byte_timeout, float | None)
+    guards = Guards(
+        budget=True,
+        budget_reserve=1,
+        budget_ratio=0.1,
+        gate=True,
+        max_concurrency=8,
+        failures=2,
+        breaker=None,
+        failure_rate=0.5,
+        min_volume=10,
+        window=10,
+        cooldown=5.0,
+        probes=2,
+    )
+    assert_type(guards.max_concurrency, int | None)
+    assert_type(guards.breaker, bool | None)
+    Guards(max_concurrency="8")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    guards.failures = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    chat = "/openai/v1/chat/completions"
+    here = Fallback(workload="chat", route=chat, model="a", to="b", on_rate=True, silent_ok=False, features=["tools"])
+    there = Fallback(workload="chat", route=chat, model="b", base_url="https://other.example", api_key="key")
+    Fallback(workload="chat", route=chat, to_route=chat)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(here.target, str)
+    assert_type(here.to, str | None)
+    Resilience(fallbacks=[chat])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    Resilience(guards=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return Resilience(policy=policy, guards=guards, fallbacks=(here, there), hosts=["https://other.example"])
+
+
+def served(answer: object) -> None:
+    told = report(answer)
+    assert told is not None
+    assert_type(told.held, float)
+    assert_type(told.nearest_models, tuple[str, ...])
+    assert_type(told.fallback, FallbackUsed | None)
+    if told.fallback is not None:
+        used = told.fallback
+        assert_type((used.workload, used.origin, used.target, used.cause), tuple[str, str, str, str])
+    assert_type([attempt.to for attempt in told.attempts], list[str | None])
+
+
+def refused() -> None:
+    try:
+        pass
+    except CircuitOpen as error:
+        parent: GateClosed = error
+        print(parent)
+    except GateClosed as error:
+        base: ResilienceError = error
+        assert_type(error.why, str)
+        assert_type(error.retry_at, float | None)
+        print(base)
+
+
+def refused_by_adapters(
+    one: for_httpx.CircuitOpen,
+    two: for_httpx2.CircuitOpen,
+    three: for_requests.CircuitOpen,
+    four: for_aiohttp.CircuitOpen,
+) -> None:
+    closed: tuple[for_httpx.GateClosed, for_httpx2.GateClosed, for_requests.GateClosed, for_aiohttp.GateClosed] = (
+        one,
+        two,
+        three,
+        four,
+    )
+    theirs: tuple[httpx.ConnectError, httpx2.ConnectError, requests.ConnectionError, aiohttp.ClientConnectionError] = (
+        closed
+    )
+    ours: tuple[GateClosed, ...] = closed
+    circuits: tuple[CircuitOpen, ...] = (one, two, three, four)
+    print(theirs, ours, circuits)

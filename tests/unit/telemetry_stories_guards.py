@@ -91,8 +91,8 @@ GUARDED = [
     ),
     Story(
         "a fallback that needs the user's word",
-        (503, 503),
-        ("backoff", "given up", "fallback refused"),
+        (503, 503, 503),
+        ("backoff", "backoff", "given up", "fallback refused"),
         ("failed",),
         ("anyint.failures", "anyint.retries", "anyint.wait.time"),
         settings=lambda: {"fallbacks": [replace(SPARE, silent_ok=False)]},

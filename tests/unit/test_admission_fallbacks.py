@@ -84,7 +84,8 @@ def test_a_fallback_at_another_host() -> None:
         ([limited(1000)], {}, 1),
         ([limited(1000), 200], {"on_rate": True}, 2),
         ([QUOTA], {"on_rate": True}, 1),
-        ([POOL, POOL], {}, 2),
+        ([POOL, POOL, POOL], {}, 3),  # no fallback mends that, so none takes an attempt away
+        ([503, 503, 503], {"silent_ok": False}, 3),
     ],
 )
 def test_what_falls_back_and_after_how_many_tries(steps: list[Any], more: dict[str, Any], sent: int) -> None:
@@ -155,7 +156,7 @@ def test_without_a_token_there_is_no_fallback() -> None:
     effects, result, script = place.play(503)
     assert models(script) == ["a"]
     assert result.report.fallback is None
-    assert effects.count("budget") == 1
+    assert effects.count("budget") == 2  # neither for the primary once more nor for the fallback
     assert "budget" in result.decision.reason
 
 
