@@ -15,14 +15,14 @@ from typing import Any
 from .calls import Call
 from .contract.words import Cause, Certainty
 from .effects import GuardCall, Outcome, Refusal, Rest
-from .guards import breaker, gate
+from .guards import breaker, budget, gate
 from .guards.guarding import kind_of
 from .judging import judge_fault
 from .policy.hints import spent_window
 from .policy.model import Action, Decision, Fault, FaultKind, Observation
 from .policy.user_words import user_message
 
-__all__ = ["WHY", "admitted", "budgeted", "decision_of", "let_go", "told"]
+__all__ = ["WHY", "admitted", "affordable", "budgeted", "decision_of", "let_go", "told"]
 
 _MOST_IDLE = 100  # rests in which no time has passed
 _LONGEST_REST = 30.0  # seconds: whoever waits looks again then, whatever rings
@@ -80,13 +80,14 @@ def _at_gate(call: Call, ticket: str, *, breaks: bool, falls: bool) -> Generator
         away = (passage.why == "rate" and _leaves_on_rate(call)) or (passage.why == "down" and (breaks or falls))
         if passage.kind == "refuse" or away:
             yield from let_go(call)
-            if passage.why == "down" and breaks:
+            if passage.why == "down" and breaks:  # closed by calls that have no breaker: ours decides
+                call.course.ticket = ticket
                 return None
             return _refused(call, passage.why, passage.at)
         if not said:
             said = True
             why = passage.why or "full"
-            call.watch.in_line(why, WHY[why][1], call.course.way.model)
+            call.watch.in_line(why, WHY[why][1], _model(call))
         began = runtime.monotonic()
         pause = max(0.0, min(passage.at - began, _LONGEST_REST))
         rang: bool = yield Rest(bell, pause)
@@ -105,6 +106,12 @@ def _bound(call: Call) -> float:
     if policy.deadline is not None:
         until = min(until, call.started + policy.deadline)
     return until if policy.hold is None else min(until, call.runtime.monotonic() + policy.hold)
+
+
+def _model(call: Call) -> str | None:
+    """Return the model that is told of: what a request names only where that is fit to be shown."""
+    row = call.course.way.row
+    return call.watch.model_name() if row is None else row.target
 
 
 def _leaves_on_rate(call: Call) -> bool:
@@ -136,7 +143,7 @@ def _refused(call: Call, why: str, at: float) -> Refusal:
     words = WHY[why][1]
     after = f"; it makes sense again in {max(0.0, at - now):.1f} s" if known else ""
     call.notes.append(f"not sent: {words}{after}")
-    call.watch.refused(why, words, call.course.way.model)
+    call.watch.refused(why, words, _model(call))
     return Refusal(why, retry_at, f"not sent: {words}{after}")
 
 
@@ -162,15 +169,28 @@ def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
             yield GuardCall(key, step)
 
 
-def budgeted(call: Call, outcome: Outcome[Any] | None) -> Generator[Any, Any, bool]:
-    """Take a token of the retry budget for one sending more, after this outcome (None: elsewhere). False: none left."""
+def budgeted(call: Call, outcome: Outcome[Any], *, falls: bool) -> Generator[Any, Any, bool]:
+    """Take a token of the retry budget for one sending more, after this outcome. False: there is none.
+
+    ``falls``: a fallback would serve in its place; what that costs is left, and nobody is told of a refusal.
+    """
+    slow = outcome.fault is not None and outcome.fault.kind in _SLOW
+    cost = budget.SLOW if slow else 1.0
+    return (yield from _spend(call, cost, budget.ELSEWHERE if falls else 0.0, quietly=falls))
+
+
+def affordable(call: Call) -> Generator[Any, Any, bool]:
+    """Take what a fallback costs from the retry budget. False: there is not so much."""
+    return (yield from _spend(call, budget.ELSEWHERE))
+
+
+def _spend(call: Call, cost: float, keep: float = 0.0, *, quietly: bool = False) -> Generator[Any, Any, bool]:
     if not call.course.guarded or not call.course.guarding.settings.budget:
         return True
-    slow = outcome is not None and outcome.fault is not None and outcome.fault.kind in _SLOW
-    step = call.course.guarding.spend(call.plan.tally.take(), slow=slow)
+    step = call.course.guarding.spend(call.plan.tally.take(), cost=cost, keep=keep)
     may: bool = yield GuardCall(call.course.budget_key(call.key_id()), step)
-    if not may:
-        call.watch.refused("budget", "the retry budget of this key and host is spent", call.course.way.model)
+    if not may and not quietly:
+        call.watch.refused("budget", "the retry budget of this key and host is spent", _model(call))
     return may
 
 
@@ -191,27 +211,31 @@ def told(
     if ticket is None and guarding.shared.calm and kind in ("good", "other"):
         return
     started, u = call.started + began, call.runtime.random()
-    call.course.ticket, call.course.stands = None, False
     name = "" if ticket is None else ticket
+    breaks = guarding.breaks(call.course.fallback())  # which sees to outages then
     if guarding.settings.gate or guarding.settings.max_concurrency is not None:
-        least = 0.0 if seen is None else seen.least
+        word = "other" if (kind == "down" and breaks) or not guarding.settings.gate else kind
         step = guarding.tell_gate(
             name,
-            kind,
+            word,
             began=started,
             policy=call.policy,
             hint=hint,
-            least=least,
+            least=0.0 if seen is None else seen.least,
             tally=call.plan.tally,
             now=call.runtime.monotonic(),
             u=u,
         )
         found: gate.Told = yield GuardCall(call.course.gate_key(call.key_id(), call.operation), step)
+        call.course.stands = False
         if found.shut or found.opened:
-            call.watch.gate(found.shut, call.course.way.model)
-    if guarding.breaks(call.course.fallback()) and (kind in ("good", "spent", "down") or call.course.probes):
-        yield from told_breaker(call, name, good=kind in ("good", "spent", "rate"), began=started, kind=kind, u=u)
-    call.course.probes = False
+            call.watch.gate(found.shut, _model(call))
+    if breaks and not (kind in ("good", "spent") and call.followed()):  # a stream is told of when it has ended
+        if kind in ("good", "spent", "down") or call.course.probes:
+            yield from told_breaker(call, name, good=kind != "down", began=started, kind=kind, u=u)
+        call.course.probes = False
+    if not call.course.probes:
+        call.course.ticket = None
 
 
 def told_breaker(
@@ -224,7 +248,7 @@ def told_breaker(
         step = guarding.tell_breaker(ticket, good=good, began=began, u=u)
     word: str = yield GuardCall(call.course.breaker_key(), step)
     if word:
-        call.watch.circuit(word, call.course.way.model)
+        call.watch.circuit(word, _model(call))
 
 
 def decision_of(call: Call, refusal: Refusal) -> Decision:
@@ -232,11 +256,10 @@ def decision_of(call: Call, refusal: Refusal) -> Decision:
     cause, words = WHY[refusal.why]
     bare = judge_fault(call, Fault(FaultKind.UNKNOWN), 1)
     fate = call.certainty if call.attempts else Certainty.NOT_SENT
-    guidance = (
-        f"Not sent, so that nothing gets worse: {words}. "
-        + ("Try again from retry_at on." if refusal.retry_at is not None else "Try again later.")
-        + " More time (Policy.retry_window, Policy.hold, deadline) lets a call wait for it."
-    )
+    guidance = f"Not sent, so that nothing gets worse: {words}. "
+    guidance += "Try again from retry_at on." if refusal.retry_at is not None else "Try again later."
+    if refusal.why not in ("quota", "circuit"):  # nobody waits for those
+        guidance += " More time (Policy.retry_window, Policy.hold, deadline) lets a call wait for it."
     return replace(
         bare,
         action=Action.NO_RETRY,

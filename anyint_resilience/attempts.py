@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from .admission import admitted, budgeted, decision_of, let_go, told
+from .admission import admitted, affordable, budgeted, decision_of, let_go, told
 from .calls import Call
 from .contract.words import Cause, Certainty
 from .effects import Answer, AskKey, Discard, Flow, Outcome, R, Refusal, Result, Sleep
@@ -26,7 +26,8 @@ __all__ = ["attempts"]
 PROXY_AUTH_REQUIRED = 407  # RFC 9110 15.5.8: the proxy's, not AnyInt's
 _SILENT = frozenset((FaultKind.READ_TIMEOUT, FaultKind.CONNECT_TIMEOUT))
 _ON_PRIMARY = 2  # attempts on a way that has a fallback, before that is taken
-_OF_BODY = frozenset(("content-length", "content-encoding", "transfer-encoding"))
+_OF_LENGTH = frozenset(("content-length", "transfer-encoding"))
+_OF_BODY = _OF_LENGTH | {"content-encoding"}
 
 
 class _Last:
@@ -42,8 +43,11 @@ class _Last:
         self.decision = decision
         self.status = outcome.status
         named = normal_headers(outcome.headers)
-        self.body = plain(call.peeked, named.get("content-encoding", [])) if call.whole else None
-        self.headers = tuple((name, it) for name, held in named.items() for it in held if name not in _OF_BODY)
+        bare = plain(call.peeked, named.get("content-encoding", [])) if call.whole else None
+        coded = call.whole and bare is None  # in a coding that is not read here: as it came
+        self.body = call.peeked if coded else bare
+        left = _OF_LENGTH if coded else _OF_BODY
+        self.headers = tuple((name, it) for name, held in named.items() for it in held if name not in left)
 
 
 def attempts(call: Call) -> Flow[R]:
@@ -119,7 +123,7 @@ def _next_way(call: Call, row: Fallback, result: Result[Any]) -> Generator[Any, 
     way = _way(call, row)
     if not isinstance(way, str) and (call.elapsed() > call.policy.retry_window or call.late()):
         return "no time is left"
-    if not isinstance(way, str) and result.closed is None and not (yield from budgeted(call, None)):
+    if not isinstance(way, str) and result.closed is None and not (yield from affordable(call)):
         return "the retry budget is spent"
     return way
 
@@ -128,6 +132,10 @@ def _way(call: Call, row: Fallback) -> Way | str:
     """Return the way of a fallback, or why this request can't take it."""
     if not row.silent_ok:
         return "silent_ok is off: the application decides"
+    if call.paid and (row.base_url is not None or row.api_key is not None):
+        return "a paid create stays with the host and key that its task is asked for by"
+    if row.base_url is not None and row.api_key is None and not call.credentials.is_own(call.headers, call.edit):
+        return "the request brings a key of its own, which is not for another host"
     content = call.paper.body
     origin = call.course.origin if content is None else call.course.origin._replace(content=content)
     return way_of(row, call.plan, origin, call.headers, call.course.guarding.key_of(row))
@@ -169,7 +177,7 @@ def _on_way(call: Call, row: Fallback | None) -> Flow[R]:
             number += 1
             if not call.sent:
                 refusal: Refusal | None = yield from admitted(call)
-                if refusal is not None and not call.late():
+                if refusal is not None and (last is not None or not call.late()):
                     return (yield from _not_out(call, refusal, last))
             remaining = call.remaining()
             if remaining is not None and remaining <= 0:
@@ -218,10 +226,15 @@ def _may_go_on(
     if not call.replayable:
         return final(decision, "the body can be sent only once")
     silent = outcome.fault is not None and outcome.fault.kind in _SILENT
-    if row is not None and (silent or number >= _ON_PRIMARY) and _helps(call, row, outcome, decision):
+    falls = row is not None and _helps(call, row, outcome, decision)
+    if falls and (silent or number >= _ON_PRIMARY):
         return final(decision, "it was silent: the fallback is next" if silent else "the fallback is next")
-    if not (yield from budgeted(call, outcome)):
-        return replace(final(decision, "the retry budget of this key and host is spent"), retry_at=None)
+    if not (yield from budgeted(call, outcome, falls=falls)):
+        if falls:
+            return final(decision, "the fallback is next, while the retry budget can pay for it")
+        hinted = call.seen is not None and call.seen.hint is not None  # else it is our own schedule's, of no use now
+        stop = final(decision, "the retry budget of this key and host is spent")
+        return stop if hinted else replace(stop, retry_at=None)
     return decision
 
 

@@ -17,6 +17,7 @@ from .contract.words import Certainty, Operation
 from .course import Course
 from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
 from .effects import Outcome, Send, Target
+from .guards.breaker import leave
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import Shared
@@ -83,6 +84,7 @@ class Call:
         "runtime",
         "seen",
         "sent",
+        "sent_at",
         "started",
         "task",
         "watch",
@@ -133,6 +135,7 @@ class Call:
         self.answer: dict[str, Any] | None = None
         self.whole = False
         self.peeked = b""
+        self.sent_at = 0.0
         self.notes: list[str] = list(notes)
         self.name = name
         self.repeats = 0 if outer_retries else repeats  # a layer that says so is no riddle
@@ -205,10 +208,15 @@ class Call:
 
     def stream_told(self, outcome: str) -> None:
         """Tell the circuit breaker how its stream ended. This may be within the garbage collector: it is told later."""
-        if outcome not in ("interrupted", "failed") or not self.followed():
+        guarding, ticket = self.course.guarding, self.course.ticket
+        if not self.followed() or (outcome == "success" and ticket is None and guarding.shared.calm):
             return
-        guarding, began = self.course.guarding, self.started
-        step = guarding.tell_breaker("", good=False, began=began, u=0.0)
+        self.course.ticket, self.course.probes = None, False
+        name, good = "" if ticket is None else ticket, outcome == "success"
+        if good or outcome in ("interrupted", "failed"):
+            step = guarding.tell_breaker(name, good=good, began=self.started + self.sent_at, u=0.0)
+        else:  # closed before its end: nothing is known
+            step = partial(leave, ticket=name)
         guarding.shared.later(self.course.breaker_key(), step)
 
     def bound_for(self, effect: Send) -> Target | None:
@@ -237,7 +245,8 @@ class Call:
         self.certainty = Certainty.UNKNOWN  # until we know better: it may be cancelled while it is out
         self.out = True
         already, self.sent = self.sent, False
-        return 0.0 if already else self.elapsed()
+        self.sent_at = 0.0 if already else self.elapsed()
+        return self.sent_at
 
     def over(self, outcome: Outcome[Any], decision: Decision | None, began: float) -> float:
         """End an attempt, with what was decided about it; return the seconds that it took."""
@@ -313,9 +322,6 @@ class Call:
         ids = self.watch.ids()
         trace = {} if ids is None else {"trace_id": ids[0], "span_id": ids[1]}
         with suppress(ValueError):  # a request id that no handle takes is no reason to lose the task
-            way = self.course.on
-            if way is not None and way.row is not None and way.target is not None:
-                facts = {**facts, "gateway": _gateway_of(way.target, self.route)}
             named = {"task_id": task_id, "request_id": id_of(request_id), "key_id": self.key_id()}
             self.task = TaskHandle.from_dict({**facts, **trace, **named})
 
@@ -361,9 +367,3 @@ class Call:
             nearest_models=self.course.nearest,
             notes=(*self.notes, *cut),
         )
-
-
-def _gateway_of(target: Target, route: Route) -> str:
-    """Return the gateway of a fallback: its URL without the contract's own path."""
-    bare = target.url.partition("?")[0].rstrip("/").split("/")
-    return "/".join(bare[: -(route.template.count("/"))])

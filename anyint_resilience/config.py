@@ -128,7 +128,7 @@ class Resilience:
         if not problems and shared is not None:
             follows = self.guards.breaker is True or (self.guards.breaker is None and bool(self.fallbacks))
             router = Router(urls=urls, seedance=self.seedance, tally=shared.tally, follows=follows)
-            problems = fallback_problems(self.fallbacks, router, keyless=self.api_key is None)
+            problems = fallback_problems(self.fallbacks, router, own=self.url, keyless=self.api_key is None)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
         if isinstance(self.store, str):

@@ -82,10 +82,11 @@ class Course:
     def gate_key(self, key_id: str | None, operation: Operation) -> str:
         """Return the name of the gate's state: one for each key, gateway, family and model.
 
-        What asks and lists has gates of its own: a limit on tasks made is none on asking for them.
+        What asks and lists has gates of its own: a limit on tasks made is none on asking for them. Where the model is
+        not known (a form, a file) the route stands for it.
         """
         family, model = self.route.family, self.way.model
-        kind = f"({operation.value})" if model is None or operation in _ASKING else model
+        kind = f"({operation.value})" if operation in _ASKING else f"({self.route.name})" if model is None else model
         return f"gate:{key_id}:{self.way.gateway}:{None if family is None else family.value}:{kind}"
 
     def breaker_key(self) -> str:

@@ -230,6 +230,10 @@ class Credentials:
         }
         return HeaderEdit(frozenset(leaking)) if leaking else None
 
+    def is_own(self, headers: RawHeaders, edit: HeaderEdit | None) -> bool:
+        """Whether a request goes out with the key of this configuration, and not with one that it brought."""
+        return self._key is not None and self.used(headers, edit) == self._key
+
     def knows(self, key: str) -> None:
         """Remember a key that goes out beside the configuration's own, so that it is let out nowhere else."""
         self._remember(key.encode())

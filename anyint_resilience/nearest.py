@@ -22,6 +22,7 @@ from .policy.hints import normal_headers
 __all__ = ["nearest"]
 
 _FRESH = 300.0  # seconds for which a list is good
+_AGAIN = 10.0  # seconds after which a list that could not be had is asked for again
 _LIKE = 3  # names told
 _LISTS = 64
 _MOST = 2000  # names looked at
@@ -39,16 +40,21 @@ def nearest(call: Call) -> Generator[Any, Any, None]:
     key, now = f"{call.key_id()}:{call.course.way.gateway}:{listing}", call.runtime.monotonic()
     held = shared.models.get(key)
     if held is None or not 0 <= now - held[0] < _FRESH:
-        names = yield from _asked(call, listing)
         if len(shared.models) >= _LISTS:
             shared.models.clear()
-        held = shared.models[key] = (now, names)
+        shared.models[key] = (now - _FRESH + _AGAIN, ())  # others go without meanwhile, and after a failure
+        names = yield from _asked(call, listing)
+        if names:
+            shared.models[key] = (now, names)
+        held = (now, names)
     from difflib import get_close_matches  # late: most programs never need it, and it costs every one at import
 
     like = get_close_matches(model, held[1], n=_LIKE, cutoff=0.5)
     call.course.nearest = tuple(name for name in like if name != model)
     if call.course.nearest:
-        call.notes.append(f"the gateway has no {model!r}; names like it are: {', '.join(call.course.nearest)}")
+        call.notes.append(
+            f"the gateway has no {call.watch.model_name()!r}; names like it are: {', '.join(call.course.nearest)}"
+        )
 
 
 def _listing(family: Family | None) -> str | None:

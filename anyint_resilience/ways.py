@@ -12,8 +12,9 @@ from .contract.routes import Route
 from .credentials import Credentials, HeaderEdit, RawHeaders
 from .effects import Target
 from .policy.fallback import Fallback
-from .policy.named import features_in, model_in, model_in_path, with_model, with_path
+from .policy.named import features_in, with_model, with_path
 from .router import Plan, gateway_name
+from .telemetry.safety import model_of
 
 __all__ = ["NOWHERE", "Origin", "Way", "first_way", "way_of"]
 
@@ -78,10 +79,7 @@ class Way:
 
 def first_way(route: Route, origin: Origin) -> Way:
     """Return the way that a request takes by itself."""
-    if "{model}" in route.template:
-        model = model_in_path(route, origin.target.decode("latin-1"))
-    else:
-        model = model_in(origin.content, route.family)
+    model = model_of(route, origin.target, origin.content)
     return Way(gateway_name(origin.scheme, origin.host, origin.port), model)
 
 
@@ -89,6 +87,8 @@ def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys:
     """Return the way of a fallback, or why this request can't take it. ``keys``: the fallback's own key."""
     route, path = plan.route, origin.target.decode("latin-1")
     kept = features_in(origin.content, row.features)
+    if kept is None:
+        return "its body can't be read, and may have what only the primary honours"
     if kept:
         return f"the request has {', '.join(kept)}, which only the primary honours"
     body = origin.content
@@ -103,14 +103,15 @@ def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys:
         body = with_model(origin.content, route.family, row.target)
         if body is None:
             return "its body is no JSON that can be rewritten"
+    if row.base_url is not None or row.api_key is not None:
+        path = _without_key(path)
     target, gateway = None, gateway_name(origin.scheme, origin.host, origin.port)
     if row.base_url is not None:
         parts = urlsplit(row.base_url)
         gateway = gateway_name(parts.scheme, parts.hostname or "", parts.port)
         path = _mount_of(parts.path, route) + _bare(path, route)
-        path = _without_key(path)
         target = Target(parts.scheme, parts.hostname or "", parts.port, path.encode("latin-1"), row.target)
-    elif "{model}" in route.template:
+    elif "{model}" in route.template or row.api_key is not None:
         target = Target(origin.scheme, origin.host, origin.port, path.encode("latin-1"), row.target)
     edit = None
     if keys is not None:

@@ -12,7 +12,20 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ANSWER", "ANSWER_HEADERS", "BODY", "CLIENTS", "HEADERS", "LABELS", "RETRIED", "URL", "Client", "post_of"]
+__all__ = [
+    "ANSWER",
+    "ANSWER_HEADERS",
+    "BODY",
+    "CLIENTS",
+    "GUARDED",
+    "HEADERS",
+    "LABELS",
+    "RETRIED",
+    "URL",
+    "Client",
+    "anyint_of",
+    "post_of",
+]
 
 LABELS = {
     "bare": "bare client",
@@ -77,6 +90,24 @@ ANSWER_HEADERS = [
 ]
 RETRIED = {408, 429, 500, 502, 503, 504}
 """What tenacity is told to repeat."""
+
+GUARDED = ("guards-off", "guards-on", "guards-fallback", "guards-all")
+"""What guards_cost.py compares: our layer with more and more guards."""
+
+
+def anyint_of(side: str) -> Any:
+    """Return our configuration for a side: its defaults, or with the guards that the side's name says."""
+    from anyint_resilience import Fallback, Guards, Resilience
+
+    more: dict[str, Any] = {}
+    if side == "guards-off":
+        more["guards"] = Guards.off()
+    elif side == "guards-all":
+        more["guards"] = Guards(breaker=True)
+    if side in ("guards-fallback", "guards-all"):
+        route = "/openai/v1/chat/completions"
+        more["fallbacks"] = [Fallback(workload="chat", route=route, model=str(BODY["model"]), to="gpt-4o")]
+    return Resilience(api_key="k", **more)
 
 
 def post_of(client: str, mode: str, side: str, closing: AsyncExitStack) -> Callable[[], Any]:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-from _sides import ANSWER, ANSWER_HEADERS, BODY, HEADERS, RETRIED, URL
+from _sides import ANSWER, ANSWER_HEADERS, BODY, GUARDED, HEADERS, RETRIED, URL, anyint_of
 
 __all__ = ["post_of"]
 
@@ -103,12 +103,11 @@ class Example:
         return response
 
 
-def ours() -> Any:
-    """This library with its defaults."""
-    from anyint_resilience import Resilience
+def ours(side: str) -> Any:
+    """This library, by default or with the guards of the side."""
     from anyint_resilience_aiohttp import ResilientMiddleware
 
-    return ResilientMiddleware(Resilience(api_key="k"))
+    return ResilientMiddleware(anyint_of(side))
 
 
 def middlewares_of(side: str) -> tuple[Any, ...]:
@@ -119,7 +118,7 @@ def middlewares_of(side: str) -> tuple[Any, ...]:
         return (cookbook,)
     if side == "example":
         return (Example(),)
-    return (ours(),) if side == "ours" else ()
+    return (ours(side),) if side == "ours" or side in GUARDED else ()
 
 
 def post_of(name: str, mode: str, side: str, closing: AsyncExitStack) -> Callable[[], Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from _sides import ANSWER, ANSWER_HEADERS, BODY, HEADERS, RETRIED, URL
+from _sides import ANSWER, ANSWER_HEADERS, BODY, GUARDED, HEADERS, RETRIED, URL, anyint_of
 
 __all__ = ["post_of"]
 
@@ -44,13 +44,11 @@ def do_nothing(client: Any, mode: str, inner: Any) -> Any:
     return Wrapper() if mode == "sync" else AsyncWrapper()
 
 
-def ours(client: Any, mode: str, inner: Any) -> Any:
-    """This library with its defaults."""
-    from anyint_resilience import Resilience
-
+def ours(client: Any, mode: str, inner: Any, side: str) -> Any:
+    """This library, by default or with the guards of the side."""
     adapter = importlib.import_module(f"anyint_resilience_{client.__name__}")
     kind = adapter.ResilientTransport if mode == "sync" else adapter.AsyncResilientTransport
-    return kind(Resilience(api_key="k"), transport=inner)
+    return kind(anyint_of(side), transport=inner)
 
 
 def httpx_retries(inner: Any, **options: Any) -> Any:
@@ -65,8 +63,8 @@ def transport_of(side: str, client: Any, mode: str) -> Any:
     inner = null_transport(client, mode)
     if side == "wrapper":
         return do_nothing(client, mode, inner)
-    if side == "ours":
-        return ours(client, mode, inner)
+    if side == "ours" or side in GUARDED:
+        return ours(client, mode, inner, side)
     if side == "httpx-retries":
         return httpx_retries(inner, allowed_methods=["GET", "POST"])
     if side == "httpx-retries-defaults":

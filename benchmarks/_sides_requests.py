@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import Any
 
 import requests
-from _sides import ANSWER, ANSWER_HEADERS, BODY, HEADERS, RETRIED, URL
+from _sides import ANSWER, ANSWER_HEADERS, BODY, GUARDED, HEADERS, RETRIED, URL, anyint_of
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse, HTTPSConnectionPool
 from urllib3._collections import HTTPHeaderDict
@@ -78,12 +78,11 @@ class Wrapper(BaseAdapter):
         self.inner.close()
 
 
-def ours(inner: HTTPAdapter) -> BaseAdapter:
-    """This library with its defaults."""
-    from anyint_resilience import Resilience
+def ours(inner: HTTPAdapter, side: str) -> BaseAdapter:
+    """This library, by default or with the guards of the side."""
     from anyint_resilience_requests import ResilientAdapter
 
-    return ResilientAdapter(Resilience(api_key="k"), adapter=inner)
+    return ResilientAdapter(anyint_of(side), adapter=inner)
 
 
 def adapter_of(side: str) -> BaseAdapter:
@@ -92,7 +91,7 @@ def adapter_of(side: str) -> BaseAdapter:
         return null_adapter(max_retries=Retry(total=3, allowed_methods=None, status_forcelist=[429, 502, 503, 504]))
     if side == "wrapper":
         return Wrapper(null_adapter())
-    return ours(null_adapter()) if side == "ours" else null_adapter()
+    return ours(null_adapter(), side) if side == "ours" or side in GUARDED else null_adapter()
 
 
 def post_of(name: str, mode: str, side: str, closing: AsyncExitStack) -> Callable[[], Any]:

@@ -16,13 +16,10 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,48 +28,15 @@ from _dup_gateway import FAULTS
 from _dup_report import draw, table, totals
 from _dup_sides import ATTEMPTS, READ_PATIENCE, SIDES, USERS
 from _dup_worker import name_of, work
+from _processes import START_SECONDS, Ask, child
 from _report import write_readme
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 5
 SETTLE = 0.2  # seconds: what a client gave up on a moment ago may still be on its way to the gateway
-START_SECONDS = 60.0
 SECONDS_PER_CREATE = 0.2  # a side that takes longer hangs
 MOST_UNSEEN = 0.05  # share of a side's creates that may miss the gateway: one that reaches nothing duplicates nothing
 PACKAGES = "httpx httpx2 requests urllib3 aiohttp openai httpx-retries aiohttp-retry tenacity".split()
-
-Ask = Callable[[str, float], Any]
-
-
-@contextmanager
-def child(*words: str) -> Generator[tuple[Any, Ask]]:
-    """Run a script in a process of its own; yields what it says first, and a way to ask it: line for line, as JSON."""
-    line = [sys.executable, *words]
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        stdin: Any = process.stdin
-        stdout: Any = process.stdout
-
-        def hear(seconds: float) -> Any:
-            late = threading.Timer(seconds, process.kill)
-            late.start()
-            heard = stdout.readline()
-            late.cancel()
-            if not heard:
-                raise ChildProcessError(f"no answer from {' '.join(words)}")
-            return json.loads(heard)
-
-        def ask(word: str, seconds: float) -> Any:
-            stdin.write(word + "\n")
-            stdin.flush()
-            return hear(seconds)
-
-        try:
-            yield hear(START_SECONDS), ask
-        finally:
-            try:
-                stdin.close()
-            except BrokenPipeError:
-                pass
 
 
 class Tally:

@@ -83,11 +83,17 @@ def unbind(response: requests.Response, given: Any, left: float | None) -> None:
     """Set the socket's time-out, for the rest of an answer, to the caller's own (and no more than ``left`` seconds)."""
     connection: Any = getattr(response.raw, "_connection", None)
     sock = getattr(connection, "sock", None)
+    if sock is None:  # http.client lets go of it where the answer ends with the connection
+        reader: Any = getattr(getattr(response.raw, "_fp", None), "fp", None)
+        sock = getattr(getattr(reader, "raw", None), "_sock", None)
     if sock is None:  # all of it has come
         return
-    read = given.read_timeout if isinstance(given, Timeout) else given[1] if isinstance(given, tuple) else given
-    bounds = [it for it in (read, left) if isinstance(it, (int, float))]
-    sock.settimeout(max(0.001, min(bounds)) if bounds else None)
+    read = given[1] if isinstance(given, tuple) else given
+    bounds = [read, left]
+    if isinstance(given, Timeout):  # its own properties start a clock, and refuse to be asked without one
+        bounds = [getattr(given, "_read", None), given.total, left]
+    numbers = [it for it in bounds if isinstance(it, (int, float))]
+    sock.settimeout(max(0.001, min(numbers)) if numbers else None)
 
 
 def bounded(timeout: Any, left: float) -> Any:

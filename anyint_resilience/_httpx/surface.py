@@ -135,6 +135,9 @@ class Base(SurfaceBase[Q, R]):
             given = made.extensions.get("timeout") or {}
             phases = ("connect", "read", "write", "pool")
             times = {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
+            if effect.silent is not None:  # waiting for a connection of our own is no silence of the gateway's
+                own = [it for it in (given.get("pool"), effect.remaining) if it is not None]
+                times["pool"] = min(own) if own else None
             made.extensions = {**made.extensions, "timeout": times}
             if effect.silent is not None:
                 made.extensions["anyint_timeout"] = given

@@ -59,7 +59,7 @@ def told(
     """Say how an attempt went that ``began`` then. Verdict: ``opened``, ``closed``, or nothing."""
     if state is None and good:
         return None, ""
-    fresh: State = {"slots": [], "open": 0.0, "since": 0.0, "probes": {}, "at": now}
+    fresh: State = {"slots": [], "window": window, "open": 0.0, "since": 0.0, "probes": {}, "at": now}
     held = fresh if state is None else _shifted(state, now)
     if held["open"]:
         return _told_open(held, now, ticket=ticket, good=good, began=began, cooldown=cooldown, u=u)
@@ -71,7 +71,7 @@ def told(
     if total >= least and bad >= failure_rate * total:
         until = now + cooldown * (1 + 0.1 * u)
         return {**held, "slots": [], "open": until, "since": now, "probes": {}}, "opened"
-    return {**held, "slots": slots}, ""
+    return {**held, "slots": slots, "window": window}, ""
 
 
 def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None, str]:
@@ -82,11 +82,13 @@ def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None
     return {**held, "probes": {name: it for name, it in held["probes"].items() if name != ticket}}, ""
 
 
-def settle(state: State | None, now: float, *, window: float) -> tuple[State | None, str]:
-    """Forget a closed circuit whose failures are all too old to count."""
-    if state is None or state["open"]:
-        return state, ""
-    kept = _in_window(state["slots"], now, window)
+def settle(state: State | None, now: float) -> tuple[State | None, str]:
+    """Forget a closed circuit whose failures are too old to count, and an open one that nobody has asked for long."""
+    if state is None:
+        return None, ""
+    if state["open"]:
+        return (None if now > state["open"] + LEASE and not state["probes"] else state), ""
+    kept = _in_window(state["slots"], now, state["window"])
     return (state, "") if any(it[2] for it in kept) else (None, "")
 
 

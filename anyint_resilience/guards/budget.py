@@ -14,7 +14,7 @@ from typing import Final
 
 from ..stores.protocol import State
 
-__all__ = ["RECENT", "REFILL", "SLOW", "earn", "spend"]
+__all__ = ["ELSEWHERE", "RECENT", "REFILL", "SLOW", "earn", "spend"]
 
 RECENT: Final = 10.0
 """Seconds after which a success counts for a third (it fades with 1/e)."""
@@ -30,6 +30,10 @@ Where its queue is longer than its clients' patience, retries that cost no more 
 """
 
 
+ELSEWHERE: Final = 0.1
+"""Tokens for a fallback: another model is asked, once for each call, and its success earns as much again."""
+
+
 def earn(state: State | None, now: float, *, good: int, reserve: float, ratio: float) -> tuple[State | None, float]:
     """Count successes. Verdict: the tokens there are."""
     held = _faded(state, now, reserve, ratio)
@@ -39,11 +43,18 @@ def earn(state: State | None, now: float, *, good: int, reserve: float, ratio: f
 
 
 def spend(
-    state: State | None, now: float, *, good: int, reserve: float, ratio: float, cost: float = 1.0
+    state: State | None,
+    now: float,
+    *,
+    good: int,
+    reserve: float,
+    ratio: float,
+    cost: float = 1.0,
+    keep: float = 0.0,
 ) -> tuple[State | None, bool]:
-    """Count successes, then take ``cost`` tokens. Verdict: whether there were so many."""
+    """Count successes, then take ``cost`` tokens and leave ``keep``. Verdict: whether there were so many."""
     held, tokens = earn(state, now, good=good, reserve=reserve, ratio=ratio)
-    if held is None or tokens < cost:
+    if held is None or tokens < cost + keep:
         return held, False
     held["tokens"] = tokens - cost
     return held, True

@@ -32,7 +32,9 @@ _OPEN: Final[dict[str, Any]] = {
     "goal": None,  # up to where the limit doubles
     "counts": False,  # those that are out must be counted, whatever the limit
     "named": False,  # the server named the moment
-    "probe": 0.0,  # when the next call may find out about a quota
+    "probe": 0.0,  # when the next call may find out about a quota, or a limit that is for long; 0: none does
+    "prober": "",  # which call that is,
+    "probed": 0.0,  # and since when
     "spread": 0.0,  # the seconds over which the line is let go, then
     "gap": 0.0,  # between two of them,
     "after": 0.0,  # and when the next may go
@@ -40,6 +42,9 @@ _OPEN: Final[dict[str, Any]] = {
 
 _FAR: Final = MAX_HINT
 """Seconds: nobody waits longer than the longest hint there is."""
+
+PROBE_LEASE: Final = 60.0
+"""Seconds after which a call that finds out about a quota, and has not come back, is waited for no longer."""
 
 RATES: Final = Pace(1.0, 2.0, 20.0)
 """For how long a rate answer without a hint closes, where nobody says otherwise."""
@@ -88,20 +93,20 @@ def ask(
     held = fresh(state, now)
     bound = min(bound, now + _FAR)
     held["counts"] = held["counts"] or most is not None
-    if held["cause"] == "quota":
+    if held["probe"]:
         refused = _ask_used_up(held, now, ticket, u, most)
         if refused is not None:
             return refused
     if now < held["until"] and held["until"] > bound:
         return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held, ticket))
-    at, why = _when(held, now, ticket, most, u)
+    at, why = _when(held, now, since, ticket, most, u)
     if at <= now:
         return _gone(held, now, ticket, u)
     if bound <= now:
         return _without(held, ticket), Passage("refuse", at, why, _head(held, ticket))
     if _place(held["line"], since, ticket) is None:
         insort(held["line"], [since, ticket, bound])
-        at, why = _when(held, now, ticket, most, u)  # it may be the head now
+        at, why = _when(held, now, since, ticket, most, u)  # it may be the head now
         if at <= now:
             return _gone(held, now, ticket, u)
     return held, Passage("wait", min(at, bound), why)
@@ -169,7 +174,7 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
         return {**_OPEN, "out": {}, "line": [], "cut": now, "heard": now, "at": now}
     back = min(0.0, now - state["at"])
     held: dict[str, Any] = {**state, "at": now}
-    for name in ("until", "shut", "after", "cut", "heard", "probe"):
+    for name in ("until", "shut", "after", "cut", "heard", "probed", *(("probe",) if state["probe"] else ())):
         held[name] = state[name] + back
     out, line = dict(state["out"]), list(state["line"])  # copied whole: a line may be long
     if back:
@@ -185,14 +190,15 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
     return held
 
 
-def _when(held: dict[str, Any], now: float, ticket: str, most: int | None, u: float) -> tuple[float, str]:
+def _when(held: dict[str, Any], now: float, since: float, ticket: str, most: int | None, u: float) -> tuple[float, str]:
     """Return from when on this ticket may go, as far as that stands, and what it waits for."""
     line, limit = held["line"], held["limit"]
     room = float("inf") if limit is None or held["cause"] == "down" else max(1.0, limit)
     room = min(room, float("inf") if most is None else most)
     ahead = line[0][1] != ticket if line else False
     if now < held["until"] and not (ahead and held["cause"] == "down"):
-        place = next((index for index, it in enumerate(line) if it[1] == ticket), len(line))
+        found = _place(line, since, ticket)
+        place = len(line) if found is None else found
         spread = held["spread"] / max(1, len(line))
         return held["until"] + (place + u) * spread, held["cause"]
     if ahead or len(held["out"]) + 1 > room:
@@ -219,18 +225,20 @@ def _gone(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[Stat
 def _ask_used_up(
     held: dict[str, Any], now: float, ticket: str, u: float, most: int | None
 ) -> tuple[State | None, Passage] | None:
-    """While the quota is used up nobody waits; now and then one call finds out whether the account was topped up.
+    """While the quota is used up, or a limit is for long, nobody waits; now and then one call finds out if it is so.
 
     None: the moment that was named has come, and the gate is open.
     """
     if held["named"] and now >= held["until"]:
-        held.update(cause="", streak=0, named=False)
+        held.update(cause="" if held["cause"] == "quota" else held["cause"], streak=0, named=False, probe=0.0)
         return None
     held = _without(held, ticket)
-    if now < held["probe"] or (most is not None and len(held["out"]) >= most):
+    out = held["prober"] in held["out"] and now < held["probed"] + PROBE_LEASE
+    if now < held["probe"] or out or (most is not None and len(held["out"]) >= most):
         at = held["until"] if held["named"] else max(now, held["probe"])
-        return held, Passage("refuse", at, "quota", _head(held))
+        return held, Passage("refuse", at, held["cause"], _head(held))
     held["probe"], held["streak"] = now + USED_UP.at(held["streak"], u), held["streak"] + 1
+    held.update(prober=ticket, probed=now)
     held["out"][ticket] = now + LEASE
     return held, Passage("go", now, held["cause"], _head(held))
 

@@ -53,7 +53,7 @@ class Guarding:
         settings: Guards,
         shared: Shared,
         fallbacks: Mapping[tuple[str, str], Fallback],
-        keys: Mapping[str, Credentials] | None = None,
+        keys: Mapping[Fallback, Credentials] | None = None,
     ) -> None:
         self.settings = settings
         self.shared = shared
@@ -62,7 +62,7 @@ class Guarding:
 
     def key_of(self, row: Fallback) -> Credentials | None:
         """Return the credentials of a fallback with a key of its own."""
-        return None if row.api_key is None else self._keys.get(row.api_key)
+        return self._keys.get(row)
 
     def breaks(self, row: Fallback | None) -> bool:
         """Whether a circuit breaker stands before a way with this fallback."""
@@ -71,11 +71,10 @@ class Guarding:
 
     # steps
 
-    def spend(self, good: int, *, slow: bool) -> Step:
-        """Return the step that takes tokens of the retry budget. ``slow``: what failed took its time."""
+    def spend(self, good: int, *, cost: float = 1.0, keep: float = 0.0) -> Step:
+        """Return the step that takes tokens of the retry budget and leaves some."""
         it = self.settings
-        cost = budget.SLOW if slow else 1.0
-        return partial(budget.spend, good=good, reserve=it.budget_reserve, ratio=it.budget_ratio, cost=cost)
+        return partial(budget.spend, good=good, reserve=it.budget_reserve, ratio=it.budget_ratio, cost=cost, keep=keep)
 
     def ask_gate(self, ticket: str, *, since: float, bound: float, u: float) -> Step:
         """Return the step that asks the gate."""

@@ -17,6 +17,9 @@ __all__ = ["CALM", "CUT", "RESUME", "Pace", "grown", "probing", "quiet", "shut"]
 CUT: Final = 0.7
 """What a rate answer leaves of the limit (as in CUBIC, RFC 9438)."""
 
+LONG: Final = 300.0
+"""Seconds: a hint beyond a few minutes is none to wait for (contract 4)."""
+
 RESUME: Final = 0.5
 """The share of what flew before an outage that flies when it is over; it doubles from there."""
 
@@ -65,9 +68,10 @@ def grown(held: dict[str, Any], now: float, began: float) -> None:
     if held["cause"] in ("down", "quota") and began >= held["shut"]:
         if held["cause"] == "down":
             held["limit"] = max(1.0, (held["goal"] or 1.0) * RESUME)
-        held["until"], held["cause"], held["streak"], held["spread"] = now, "", 0, 0.0
-    elif held["cause"] == "rate" and now >= held["until"] and began >= held["shut"]:
-        held["cause"], held["streak"] = "", 0
+        held.update(until=now, cause="", streak=0, spread=0.0, probe=0.0, named=False)
+    elif held["cause"] == "rate" and (now >= held["until"] or held["probe"]) and began >= held["shut"]:
+        held["until"] = min(held["until"], now)
+        held.update(cause="", streak=0, probe=0.0, named=False)
     limit = held["limit"]
     if limit is None or now < held["until"]:
         return
@@ -112,7 +116,7 @@ def shut(
         if not held["cause"]:
             held.update(cause="rate", shut=now, spread=min(HINT_SPREAD * pause, HINT_SPREAD_MAX), named=False)
         if held["cause"] == "rate":
-            held["until"] = max(held["until"], now + pause)
+            held["until"] = max(held["until"], now + min(pause, LONG))
     elif old and held["cause"] != "down":
         if hint is not None and held["cause"] == "rate":
             held["until"] = max(held["until"], now + hint)
@@ -123,6 +127,10 @@ def shut(
         held.update(cause="rate", shut=now, streak=held["streak"] + 1, named=False)
         held["spread"] = min(HINT_SPREAD * pause, HINT_SPREAD_MAX)
         held["until"] = max(held["until"], now + pause)
+        if pause > LONG:  # nobody waits for that, and it may be over before: one call at a time finds out
+            held.update(probe=now + CALM, named=True)
+        else:
+            held["probe"] = 0.0
 
 
 def quiet(held: dict[str, Any], now: float) -> bool:

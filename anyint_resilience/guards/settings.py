@@ -63,13 +63,13 @@ class Guards:
                 None if self.breaker is None else flag_problem("breaker", self.breaker),
                 number_problem("failure_rate", self.failure_rate, above=True),
                 count_problem("min_volume", self.min_volume),
-                number_problem("window", self.window, above=True),
-                number_problem("cooldown", self.cooldown, above=True),
+                number_problem("window", self.window, least=0.001),
+                number_problem("cooldown", self.cooldown, least=0.001),
                 count_problem("probes", self.probes),
             )
             if problem is not None
         ]
-        if isinstance(self.failure_rate, (int, float)) and self.failure_rate > 1:
+        if not problems and self.failure_rate > 1:
             problems.append(f"failure_rate must be 1 at the most, not {self.failure_rate!r}")
         if problems:
             raise ValueError("Guards: " + "; ".join(problems))

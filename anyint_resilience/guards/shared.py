@@ -26,7 +26,6 @@ __all__ = ["Shared", "shared_guards"]
 _SWEEP = 10.0  # seconds between looks for states that are over
 _TTL = 3600.0
 _GATE, _BUDGET = "gate:", "budget:"
-_WINDOW = 60.0  # seconds after which no failure of a circuit's window is looked at any more
 _MOST = 4096
 
 
@@ -42,7 +41,7 @@ class Shared:
         self._troubled: dict[str, None] = {}
         self._bells: dict[str, Bell] = {}
         self._tallies: dict[str, Tally] = {}
-        self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST)
+        self._dropped: deque[tuple[str, Step]] = deque()  # no more of them than tickets
         self._numbers = count(1)
         self.models: dict[str, tuple[float, tuple[str, ...]]] = {}
         """What a gateway's list of models said, and when."""
@@ -88,10 +87,21 @@ class Shared:
             return
         self._swept = now
         for key in list(self._troubled):
-            self._change(key, settle if key.startswith(_GATE) else partial(breaker.settle, window=_WINDOW))
+            self._change(key, settle if key.startswith(_GATE) else breaker.settle)
         self.calm = not self._troubled and not self._dropped
 
     def _change(self, key: str, step: Step) -> Any:
+        verdict = self._update(key, step)
+        rung = deque(getattr(verdict, "ring", ()))
+        while rung:
+            ticket = rung.popleft()
+            bell = self._bells.get(ticket)
+            if bell is not None and not bell.ring():  # whoever waited there is gone with its event loop
+                self.unbell(ticket)
+                rung.extend(self._update(key, partial(leave, ticket=ticket)).ring)
+        return verdict
+
+    def _update(self, key: str, step: Step) -> Any:
         def noted(state: State | None, now: float) -> tuple[State | None, Any]:
             new, verdict = step(state, now)
             if not key.startswith(_BUDGET):  # within the store's own lock, or two steps might be noted crosswise
@@ -102,13 +112,7 @@ class Shared:
                 self.calm = not self._troubled and not self._dropped
             return new, verdict
 
-        verdict = self._store.update(key, noted, _TTL)
-        for ticket in getattr(verdict, "ring", ()):
-            bell = self._bells.get(ticket)
-            if bell is not None and not bell.ring():  # whoever waited there is gone with its event loop
-                self.unbell(ticket)
-                self._change(key, partial(leave, ticket=ticket))
-        return verdict
+        return self._store.update(key, noted, _TTL)
 
     def clear(self) -> None:
         """Forget everything: a process that was forked has none of its parent's calls, and tests begin anew."""

@@ -104,10 +104,10 @@ def chain_problems(rows: tuple[Fallback, ...], table: RouteTable) -> list[str]:
             problems.append(f"fallback {row.workload!r}: {row.route} is no route that a model serves")
         if row.to_route is not None:
             problems += _shape_problems(row, route, table.match("POST", row.to_route))
-        if (row.route, row.model) in seen:
+        if (route.name, row.model) in seen:
             problems.append(f"fallback {row.workload!r}: {row.model!r} on {row.route} has one already; {GUIDE}")
-        seen.add((row.route, row.model))
-        if _loops(row, rows):
+        seen.add((route.name, row.model))
+        if _loops(row, rows_by_model(rows, table), route.name):
             problems.append(f"fallback {row.workload!r}: its chain comes back to {row.model!r}: a loop serves nobody")
     return problems
 
@@ -121,15 +121,18 @@ def _shape_problems(row: Fallback, route: Route, other: Route) -> list[str]:
     return []
 
 
-def _loops(row: Fallback, rows: tuple[Fallback, ...]) -> bool:
-    at, passed = row.target, 0
-    while passed <= len(rows):
-        following = next((it for it in rows if it.route == row.route and it.model == at and it is not row), None)
-        if at == row.model and row.to is not None:
-            return True
-        if following is None or following.to is None:
+def _loops(row: Fallback, by_model: dict[tuple[str, str], Fallback], route: str) -> bool:
+    """Whether a chain that begins with this row comes back to its own model."""
+    at = row
+    for _ in range(len(by_model) + 1):
+        if at.to is None:
             return False
-        at, passed = following.to, passed + 1
+        if at.target == row.model:
+            return True
+        following = by_model.get((route, at.target))
+        if following is None:
+            return False
+        at = following
     return True
 
 

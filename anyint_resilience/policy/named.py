@@ -66,12 +66,14 @@ def model_in(body: bytes | None, family: Family | None) -> str | None:
     return found
 
 
-def features_in(body: bytes | None, names: Iterable[str]) -> tuple[str, ...]:
-    """Return which of these members a JSON body has at its top level, other than null."""
+def features_in(body: bytes | None, names: Iterable[str]) -> tuple[str, ...] | None:
+    """Return which of these members a JSON body has at its top level, other than null; None: it can't be read."""
     wanted = frozenset(names)
     if not wanted or not body:
-        return ()
-    held = _members(body) or ()
+        return () if not wanted else None
+    held = _members(body)
+    if held is None:
+        return None
     return tuple(name for name, start, end, text in held if name in wanted and text[start:end] != "null")
 
 

@@ -99,8 +99,8 @@ class Policy:
 
     @classmethod
     def interactive(cls) -> Policy:
-        """Return what fits where a person waits: two attempts, short waits, an answer that begins within 20 s."""
-        return cls(attempts=2, retry_window=15.0, max_delay=2.0, hold=7.0, first_byte_timeout=20.0)
+        """Return what fits where a person waits: two attempts, short waits, an answer that begins within 30 s."""
+        return cls(attempts=2, retry_window=45.0, max_delay=2.0, hold=7.0, first_byte_timeout=30.0)
 
     @classmethod
     def batch(cls) -> Policy:

@@ -145,7 +145,7 @@ class Made:
             anyint__operation=self.operation.value,
             gen_ai__request__model=self.model,
             anyint__attempts=len(self.attempts),
-            anyint__waited=sum(it.waited - self.in_line(it) for it in self.attempts) or None,
+            anyint__waited=self.told.waited or None,
             anyint__outcome=self.outcome,
             anyint__cause=self.cause,
             anyint__certainty=None if self.decision is None else self.decision.certainty.value,

@@ -12,6 +12,7 @@ import pytest
 
 from anyint_resilience import Action, Cause, GateClosed, Guards, Policy, report
 from anyint_resilience.emulator import Emulator, Fault
+from anyint_resilience.guards import budget
 from tests.conformance.fallback_kit import (
     AMPLE,
     BUSY,
@@ -151,8 +152,8 @@ def test_a_rate_limit_only_where_the_row_says_so(surface: Surface, emu: Emulator
 
 @every_surface
 def test_a_fallback_costs_a_token_of_the_budget(surface: Surface, emu: Emulator) -> None:
-    """One for the retry, one for the fallback; then the first answer is handed over."""
-    guards = Guards(budget_reserve=2, budget_ratio=0, breaker=False, failures=99)
+    """Next to nothing, but not nothing: then the first answer is handed over."""
+    guards = Guards(budget_reserve=1 + budget.ELSEWHERE, budget_ratio=0, breaker=False, failures=99)
     with client(surface, emu, falling(emu, guards=guards), pool=1) as caller:
         emu.script(BUSY, BUSY, match="POST /openai")
         fell(called(caller, CHAT), "transient")
@@ -166,12 +167,12 @@ def test_a_fallback_costs_a_token_of_the_budget(surface: Surface, emu: Emulator)
 
 @every_surface
 def test_a_fallback_without_a_token_is_not_taken(surface: Surface, emu: Emulator) -> None:
-    """One token: spent on the retry."""
-    heard, guards = Heard(), Guards(budget_reserve=1, budget_ratio=0)
+    """The last token is not spent on the primary where a fallback helps; without any there is none."""
+    heard, guards = Heard(), Guards(budget_reserve=0, budget_ratio=0)
     with client(surface, emu, falling(emu, guards=guards, listeners=[heard]), pool=1) as caller:
         emu.script(BUSY, BUSY)
         stood(called(caller, CHAT), 503)
-        assert models(emu.seen) == ["gpt-5"] * 2
+        assert models(emu.seen) == ["gpt-5"]
         (event,) = heard.named("fallback refused")
         assert "retry budget" in event.details["anyint.reason"]
 

@@ -5,9 +5,6 @@ Must not know how a way is made: only the tasks there are, and what the applicat
 
 from __future__ import annotations
 
-import socket
-from contextlib import closing
-
 import pytest
 
 from anyint_resilience import Guards, OutcomeUnknown, Policy
@@ -26,7 +23,7 @@ from tests.conformance.fallback_kit import (
 from tests.conformance.guards_kit import another, called
 from tests.conformance.kit import client
 from tests.conformance.scenario import CHAT, VIDEO
-from tests.conformance.surfaces import Surface, calling, every_surface
+from tests.conformance.surfaces import Surface, every_surface
 
 
 @every_surface
@@ -37,19 +34,6 @@ def test_a_refused_create_falls_back_and_makes_one_task(surface: Surface, fault:
         emu.script(fault, fault)
         fell(called(caller, VIDEO), "transient", origin="kling-3.0")
         assert len(emu.tasks) == 1
-
-
-@every_surface
-def test_a_create_that_met_nobody_falls_back(surface: Surface, emu: Emulator) -> None:
-    """The primary's host refuses connections: it surely was not sent."""
-    with closing(socket.socket()) as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound and never listening
-        closed = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        anyint = falling(emu, row(VIDEO, base_url=emu.url), base_url=closed, hosts=[emu.url])
-        with calling(surface, anyint, base_url=closed, pool=1) as caller:
-            host = emu.url.removeprefix("http://")
-            fell(called(caller, VIDEO), "transient", origin="kling-3.0", target=f"{SPARE}@{host}")
-    assert len(emu.tasks) == 1
 
 
 @every_surface

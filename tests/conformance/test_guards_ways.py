@@ -11,7 +11,6 @@ import pytest
 
 from anyint_resilience import report
 from anyint_resilience.emulator import Emulator, Fault
-from anyint_resilience.tasks.handle import TaskHandle
 from tests.conformance.fallback_kit import (
     BUSY,
     LOST,
@@ -25,7 +24,7 @@ from tests.conformance.fallback_kit import (
 )
 from tests.conformance.guards_kit import called
 from tests.conformance.kit import KEY, client
-from tests.conformance.scenario import CHAT, GEMINI, KLING, MESSAGES, STREAM, VIDEO, WAN, Ask
+from tests.conformance.scenario import CHAT, GEMINI, KLING, MESSAGES, STREAM, Ask
 from tests.conformance.surfaces import Surface, every_surface
 
 SECOND = "second-key"
@@ -94,8 +93,6 @@ AUTH: dict[str, tuple[Ask, str, str]] = {
     "openai": (CHAT, "authorization", f"Bearer {SECOND}"),
     "anthropic": (MESSAGES, "x-api-key", SECOND),
     "gemini": (GEMINI, "authorization", f"Bearer {SECOND}"),
-    "dashscope": (WAN, "authorization", f"Bearer {SECOND}"),
-    "kling": (KLING, "authorization", f"Bearer {SECOND}"),
 }
 
 
@@ -156,18 +153,6 @@ def test_a_stream_that_has_begun_is_never_replaced(surface: Surface, emu: Emulat
         assert isinstance(broken, surface.body_error)
         assert body != b""
         assert models(emu.seen) == ["gpt-5"]
-
-
-@every_surface
-def test_a_task_made_at_another_host_is_asked_for_there(surface: Surface, emu: Emulator, other: Emulator) -> None:
-    """Its handle names that gateway."""
-    anyint = falling(emu, row(VIDEO, base_url=other.url, api_key=SECOND), hosts=[other.url])
-    with client(surface, emu, anyint, pool=1) as caller:
-        emu.script(BUSY, BUSY)
-        told = report(called(caller, VIDEO))
-    assert told is not None
-    assert isinstance(told.task, TaskHandle)
-    assert (told.task.gateway, told.task.task_id) == (other.url, other.tasks[0].id)
 
 
 @every_surface

@@ -340,7 +340,7 @@ def test_probes_that_are_cancelled_are_given_back() -> None:
     """They keep nobody out."""
     place = Place(**breakers(breaker=True, probes=1))
     place.opened()
-    place.world.now += 100
+    place.world.now += 20
     with pytest.raises(KeyboardInterrupt):
         place.play(KeyboardInterrupt())
     assert place.play(200)[0] == ["breaker", "send 1", "breaker"]

@@ -142,10 +142,9 @@ def test_the_steps_carry_the_settings() -> None:
     assert tells.func is breaker.told
     told = {"window": 8.0, "failure_rate": 0.25, "least": 6, "cooldown": 9.0}
     assert told.items() <= tells.keywords.items()
-    spends: Any = guarding.spend(2, slow=False)
+    spends: Any = guarding.spend(2, cost=3.0, keep=0.5)
     assert spends.func is budget.spend
-    assert {"good": 2, "reserve": 7.0, "ratio": 0.5}.items() <= spends.keywords.items()
-    assert guarding.spend(2, slow=True).keywords["cost"] > spends.keywords.get("cost", 1.0)  # type: ignore[attr-defined]
+    assert {"good": 2, "reserve": 7.0, "ratio": 0.5, "cost": 3.0, "keep": 0.5}.items() <= spends.keywords.items()
 
 
 @pytest.mark.parametrize(

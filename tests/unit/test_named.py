@@ -143,12 +143,13 @@ def test_where_the_model_is_named(body: bytes, family: Family, found: str | None
         (b'{"tools": null}', ("tools",), ()),
         (b'{"deep": {"tools": 1}}', ("tools",), ()),
         (b'{"tools": 1}', (), ()),
-        (b"no json", ("tools",), ()),
-        (None, ("tools",), ()),
+        (b"no json", ("tools",), None),  # who knows what is in it
+        (None, ("tools",), None),
+        (None, (), ()),
         (b'{"tools": false}', ("tools",), ("tools",)),
     ],
 )
-def test_the_features_of_a_body(body: bytes | None, wanted: tuple[str, ...], found: tuple[str, ...]) -> None:
+def test_the_features_of_a_body(body: bytes | None, wanted: tuple[str, ...], found: Any) -> None:
     """Members at the top level that are not null."""
     assert features_in(body, wanted) == found
 
