@@ -1,7 +1,7 @@
 """Whether this run is a brief one. Must not know any test.
 
-The gate plays everything on one Python. On the others each scenario is played on each client too; what is left out
-there is what another client or another repetition would show once more.
+The gate plays everything on one Python. On the others each test is run with each client library too, on one of its
+event loops; what is left out there is what another loop or another repetition would show once more.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from anyio.from_thread import start_blocking_portal
 
 from anyint_resilience import Resilience
 from anyint_resilience.runtime import Runtime
+from tests.brief import one_each
 from tests.conformance.callers import (
     AiohttpCaller,
     Answer,
@@ -131,13 +132,14 @@ EVERY = [
     Surface("requests"),
     Surface("aiohttp", "asyncio"),
 ]
-SURFACES = [surface.param() for surface in EVERY]
+SURFACES = [surface.param() for surface in EVERY if one_each(surface)]
 every_surface = pytest.mark.parametrize("surface", SURFACES)
 
 
 def surfaces(wanted: Callable[[Surface], bool]) -> Any:
     """Make the mark that runs a test on some of the surfaces."""
-    return pytest.mark.parametrize("surface", [surface.param() for surface in EVERY if wanted(surface)])
+    found = [surface for surface in EVERY if wanted(surface)]
+    return pytest.mark.parametrize("surface", [it.param() for it in found if one_each(it)] or [found[0].param()])
 
 
 every_httpx = surfaces(lambda surface: surface.is_httpx)

@@ -103,8 +103,9 @@ class Life(NamedTuple):
 
 ALL = [Life(route, outcome, EVERY[0]) for route in (FAMILIES.values() if BRIEF else ROUTES) for outcome in TURNS]
 OTHERS = [surface for surface in EVERY[1:] if one_each(surface)]
+PLAYED = ("success", "failed") if BRIEF else tuple(TURNS)
 COVERING = [
-    *(Life(route, outcome, surface) for surface in OTHERS for route in FAMILIES.values() for outcome in TURNS),
+    *(Life(route, outcome, surface) for surface in OTHERS for route in FAMILIES.values() for outcome in PLAYED),
     *(Life(route, "success", surface) for surface in OTHERS for route in ROUTES if route not in FAMILIES.values()),
 ]
 RESUMED = [
