@@ -39,7 +39,7 @@ SIM_SIDES = {
 SIDES = ["httpx", "httpx-retries", "openai", "aiohttp-retry", "ours-httpx", "ours-aiohttp"]
 PROCESSES = 4
 PATIENCE = 2.0
-CAPACITY, OFFERED, SERVICE = 60.0, 45.0, 0.25
+CAPACITY, LOADED, SERVICE = 60.0, 0.75, 0.25
 
 
 # The simulation.
@@ -72,7 +72,7 @@ def simulate(wish: argparse.Namespace) -> int:
         met = met and good
     spec = WorldSpec(1)
     foot = (
-        f"Capacity {spec.capacity:,.0f} /s, offered {spec.offered:,.0f}/s, a request takes {spec.service} s "
+        f"Capacity {spec.capacity:,.0f}/s, offered {spec.offered:,.0f}/s, a request takes {spec.service} s "
         f"of a worker, outage {spec.lasts:.0f} s from {spec.begins:.0f} s on, {spec.seconds:.0f} s in all, time-out "
         f"{spec.patience:.0f} s; medians of {len(seeds)} seeds, in brackets the least and the most."
     )
@@ -106,14 +106,15 @@ def loopback(wish: argparse.Namespace) -> int:
     seconds, begins, lasts = (16.0, 3.0, 3.0) if wish.quick else (36.0, 5.0, 5.0)
     sides = chosen(wish, SIDES)
     rows, said, met = [], [], True
+    capacity, offered = wish.capacity, wish.capacity * LOADED
     results: dict[str, dict[str, dict[str, Any]]] = {}
     spec = WorldSpec(
-        PROCESSES, None, CAPACITY, OFFERED, SERVICE, seconds=seconds, begins=begins, lasts=lasts, patience=PATIENCE
+        PROCESSES, None, capacity, offered, SERVICE, seconds=seconds, begins=begins, lasts=lasts, patience=PATIENCE
     )
     for world in wish.worlds:
-        gateway = {"kind": "brownout", "workers": round(CAPACITY * SERVICE), "service": SERVICE}
+        gateway = {"kind": "brownout", "workers": round(capacity * SERVICE), "service": SERVICE}
         gateway |= {"down": [spec.begins, spec.ends], "costs": COSTS[world]}
-        load = {"rate": OFFERED, "seconds": seconds, "drain": 10.0}
+        load = {"rate": offered, "seconds": seconds, "drain": 10.0}
         seen = play(sides, dict.fromkeys(sides, gateway), load, {"patience": PATIENCE}, PROCESSES)
         found = results[world] = {side: measured(it, spec) for side, it in seen.items()}
         rows += [[f"({world}) {LABELS[side]}", *row([run])] for side, run in found.items()]
@@ -128,7 +129,7 @@ def loopback(wish: argparse.Namespace) -> int:
         print(f"world {world} done", file=sys.stderr, flush=True)
     about = conditions()
     foot = (
-        f"Capacity {CAPACITY:.0f} /s, offered {OFFERED:.0f}/s by {PROCESSES} processes, outage {lasts:.0f} s "
+        f"Capacity {capacity:.0f}/s, offered {offered:.0f}/s by {PROCESSES} processes, outage {lasts:.0f} s "
         f"from {begins:.0f} s on, {seconds:.0f} s in all, time-out {PATIENCE:.0f} s; "
         f"{', '.join(f'{name} {what}' for name, what in about.items())}."
     )
@@ -138,7 +139,7 @@ def loopback(wish: argparse.Namespace) -> int:
         f"({world}) {WORLDS[world]}": {LABELS[side]: run for side, run in found.items()}
         for world, found in results.items()
     }
-    draw(panels, OFFERED, (spec.begins, spec.ends), picture_of("brownout", wish))
+    draw(panels, offered, (spec.begins, spec.ends), picture_of("brownout", wish))
     picture = "\n\n![Goodput and requests over time](results/brownout.png)"
     record(
         "brownout",
@@ -154,7 +155,8 @@ def main() -> int:
     parser = command("an outage of five seconds", SIDES)
     parser.add_argument("--sim", action="store_true", help="the simulation, not loopback")
     parser.add_argument("--seeds", type=int, default=3, help="of the simulation")
-    parser.add_argument("--worlds", default="abc")
+    parser.add_argument("--worlds", default="abc", help="on loopback")
+    parser.add_argument("--capacity", type=float, default=CAPACITY, help="on loopback, in requests a second")
     wish = parser.parse_args()
     return simulate(wish) if wish.sim else loopback(wish)
 

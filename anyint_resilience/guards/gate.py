@@ -26,6 +26,7 @@ _OPEN: Final[dict[str, Any]] = {
     "cause": "",  # what closed it
     "until": 0.0,  # when it opens, or when the next probe goes
     "shut": 0.0,  # when it closed last
+    "won": 0.0,  # when a call succeeded last
     "streak": 0,  # how often in a row
     "bad": 0,  # failures in a row
     "limit": None,  # how many may fly
@@ -174,7 +175,7 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
         return {**_OPEN, "out": {}, "line": [], "cut": now, "heard": now, "at": now}
     back = min(0.0, now - state["at"])
     held: dict[str, Any] = {**state, "at": now}
-    for name in ("until", "shut", "after", "cut", "heard", "probed", *(("probe",) if state["probe"] else ())):
+    for name in ("until", "shut", "after", "cut", "heard", "won", "probed", *(("probe",) if state["probe"] else ())):
         held[name] = state[name] + back
     out, line = dict(state["out"]), list(state["line"])  # copied whole: a line may be long
     if back:

@@ -64,7 +64,7 @@ def probing(goal: float | None) -> Pace:
 
 def grown(held: dict[str, Any], now: float, began: float) -> None:
     """Count a success: it opens what failures or an empty quota closed, and lets more fly."""
-    held["bad"], held["heard"] = 0, now
+    held["bad"], held["heard"], held["won"] = 0, now, now
     if held["cause"] in ("down", "quota") and began >= held["shut"]:
         if held["cause"] == "down":
             held["limit"] = max(1.0, (held["goal"] or 1.0) * RESUME)
@@ -124,6 +124,9 @@ def shut(
         if held["limit"] is None or held["cut"] <= began:
             most = held["limit"] if held["limit"] is not None else max(len(held["out"]) + 1, flying)
             held["limit"], held["cut"], held["goal"] = min(_HIGHEST, max(1.0, most * CUT)), now, None
+        if hint is None and not pace.least and held["won"] > held["shut"] > 0.0:
+            held.update(cause="rate", shut=now)  # it serves, only not so many: fewer fly, and nobody waits for nothing
+            return
         held.update(cause="rate", shut=now, streak=held["streak"] + 1, named=False)
         held["spread"] = min(HINT_SPREAD * pause, HINT_SPREAD_MAX)
         held["until"] = max(held["until"], now + pause)

@@ -94,16 +94,25 @@ def test_who_can_wait_for_a_limit_waits(kind: str) -> None:
 
 
 def test_without_a_hint_the_pace_closes_it_longer_each_time() -> None:
-    """After a closing that helped it begins anew."""
+    """Where nothing succeeds between."""
     state, now, pauses = None, NOW, []
     for _ in range(4):
         state, _ = told(state, "rate", now, u=0.5)
         pauses.append(state["until"] - now)
         now = state["until"]
     assert pauses == pytest.approx([0.5 * it for it in (2.0, 6.0, 18.0, 20.0)])
+
+
+def test_while_it_serves_a_refusal_without_a_hint_only_cuts() -> None:
+    """Fewer fly, and nobody waits for nothing: a limit is in force, and a call has succeeded since it closed last."""
+    state = closed("rate", flying=64, hint=2.0)
+    limit, now = state["limit"], state["until"]
     state, _ = told(state, "good", now, began=now)
-    state, _ = told(state, "rate", now + 1)
-    assert state["until"] - now - 1 == pytest.approx(1.0)
+    state, _ = told(state, "rate", now + 1, began=now)
+    assert state["until"] <= now + 1
+    assert state["limit"] < limit
+    state, _ = told(state, "rate", now + 2, began=now + 1.5, hint=3.0)  # a hint is one
+    assert state["until"] == now + 5
 
 
 def test_a_refusal_of_one_that_was_out_before_closes_nothing_anew() -> None:
