@@ -25,9 +25,9 @@ PORTS = {"https": 443, "http": 80}
 class Plan:
     """What is known of a request from its method and URL alone. Shared by all calls to that URL; never changed.
 
-    ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` are
-    pieces of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there are none.
-    ``follows``: streams leave it too, for a circuit breaker counts how they end.
+    ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
+    piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
+    ``follows``: a route of streams leaves it too, for a circuit breaker counts how they end.
     ``secure``: a key may travel here. ``memo`` is telemetry's own; ``tally`` counts what its host answers.
     """
 
@@ -42,8 +42,7 @@ class Plan:
         in_body = in_body or (route.operation is Operation.QUERY and route.tasks is not None)
         self.fast = secure and route.operation not in PAID and not in_body
         paid = [key for key, operation in route.body_switch if operation in PAID]
-        switches = [*paid, *(key for key, operation in route.body_switch if follows and operation is Operation.STREAM)]
-        self.watch: tuple[bytes, ...] | None = tuple(f'"{key}"'.encode() for key in switches) if switches else None
+        self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
         self.fast = self.fast and not (follows and route.operation is Operation.STREAM)
         self.bare = self.fast and self.watch is None
         self.memo: object = None

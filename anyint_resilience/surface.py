@@ -27,6 +27,7 @@ from .exceptions import (
     ResilienceError,
 )
 from .intents import OWN, attempt_before, name_of, paper_of
+from .policy.hints import SPENT_BYTES
 from .policy.request import GZIP, operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
@@ -67,9 +68,9 @@ def settled(anyint: Resilience | None) -> Resilience:
     return Resilience.from_env() if anyint is None else anyint
 
 
-def _may_switch(watch: tuple[bytes, ...], content: bytes | None) -> bool:
-    """Whether a body may turn its route into a paid one, or into a stream that is followed."""
-    return content is not None and (content[:2] == GZIP or any(it in content for it in watch))
+def _may_switch(watch: bytes, content: bytes | None) -> bool:
+    """Whether a body may turn its route into a paid one."""
+    return content is not None and (watch in content or content[:2] == GZIP)
 
 
 class SurfaceBase(WatchedSurface[Q, R]):
@@ -77,6 +78,8 @@ class SurfaceBase(WatchedSurface[Q, R]):
 
     errors: Errors
     times_silence = True
+    telling: frozenset[bytes]
+    """Headers of a good answer that may take it off the fast lane: a limit that is spent, a stream that is followed."""
     per_request: ClassVar[bool] = False
     """Whether the client has a place on a request for a policy of its own."""
 
@@ -91,6 +94,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
             and guarding.settings.max_concurrency is None
         )
         self.shared = guarding.shared
+        self.telling = SPENT_BYTES | {b"content-type"} if guarding.follows else SPENT_BYTES
         self.monotonic = self.anyint.runtime.monotonic
         self.plans: dict[Any, Plan | None] = {}
         self.lane = self.anyint.credentials.lane

@@ -140,7 +140,7 @@ class ResilientMiddleware:
         except Exception as error:
             first = failed(surface, error)
         else:
-            if response.status < 400 and not spent(response):
+            if response.status < 400 and not spent(response, surface.telling):
                 tally.good += 1
                 tally.last = started
                 response.anyint_report = plan  # type: ignore[attr-defined]

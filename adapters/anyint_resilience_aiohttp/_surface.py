@@ -20,7 +20,7 @@ from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
-from anyint_resilience.policy.hints import SPENT_BYTES, spends
+from anyint_resilience.policy.hints import spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
@@ -160,7 +160,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def clean(self, response: aiohttp.ClientResponse, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status >= 400 or spent(response):
+        if response.status >= 400 or spent(response, self.telling):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         return True
@@ -223,11 +223,11 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         response.release()
 
 
-def spent(response: aiohttp.ClientResponse) -> bool:
-    """Whether a good answer says that a limit is spent. On the fast lane."""
+def spent(response: aiohttp.ClientResponse, telling: frozenset[bytes]) -> bool:
+    """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
     for name, value in response.raw_headers:
         low = name.lower()
-        if low in SPENT_BYTES and spends(low, value):
+        if low in telling and spends(low, value):
             return True
     return False
 

@@ -17,10 +17,10 @@ from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.driven import NOT_ASKED, OF_LENGTH
 from anyint_resilience.effects import Answer
 
-__all__ = ["answering", "asking", "bounded", "edited", "going", "holding", "unbind"]
+__all__ = ["Whole", "answering", "asking", "bounded", "edited", "going", "holding", "unbind"]
 
 
-class _Whole(io.BytesIO):
+class Whole(io.BytesIO):
     """A body that is closed once it was read, like a connection's: urllib3 streams until then."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -32,7 +32,7 @@ class _Whole(io.BytesIO):
 
 def answering(answer: Answer) -> HTTPResponse:
     """Return what urllib3 would have made of an answer, had it just come."""
-    return HTTPResponse(_Whole(answer.body), dict(answer.headers), answer.status, preload_content=False)
+    return HTTPResponse(Whole(answer.body), dict(answer.headers), answer.status, preload_content=False)
 
 
 def edited(request: requests.PreparedRequest, edit: HeaderEdit) -> requests.PreparedRequest:

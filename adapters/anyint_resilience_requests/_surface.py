@@ -31,7 +31,7 @@ from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek, replay_of, watched
 from ._faults import fault_of
-from ._others import answering, asking, bounded, edited, going, holding, unbind
+from ._others import Whole, answering, asking, bounded, edited, going, holding, unbind
 
 if TYPE_CHECKING:
     from . import ResilientAdapter
@@ -198,7 +198,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status_code >= 400 or spent(response):
+        if response.status_code >= 400 or spent(response, self.telling):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         response.connection = self.owner  # auth handlers send their second request by it
@@ -214,6 +214,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         if replay is not None and response.status_code >= 400:
             replay.lenient = True
         unread = replay is None or replay.rest is not None
+        unread = unread and not isinstance(getattr(response.raw, "_fp", None), Whole)  # in memory: waited for already
         if call.deadline is not None and unread and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
@@ -243,12 +244,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         response.close()
 
 
-def spent(response: requests.Response) -> bool:
-    """Whether a good answer says that a limit is spent. On the fast lane."""
+def spent(response: requests.Response, telling: frozenset[bytes]) -> bool:
+    """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
     held: Any = getattr(response.headers, "_store", None)  # by lower-case name: (name, value)
-    if held is None or SPENT.isdisjoint(held):
+    if held is None:
         return False
-    return any(spends(name, held[name][1]) for name in SPENT if name in held)
+    if len(telling) > len(SPENT) and spends("content-type", held.get("content-type", _NONE)[1] or ""):
+        return True
+    return not SPENT.isdisjoint(held) and any(spends(name, held[name][1]) for name in SPENT if name in held)
 
 
 def _close(held: Callable[[], requests.Response | None], following: Following) -> None:

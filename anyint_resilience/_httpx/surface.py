@@ -14,7 +14,7 @@ from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
 from ..driven import NOT_ASKED, OF_LENGTH, OF_PLACE
 from ..effects import Answer, Result, Send
-from ..policy.hints import SPENT_BYTES, spends
+from ..policy.hints import spends
 from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import REPORT_KEY
@@ -175,14 +175,14 @@ class Base(SurfaceBase[Q, R]):
         return True
 
     def spent(self, response: R) -> bool:
-        """Whether a good answer says that a limit is spent. On the fast lane."""
-        headers: Any = response.headers
+        """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
+        headers, telling = cast("Any", response.headers), self.telling
         try:  # with lower-case names, as both clients keep them
             for it in headers._list:
-                if it[1] in SPENT_BYTES and spends(it[1], it[2]):
+                if it[1] in telling and spends(it[1], it[2]):
                     return True
         except (AttributeError, TypeError):
-            return any(name.lower() in SPENT_BYTES and spends(name.lower(), value) for name, value in headers.raw)
+            return any(name.lower() in telling and spends(name.lower(), value) for name, value in headers.raw)
         return False
 
     def deliver(self, response: R, call: Call, result: Result[R]) -> R:
@@ -192,7 +192,8 @@ class Base(SurfaceBase[Q, R]):
             response.headers[name] = value
         if response.status_code >= 400 and isinstance(response.stream, Replay):
             response.stream.lenient = True
-        if call.deadline is not None:
+        # One that is in memory has been waited for.
+        if call.deadline is not None and not isinstance(response.stream, self.kit.module.ByteStream):
             self._replay(response).check = self.checker(call)
         return response
 

@@ -87,7 +87,8 @@ def settle(state: State | None, now: float) -> tuple[State | None, str]:
     if state is None:
         return None, ""
     if state["open"]:
-        return (None if now > state["open"] + LEASE and not state["probes"] else state), ""
+        probing = any(until > now for until in state["probes"].values())
+        return (None if now > state["open"] + LEASE and not probing else state), ""
     kept = _in_window(state["slots"], now, state["window"])
     return (state, "") if any(it[2] for it in kept) else (None, "")
 

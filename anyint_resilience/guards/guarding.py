@@ -60,6 +60,12 @@ class Guarding:
         self.fallbacks = fallbacks
         self._keys = {} if keys is None else keys
 
+    @property
+    def follows(self) -> bool:
+        """Whether circuit breakers want to know how streams end."""
+        own = self.settings.breaker
+        return bool(self.fallbacks) if own is None else own
+
     def key_of(self, row: Fallback) -> Credentials | None:
         """Return the credentials of a fallback with a key of its own."""
         return self._keys.get(row)

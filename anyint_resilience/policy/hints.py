@@ -102,8 +102,10 @@ SPENT_BYTES: Final = frozenset(name.encode() for name in SPENT)
 
 
 def spends(name: str | bytes, value: str | bytes) -> bool:
-    """Whether one of those headers (its name in lower case) may say so. For a quick look."""
+    """Whether one of those headers (its name in lower case) may say so, or tells of a stream. For a quick look."""
     text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if name in ("content-type", b"content-type"):
+        return text.startswith("text/event-stream")
     return text.strip() == "0" or (name in ("ratelimit", b"ratelimit") and "=0" in text)
 
 

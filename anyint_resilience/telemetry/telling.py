@@ -162,5 +162,9 @@ class Teller:
         """Return the model of the request, looked up when it is first asked for."""
         if self.model is None and self.request is not None:
             target = self.source.place_of(self.request)[3]
-            self.model = model_of(self.plan.route, target, self.source.body_of(self.request).content)
+            self.model = self.shown(model_of(self.plan.route, target, self.source.body_of(self.request).content))
         return self.model
+
+    def shown(self, model: str | None) -> str | None:
+        """Return the name of a model if it is none of a key's: that may stand anywhere by mistake."""
+        return None if model is not None and self.hub.hides(model) else model

@@ -72,7 +72,7 @@ class Watch(GuardTeller):
             return
         try:
             self.facts = facts = facts_of(self.plan, self.source, self.request)
-            self.model = model = model_of(route, facts.target, body)
+            self.model = model = self.shown(model_of(route, facts.target, body))
             self.shape = shape = facts.shape(route, self.operation, model)
             self.spans = hub.call_spans(shape.name, shape.call, self.source.around(self.request))
         except Exception as error:

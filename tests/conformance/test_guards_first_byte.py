@@ -28,8 +28,6 @@ asks = pytest.mark.parametrize("ask", [CHAT, STREAM, MESSAGES], ids=["chat", "st
 SLOW: list[tuple[Ask, Any]] = [(CHAT, None), (CHAT, 5.0), (STREAM, (5.0, None)), (MESSAGES, (None, 5.0))]
 """What is asked for, and the client's own time-outs."""
 
-unhurried = surfaces(lambda surface: not (surface.is_httpx and surface.is_async))  # there a body is still cut
-
 
 @every_surface
 @asks
@@ -49,7 +47,7 @@ def test_a_silent_primary_is_left_for_its_fallback(surface: Surface, ask: Ask, e
         until(lambda: emu.connections_open <= 1)
 
 
-@unhurried
+@every_surface
 @pytest.mark.parametrize(("ask", "timeout"), SLOW, ids=lambda it: str(getattr(it, "path", it)))
 def test_a_slow_answer_that_has_begun_is_not_cut(surface: Surface, ask: Ask, timeout: Any, emu: Emulator) -> None:
     """Its body takes longer than the first byte may; whatever the client's own time-outs are."""
@@ -65,7 +63,7 @@ def test_a_slow_answer_that_has_begun_is_not_cut(surface: Surface, ask: Ask, tim
         assert caller.in_use() == 0
 
 
-@unhurried
+@every_surface
 def test_a_stream_that_pauses_is_not_cut(surface: Surface, emu: Emulator) -> None:
     """Read as it comes: the first piece comes long after the headers."""
     with client(surface, emu, falling(emu, policy=QUICK), pool=1) as caller:
