@@ -58,7 +58,7 @@ def probing(goal: float | None) -> Pace:
     Who makes many calls finds out soon, which costs next to nothing of what it sends; who makes few waits longer, for
     there may be thousands like it: after 3 to 6 s, and then twice that.
     """
-    base = max(_SOONEST, _LATEST / max(1.0, goal or 1.0))
+    base = max(_SOONEST, _LATEST / max(1.0, goal or 1.0) ** 2)
     return Pace(base, 2.0, 2 * base, spread=0.5)
 
 
