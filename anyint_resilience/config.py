@@ -125,10 +125,11 @@ class Resilience:
         if shared is None and isinstance(self.runtime, Runtime):
             shared = Shared(MemoryStore(self.runtime.monotonic))
         router = None
-        if not problems and shared is not None:
+        sound = all(host_problem(url) is None for url in urls) and not guards_problems(self.guards, self.fallbacks)
+        if sound and shared is not None:
             follows = self.guards.breaker is True or (self.guards.breaker is None and bool(self.fallbacks))
-            router = Router(urls=urls, seedance=self.seedance, tally=shared.tally, follows=follows)
-            problems = fallback_problems(self.fallbacks, router, own=self.url, keyless=self.api_key is None)
+            router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally, follows=follows)
+            problems += fallback_problems(self.fallbacks, router, own=self.url, keyless=self.api_key is None)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
         if isinstance(self.store, str):

@@ -49,7 +49,8 @@ def nearest(call: Call) -> Generator[Any, Any, None]:
         held = (now, names)
     from difflib import get_close_matches  # late: most programs never need it, and it costs every one at import
 
-    like = get_close_matches(model, held[1], n=_LIKE, cutoff=0.5)
+    by_lower = {name.lower(): name for name in held[1]}
+    like = (by_lower[it] for it in get_close_matches(model.lower(), by_lower, n=_LIKE, cutoff=0.5))
     call.course.nearest = tuple(name for name in like if name != model)
     if call.course.nearest:
         call.notes.append(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.brief import BRIEF
+
 if TYPE_CHECKING:
     from anyint_resilience.emulator import Emulator
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 SLOW: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("gate", derandomize=True, **SLOW)
 settings.register_profile("hunt", max_examples=5000, **SLOW)
-settings.load_profile("gate")
+settings.register_profile("brief", derandomize=True, max_examples=20, **SLOW)
+settings.load_profile("brief" if BRIEF else "gate")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -69,8 +69,9 @@ class Guards:
             )
             if problem is not None
         ]
-        if not problems and self.failure_rate > 1:
-            problems.append(f"failure_rate must be 1 at the most, not {self.failure_rate!r}")
+        rate = self.failure_rate
+        if number_problem("failure_rate", rate, above=True) is None and rate > 1:
+            problems.append(f"failure_rate must be 1 at the most, not {rate!r}")
         if problems:
             raise ValueError("Guards: " + "; ".join(problems))
 

@@ -74,7 +74,8 @@ class Policy:
     (``inf`` for no bound); a running one is never cut. ``deadline`` is hard and counts attempts and waits. The waits
     double from ``transient_base`` or ``rate_base`` by ``factor`` up to ``max_delay``; a server's hint wins over them.
     ``repeat_generation``: a generation is billed but keeps no state, so it is repeated when its outcome is unknown.
-    ``hold``: so long a call may wait in line while a guard lets nothing through (None: within the ``retry_window``).
+    ``hold``: so long a call may wait at a time, in line while a guard lets nothing through or for the next attempt
+    (None: within the ``retry_window``).
     ``first_byte_timeout``: an answer must begin within so many seconds, or the attempt has failed (None: the client's
     own time-outs alone); never for paid creates, of which nobody would know what became.
     ``enabled=False``: nothing is retried and nothing changed on the answer; only the auth header is seen to.
@@ -266,7 +267,7 @@ def _repeat(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> _Pl
     least, delay = _delay(policy, call, seen, cause)
     limit = _broken(policy, call, least)
     if limit is not None:
-        bound = policy.deadline if limit == "deadline" else policy.retry_window
+        bound = {"deadline": policy.deadline, "hold": policy.hold}.get(limit, policy.retry_window)
         return _Plan(Action.NO_RETRY, None, f"waiting {least:.2f} s would pass the {limit} of {bound:g} s", limit)
     if _broken(policy, call, delay) is not None:
         delay = least  # only the jitter above the hint did not fit
@@ -293,7 +294,8 @@ def _delay(policy: Policy, call: _Call, seen: Observation, cause: Cause) -> tupl
 
 
 def _broken(policy: Policy, call: _Call, delay: float) -> str | None:
-    return broken_limit(delay, elapsed=call.elapsed, retry_window=policy.retry_window, deadline=policy.deadline)
+    broken = broken_limit(delay, elapsed=call.elapsed, retry_window=policy.retry_window, deadline=policy.deadline)
+    return "hold" if broken is None and policy.hold is not None and delay > policy.hold else broken
 
 
 def _retry_at(call: _Call, seen: Observation, plan: _Plan, *, lost: bool) -> float | None:

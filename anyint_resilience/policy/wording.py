@@ -131,6 +131,7 @@ _CERTAINTY: Final[dict[Certainty, str]] = {
 _MAX_NOTE: Final = 400
 _LIMITS: Final[dict[str, str]] = {
     "retry_window": " The wait that is needed does not fit into this call's retry_window: see retry_at, if known.",
+    "hold": " The wait that is needed is longer than this policy's hold: see retry_at, if known.",
     "deadline": " The wait that is needed does not fit before this call's deadline: see retry_at, if known.",
 }
 

@@ -131,7 +131,7 @@ EVENTS: Final[dict[str, EventRow]] = {
     "gate opened": EventRow(logging.INFO, "an answer opened the gate of a key and model again"),
     "circuit opened": EventRow(logging.WARNING, "too many calls failed: the circuit of a route and model is open"),
     "circuit closed": EventRow(logging.INFO, "a call succeeded: the circuit of a route and model is closed again"),
-    "refused": EventRow(logging.WARNING, "not sent, or not once more: a guard did not let it out"),
+    "refused": EventRow(logging.INFO, "not sent, or not once more: a guard did not let it out"),
     "fallback": EventRow(logging.WARNING, "another model or host serves in the primary's place"),
     "fallback refused": EventRow(logging.WARNING, "there is a fallback, and this call does not take it"),
     "key rotated": EventRow(logging.INFO, "the key was refused and the key source gave another"),
