@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from ..policy.times import MAX_HINT
 from ..stores.protocol import State
-from .opening import Pace, grown, probing, quiet, shut
+from .opening import MORE, Pace, grown, probing, quiet, shut
 
 __all__ = ["LEASE", "RATES", "USED_UP", "Passage", "Told", "ask", "leave", "settle", "told"]
 
@@ -213,7 +213,8 @@ def _gone(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[Stat
     held = _without(held, ticket)
     held["out"][ticket] = now + LEASE
     if held["cause"] == "down":  # it is the probe; the next one follows whether or not this one has come back
-        held["until"], held["streak"] = now + probing(held["goal"]).at(held["streak"], u), held["streak"] + 1
+        before = (held["goal"] or 1.0) / MORE
+        held["until"], held["streak"] = now + probing(before).at(held["streak"], u), held["streak"] + 1
     if held["spread"] and was:
         held["gap"], held["spread"] = held["spread"] / was, 0.0
     if held["line"]:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from ..policy.backoff import HINT_SPREAD, HINT_SPREAD_MAX, scheduled
 
-__all__ = ["CALM", "CUT", "RESUME", "Pace", "grown", "probing", "quiet", "shut"]
+__all__ = ["CALM", "CUT", "MORE", "RESUME", "Pace", "grown", "probing", "quiet", "shut"]
 
 CUT: Final = 0.7
 """What a rate answer leaves of the limit (as in CUBIC, RFC 9438)."""
