@@ -1,4 +1,4 @@
-"""The model that a request names, in its JSON body or its path, and the same request with another one in its place.
+"""The same request with another model in its JSON body or its path, and which members a body has.
 
 Must not know any client or rule. Nothing else of a request changes, not a byte. Total, and bounded by the body.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from ..contract.routes import Route
 from ..contract.words import Family
 
-__all__ = ["features_in", "model_in", "model_in_path", "with_model", "with_path"]
+__all__ = ["features_in", "with_model", "with_path"]
 
 _SPACES: Final = " \t\r\n"
 _DECODER: Final = json.JSONDecoder()
@@ -56,16 +56,6 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def model_in(body: bytes | None, family: Family | None) -> str | None:
-    """Return the model that a JSON body names at its top level; the last one, as most readers take it."""
-    name, found = _model_field(family), None
-    for member, start, end, text in _members(body) or () if body else ():
-        if member == name:
-            value = json.loads(text[start:end])
-            found = value if isinstance(value, str) else None
-    return found
-
-
 def features_in(body: bytes | None, names: Iterable[str]) -> tuple[str, ...] | None:
     """Return which of these members a JSON body has at its top level, other than null; None: it can't be read."""
     wanted = frozenset(names)
@@ -87,12 +77,6 @@ def with_model(body: bytes | None, family: Family | None, model: str) -> bytes |
     for _, start, end, _ in reversed(places):
         text = text[:start] + json.dumps(model) + text[end:]
     return text.encode("utf-8")
-
-
-def model_in_path(route: Route, path: str) -> str | None:
-    """Return the model that a path names, where its route has it there (Gemini)."""
-    place = _place(route, path)
-    return None if place is None else unquote(path[place[0] : place[1]])
 
 
 def with_path(route: Route, path: str, model: str) -> str | None:
