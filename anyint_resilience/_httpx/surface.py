@@ -134,7 +134,8 @@ class Base(SurfaceBase[Q, R]):
             left = max(0.001, effect.patience)
             given = made.extensions.get("timeout") or {}
             phases = ("connect", "read", "write", "pool")
-            times = {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
+            times: dict[str, float | None] = {}
+            times |= {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
             if effect.silent is not None:  # waiting for a connection of our own is no silence of the gateway's
                 own = [it for it in (given.get("pool"), effect.remaining) if it is not None]
                 times["pool"] = min(own) if own else None

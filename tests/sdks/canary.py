@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator, Fault
+from tests.alone import ALONE
 from tests.conformance.canary import MARK, Ears, listening, mark, planted
 from tests.conformance.plants import CARRIED, HOSTILE, KEY, LOST, PROMPT, QUERY, SENTENCE, SIGNED, refuses
 from tests.conformance.surfaces import Caller, Surface, Waits, calling
@@ -105,7 +106,7 @@ def under(surface: Surface) -> Iterator[Canary]:
     """Open a client that an SDK is put on, with no key of its own: the SDK's is the caller's; check it in the end."""
     assert MARK in KEY
     with Emulator() as emu, listening() as ears:
-        anyint = Resilience(base_url=emu.url, runtime=Waits().runtime(), **ears.settings)
+        anyint = Resilience(base_url=emu.url, runtime=Waits().runtime(), guards=ALONE, **ears.settings)
         with calling(surface, anyint) as caller:
             canary = Canary(emu, caller, anyint, ears)
             yield canary
