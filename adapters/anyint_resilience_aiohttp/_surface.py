@@ -20,7 +20,7 @@ from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
-from anyint_resilience.policy.hints import spends
+from anyint_resilience.policy.hints import WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
@@ -227,7 +227,7 @@ def spent(response: aiohttp.ClientResponse, telling: frozenset[bytes]) -> bool:
     """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
     for name, value in response.raw_headers:
         low = name.lower()
-        if low in telling and spends(low, value):
+        if low in telling and (value == b"0" or (low in WORDY and spends(low, value))):
             return True
     return False
 

@@ -154,7 +154,7 @@ class ResilientAdapter(HTTPAdapter):
         except Exception as error:
             first = failed(surface, error)
         else:
-            if response.status_code < 400 and not spent(response, surface.telling):
+            if response.status_code < 400 and not spent(response, surface.names):
                 tally.good += 1
                 tally.last = started
                 response.anyint_report = plan  # type: ignore[attr-defined]

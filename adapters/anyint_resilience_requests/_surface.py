@@ -21,7 +21,7 @@ from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
-from anyint_resilience.policy.hints import SPENT, spends
+from anyint_resilience.policy.hints import WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
@@ -67,6 +67,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         self.owner = owner
         self.errors = errors
         self._in_order = self.anyint.credentials.in_order_by_name
+        self.names = frozenset(name.decode() for name in self.telling)
 
     def plan_of(self, parcel: Parcel) -> Plan | None:
         """Return its plan, remembered under its method and URL; a call of ours has but one layer that retries."""
@@ -198,7 +199,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status_code >= 400 or spent(response, self.telling):
+        if response.status_code >= 400 or spent(response, self.names):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         response.connection = self.owner  # auth handlers send their second request by it
@@ -244,14 +245,15 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         response.close()
 
 
-def spent(response: requests.Response, telling: frozenset[bytes]) -> bool:
+def spent(response: requests.Response, telling: frozenset[str]) -> bool:
     """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
-    held: Any = getattr(response.headers, "_store", None)  # by lower-case name: (name, value)
-    if held is None:
-        return False
-    if len(telling) > len(SPENT) and spends("content-type", held.get("content-type", _NONE)[1] or ""):
-        return True
-    return not SPENT.isdisjoint(held) and any(spends(name, held[name][1]) for name in SPENT if name in held)
+    held: Any = getattr(response.headers, "_store", ())  # by lower-case name: (name, value)
+    for name in held:
+        if name in telling:
+            value = held[name][1]
+            if value == "0" or (name in WORDY and spends(name, value)):
+                return True
+    return False
 
 
 def _close(held: Callable[[], requests.Response | None], following: Following) -> None:

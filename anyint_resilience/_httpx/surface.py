@@ -14,7 +14,7 @@ from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
 from ..driven import NOT_ASKED, OF_LENGTH, OF_PLACE
 from ..effects import Answer, Result, Send
-from ..policy.hints import spends
+from ..policy.hints import WORDY, spends
 from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import REPORT_KEY
@@ -179,8 +179,8 @@ class Base(SurfaceBase[Q, R]):
         """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
         headers, telling = cast("Any", response.headers), self.telling
         try:  # with lower-case names, as both clients keep them
-            for it in headers._list:
-                if it[1] in telling and spends(it[1], it[2]):
+            for _, name, value in headers._list:
+                if name in telling and (value == b"0" or (name in WORDY and spends(name, value))):
                     return True
         except (AttributeError, TypeError):
             return any(name.lower() in telling and spends(name.lower(), value) for name, value in headers.raw)

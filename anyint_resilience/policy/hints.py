@@ -21,6 +21,7 @@ __all__ = [
     "MAX_HINT",
     "SPENT",
     "SPENT_BYTES",
+    "WORDY",
     "normal_headers",
     "poll_hint",
     "read_hint",
@@ -99,6 +100,8 @@ def read_hint(
 SPENT: Final = frozenset(("ratelimit", *(remaining for remaining, _ in _WINDOWS)))
 """Headers that may say that nothing is left of a window."""
 SPENT_BYTES: Final = frozenset(name.encode() for name in SPENT)
+WORDY: Final = frozenset((b"ratelimit", b"content-type", "ratelimit", "content-type"))
+"""Of those, and of streams, the ones whose value is more than a number."""
 
 
 def spends(name: str | bytes, value: str | bytes) -> bool:
