@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -128,8 +127,8 @@ class Shared:
 _ALL: WeakSet[Shared] = WeakSet()
 
 
-def _forked(them: Callable[[], Iterable[Shared]] = lambda: list(_ALL)) -> None:
-    for it in them():
+def _forked() -> None:
+    for it in list(_ALL):
         it.clear()
 
 
