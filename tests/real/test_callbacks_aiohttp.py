@@ -19,6 +19,8 @@ from anyint_resilience import Resilience, TaskHandle, TaskUpdate, parse_callback
 from anyint_resilience_aiohttp import ResilientMiddleware, wait_for_task
 from tests.real.callbacks_kit import LESSONS, LIMIT, Stage, assert_shown, staged
 
+TURNS = 50
+
 
 def application(anyint: Resilience, handle: Callable[[str], object]) -> web.Application:
     async def called_back(request: web.Request) -> web.Response:
@@ -52,7 +54,8 @@ def serve(anyint: Resilience, handle: Callable[[str], object]) -> Iterator[str]:
             await over.wait()
         finally:
             await runner.cleanup()
-            await asyncio.sleep(0)  # what was closed is closed in the loop's next turn
+            for _ in range(TURNS):  # what was closed is closed in one of the loop's next turns
+                await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
