@@ -25,7 +25,7 @@ from .policy.echoes import id_of
 from .policy.model import Attempt, Decision, Observation
 from .policy.rules import Policy
 from .policy.verdicts import PAID
-from .router import Plan
+from .router import Plan, mount_before
 from .runtime import Runtime
 from .stores.memory import MemoryStore
 from .stores.protocol import Step
@@ -230,8 +230,7 @@ class Call:
         """Return what stands before the contract's own path in its URL."""
         if self.paper is not NO_PAPER:
             return self.paper.mount
-        segments = self.course.origin.target.partition(b"?")[0].strip(b"/").split(b"/")
-        return b"".join(b"/" + it for it in segments[: -(self.route.template.count("/"))])
+        return mount_before(self.course.origin.target, self.route)
 
     def put_key_on(self) -> None:
         """Decide what to change on the headers so that the right one carries the key."""

@@ -114,6 +114,10 @@ class Credentials:
         """
         if self._key == used or used not in self._ours:
             return None
+        return self.replacing(headers, family, style)
+
+    def replacing(self, headers: RawHeaders, family: Family | None, style: AuthStyle) -> HeaderEdit | None:
+        """Return the edit that puts this key on, whatever key the headers have; None: there is none to put on."""
         bare = [(name, value) for name, value in headers if name.lower() not in _AUTH_NAMES]
         fresh = self.edit(bare, family, style, secure=True)
         taken = frozenset(name.lower() for name, _ in headers if name.lower() in _AUTH_NAMES)

@@ -12,7 +12,7 @@ from .contract.reconcile import MARKS
 from .contract.routes import HOSTS, Route
 from .credentials import RawHeaders, key_id
 from .policy.request import same_body, same_json
-from .router import PORTS
+from .router import PORTS, mount_before
 from .tasks.ledger import intent_of
 from .tasks.marks import marked_body
 from .tasks.paper import Paper
@@ -73,7 +73,7 @@ def paper_of(
     attempt before.
     """
     scheme, host, port, target = place
-    mount = _mount(target, route)
+    mount = mount_before(target, route)
     keyed = any(name.lower() == _IDEMPOTENCY_KEY and value for name, value in raw)
     facts = {
         "family": None if route.family is None else route.family.value,
@@ -103,13 +103,6 @@ def _print_of(raw: RawHeaders, body: Body) -> str:
     if body.content is not None:
         return intent_of(same_json(same_body(body.content, kind)))
     return "" if body.chunks is None else intent_of(*(same_body(chunk, kind) for chunk in body.chunks()))
-
-
-def _mount(target: bytes, route: Route) -> bytes:
-    """Return what stands before the contract's own path: as many segments are the row's as its template has."""
-    segments = target.partition(b"?")[0].strip(b"/").split(b"/")
-    before = segments[: -(route.template.count("/"))]
-    return b"".join(b"/" + it for it in before)
 
 
 def _netloc(scheme: str, host: str, port: int | None) -> str:

@@ -14,7 +14,7 @@ from .contract.words import AuthStyle, Family, Operation
 from .guards.tally import Tally
 from .policy.verdicts import PAID
 
-__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "gateway_name", "host_problem", "is_loopback"]
+__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "gateway_name", "host_problem", "is_loopback", "mount_before"]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
 MAX_CACHED = 2048
@@ -146,6 +146,13 @@ def gateway_name(scheme: str, host: str, port: int | None) -> str:
     """Return what guards call a gateway: its host, and its port where that is not the scheme's own."""
     own = port is None or port == PORTS.get(scheme)
     return host.lower() if own else f"{host.lower()}:{port}"
+
+
+def mount_before(target: bytes, route: Route) -> bytes:
+    """Return what stands before the contract's own path: as many segments are the row's as its template has."""
+    segments = target.partition(b"?")[0].strip(b"/").split(b"/")
+    before = segments[: -(route.template.count("/"))]
+    return b"".join(b"/" + it for it in before)
 
 
 def _mount(path: str) -> str:

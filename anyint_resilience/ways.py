@@ -20,7 +20,6 @@ __all__ = ["NOWHERE", "Origin", "Way", "first_way", "way_of"]
 
 _OF_HOST = frozenset((b"cookie",))
 _QUERY_KEYS = frozenset(("key", "api_key", "apikey", "access_token"))
-_AUTH = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
 
 
 class Origin(NamedTuple):
@@ -113,12 +112,7 @@ def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys:
         target = Target(parts.scheme, parts.hostname or "", parts.port, path.encode("latin-1"), row.target)
     elif "{model}" in route.template or row.api_key is not None:
         target = Target(origin.scheme, origin.host, origin.port, path.encode("latin-1"), row.target)
-    edit = None
-    if keys is not None:
-        bare = [(name, value) for name, value in headers if name.lower() not in _AUTH]
-        fresh = keys.edit(bare, route.family, plan.style, secure=True)
-        taken = frozenset(name.lower() for name, _ in headers) & _AUTH
-        edit = HeaderEdit(taken) if fresh is None else HeaderEdit(fresh.remove | taken, fresh.add)
+    edit = None if keys is None else keys.replacing(headers, route.family, plan.style)
     away = target is not None and (target.host, target.port) != (origin.host, origin.port)
     return Way(gateway, row.target, row, body, target, edit, _OF_HOST if away else frozenset())
 

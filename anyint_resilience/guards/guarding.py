@@ -10,8 +10,8 @@ from functools import partial
 
 from ..contract.words import Cause, Certainty
 from ..credentials import Credentials
-from ..policy.fallback import Fallback
-from ..policy.model import Decision, Fault, FaultKind, Hint
+from ..policy.fallback import OWN_FAULTS, Fallback
+from ..policy.model import Decision, Fault, Hint
 from ..policy.rules import Policy
 from ..stores.protocol import Step
 from . import breaker, budget, gate
@@ -22,7 +22,6 @@ from .tally import Tally
 
 __all__ = ["Guarding", "kind_of"]
 
-_OURS = frozenset({FaultKind.POOL_TIMEOUT, FaultKind.LOCAL_ERROR, FaultKind.TLS_CERTIFICATE})
 _KINDS: dict[Cause, str] = {
     Cause.RATE: "rate",
     Cause.QUOTA: "quota",
@@ -39,7 +38,7 @@ def kind_of(decision: Decision, fault: Fault | None, status: int = 0) -> str:
     """
     if decision.cause is None or decision.certainty is Certainty.COMMITTED:
         return "good"
-    if fault is not None and fault.kind in _OURS:
+    if fault is not None and fault.kind in OWN_FAULTS:
         return "other"
     kind = _KINDS.get(decision.cause, "other")
     return "other" if kind == "down" and 400 <= status < 500 else kind

@@ -17,13 +17,13 @@ from .given import flag_problem
 from .model import Decision, Fault, FaultKind
 from .verdicts import is_unsafe
 
-__all__ = ["GUIDE", "Fallback", "chain_problems", "rows_by_model", "trigger"]
+__all__ = ["GUIDE", "OWN_FAULTS", "Fallback", "chain_problems", "rows_by_model", "trigger"]
 
 GUIDE: Final = (
     "AnyInt's guide to model fallbacks: one primary and one fallback of the same compatibility family and request shape"
 )
 _CAUSES: Final = frozenset({Cause.TRANSIENT, Cause.SERVER, Cause.UNKNOWN})
-_OURS: Final = frozenset({FaultKind.POOL_TIMEOUT, FaultKind.LOCAL_ERROR, FaultKind.TLS_CERTIFICATE})
+OWN_FAULTS: Final = frozenset({FaultKind.POOL_TIMEOUT, FaultKind.LOCAL_ERROR, FaultKind.TLS_CERTIFICATE})
 """Faults of this process, which another model does not mend."""
 _SERVED: Final = frozenset({Operation.GENERATE, Operation.STREAM, Operation.COUNT, Operation.CREATE})
 _NAME: Final = 200
@@ -146,7 +146,7 @@ def trigger(
 ) -> bool:
     """Whether what became of an attempt is a reason to fall back."""
     cause, fate = decision.cause, decision.certainty
-    if cause is None or fate is Certainty.COMMITTED or (fault is not None and fault.kind in _OURS):
+    if cause is None or fate is Certainty.COMMITTED or (fault is not None and fault.kind in OWN_FAULTS):
         return False
     if is_unsafe(decision.operation, method, repeat_generation=repeat_generation) and fate is Certainty.UNKNOWN:
         return False

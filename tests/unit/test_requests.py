@@ -15,10 +15,10 @@ from anyint_resilience.calls import Call
 from anyint_resilience.contract.matching import RouteTable
 from anyint_resilience.contract.routes import Route
 from anyint_resilience.contract.words import Operation
-from anyint_resilience.intents import OWN, _mount, attempt_before, name_of, paper_of
+from anyint_resilience.intents import OWN, attempt_before, name_of, paper_of
 from anyint_resilience.policy.bodies import MAX_BODY, slim
 from anyint_resilience.policy.request import operation_of, same_json
-from anyint_resilience.router import Plan
+from anyint_resilience.router import Plan, mount_before
 from anyint_resilience.surface import SurfaceBase, _may_switch
 from anyint_resilience.watched import Body, Place
 from tests.unit.engine_kit import HOST
@@ -320,5 +320,5 @@ def test_what_stands_before_the_contracts_own_path(target: bytes, template: str,
     """The task is asked for at the same gateway, behind the same proxy."""
     route = next(it for it in RouteTable(seedance=True).routes if it.template == template and it.method == "POST")
     assert isinstance(route, Route)
-    assert _mount(target, route) == mount
+    assert mount_before(target, route) == mount
     assert paper(b"{}", b"/p/openai/v1/videos/").facts["gateway"] == f"https://{HOST}/p"
