@@ -26,6 +26,7 @@ __all__ = ["WHY", "admitted", "affordable", "budgeted", "decision_of", "let_go",
 
 _MOST_IDLE = 100  # rests in which no time has passed
 _LONGEST_REST = 30.0  # seconds: whoever waits looks again then, whatever rings
+_LONGEST_FULL = 5.0  # where a permit is waited for: that of a stream nobody closed rings no bell
 
 _SLOW = frozenset((FaultKind.READ_TIMEOUT, FaultKind.WRITE_TIMEOUT))
 """Faults after which the gateway may still be at work."""
@@ -89,7 +90,8 @@ def _at_gate(call: Call, ticket: str, *, breaks: bool, falls: bool) -> Generator
             why = passage.why or "full"
             call.watch.in_line(why, WHY[why][1], _model(call))
         began = runtime.monotonic()
-        pause = max(0.0, min(passage.at - began, _LONGEST_REST))
+        longest = _LONGEST_REST if passage.why else _LONGEST_FULL
+        pause = max(0.0, min(passage.at - began, longest))
         rang: bool = yield Rest(bell, pause)
         passed = runtime.monotonic() - began
         _waited(call, passed, passage.why or "full")
@@ -150,6 +152,8 @@ def _refused(call: Call, why: str, at: float) -> Refusal:
 def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
     """Give back the place and the permit of an attempt that does not go out, or of which nothing is known."""
     ticket, shared = call.course.ticket, call.course.guarding.shared
+    if call.course.permit is not None:  # of a stream that nobody gets
+        call.course.stands, ticket, call.course.permit = True, call.course.permit, None
     if ticket is None:
         return
     call.course.ticket = None
@@ -214,6 +218,8 @@ def told(
     name = "" if ticket is None else ticket
     breaks = guarding.breaks(call.course.fallback())  # which sees to outages then
     if guarding.settings.gate or guarding.settings.max_concurrency is not None:
+        stays = call.stream is not None and kind in ("good", "spent") and call.course.stands
+        call.course.permit = name if stays else None  # its stream gives it back
         word = "other" if (kind == "down" and breaks) or not guarding.settings.gate else kind
         step = guarding.tell_gate(
             name,
@@ -225,6 +231,7 @@ def told(
             tally=call.plan.tally,
             now=call.runtime.monotonic(),
             u=u,
+            stays=stays,
         )
         found: gate.Told = yield GuardCall(call.course.gate_key(call.key_id(), call.operation), step)
         call.course.stands = False

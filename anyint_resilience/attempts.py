@@ -36,12 +36,13 @@ class _Last:
     A response is closed before anybody waits, for its connection may be the only one; what was read of it is kept.
     """
 
-    __slots__ = ("body", "decision", "headers", "outcome", "status")
+    __slots__ = ("body", "decision", "headers", "outcome", "status", "stream")
 
     def __init__(self, call: Call, outcome: Outcome[Any], decision: Decision) -> None:
         self.outcome: Outcome[Any] | None = outcome if outcome.error is not None else None
         self.decision = decision
         self.status = outcome.status
+        self.stream = call.stream
         named = normal_headers(outcome.headers)
         bare = plain(call.peeked, named.get("content-encoding", [])) if call.whole else None
         coded = call.whole and bare is None  # in a coding that is not read here: as it came
@@ -161,6 +162,7 @@ def _kept(call: Call, last: _Last, decision: Decision) -> Flow[R]:
         return Result(report=call.report(decision), decision=decision, error=held.error)
     assert last.body is not None
     headers = (*last.headers, ("content-length", str(len(last.body))))
+    call.stream = last.stream  # where it is one that failed in its opening, whoever reads it hears so
     response: R = yield Answer(last.status, headers, last.body)
     return Result(report=call.report(decision), decision=decision, response=response)
 

@@ -18,6 +18,7 @@ from .course import Course
 from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
 from .effects import Outcome, Send, Target
 from .guards.breaker import leave
+from .guards.gate import leave as leave_gate
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import Shared
@@ -29,6 +30,7 @@ from .router import Plan, mount_before
 from .runtime import Runtime
 from .stores.memory import MemoryStore
 from .stores.protocol import Step
+from .streams.watcher import Watcher
 from .tasks.handle import CREATES, TaskHandle
 from .tasks.ledger import Ledger
 from .tasks.paper import NO_PAPER, Paper
@@ -53,6 +55,8 @@ class Call:
     running attempt by itself, so that here it only bounds the waits. ``notes``: what to begin the report's notes with.
     ``name``: what makes the request the same one when it comes again; ``repeats``: how often it failed before.
     ``watch``: what is told of it to those who look on.
+
+    ``stream``: what watches the last answer, where that is a stream.
 
     Of a paid create: ``paper`` is what the ledger is told of it. ``seen``, ``whole``, ``answer`` and ``task`` are of
     the last answer: what it meant, whether all of it was read, the answer as the ledger keeps it, the task it names.
@@ -86,6 +90,7 @@ class Call:
         "sent",
         "sent_at",
         "started",
+        "stream",
         "task",
         "watch",
         "whole",
@@ -131,13 +136,13 @@ class Call:
         self.outer_retries = outer_retries
         self.paper = paper
         self.task: TaskHandle | None = None
+        self.stream: Watcher | None = None
         self.seen: Observation | None = None
         self.answer: dict[str, Any] | None = None
         self.whole = False
         self.peeked = b""
-        self.sent_at = 0.0
+        self.sent_at, self.name = 0.0, name
         self.notes: list[str] = list(notes)
-        self.name = name
         self.repeats = 0 if outer_retries else repeats  # a layer that says so is no riddle
         if self.repeats:
             self.notes.append(
@@ -198,17 +203,25 @@ class Call:
         if way is not None:
             body = body if way.body is None else way.body
             target = way.target
-        silent = None if self.operation in PAID else self.policy.first_byte_timeout
-        return Send(number, edit, remaining, body, to=target, silent=silent)
+        once = self.operation in PAID
+        silent = None if once else self.policy.first_byte_timeout
+        return Send(number, edit, remaining, body, to=target, silent=silent, paced=self.policy.paced and not once)
 
     def followed(self) -> bool:
         """Whether a circuit breaker wants to know how its stream ends."""
         course = self.course
-        return self.operation is Operation.STREAM and course.guarded and course.guarding.breaks(course.fallback())
+        return self.stream is not None and course.guarded and course.guarding.breaks(course.fallback())
 
-    def stream_told(self, outcome: str) -> None:
-        """Tell the circuit breaker how its stream ended. This may be within the garbage collector: it is told later."""
+    def stream_told(self, outcome: str, *, later: bool) -> None:
+        """Give the permit of its stream back and tell the circuit breaker how that ended.
+
+        ``later``: this may be within the garbage collector, where no guard can be told at once.
+        """
         guarding, ticket = self.course.guarding, self.course.ticket
+        change = guarding.shared.later if later else guarding.shared.change
+        permit, self.course.permit = self.course.permit, None
+        if permit is not None:
+            change(self.course.gate_key(self.key_id(), self.operation), partial(leave_gate, ticket=permit))
         if not self.followed() or (outcome == "success" and ticket is None and guarding.shared.calm):
             return
         self.course.ticket, self.course.probes = None, False
@@ -217,7 +230,7 @@ class Call:
             step = guarding.tell_breaker(name, good=good, began=self.started + self.sent_at, u=0.0)
         else:  # closed before its end: nothing is known
             step = partial(leave, ticket=name)
-        guarding.shared.later(self.course.breaker_key(), step)
+        change(self.course.breaker_key(), step)
 
     def bound_for(self, effect: Send) -> Target | None:
         """Return where an attempt goes, for those who look on: a fallback's model and place, None for its own way."""

@@ -127,8 +127,7 @@ class Resilience:
         router = None
         sound = all(host_problem(url) is None for url in urls) and not guards_problems(self.guards, self.fallbacks)
         if sound and shared is not None:
-            follows = self.guards.breaker is True or (self.guards.breaker is None and bool(self.fallbacks))
-            router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally, follows=follows)
+            router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally)
             problems += fallback_problems(self.fallbacks, router, own=self.url, keyless=self.api_key is None)
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))

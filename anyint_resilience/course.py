@@ -26,14 +26,14 @@ class Course:
 
     ``guarded``: guards are asked and told at all. ``on``: the way it is on, None until somebody needs to know.
     ``ticket``: its name at the guards while an attempt is out or waits; ``stands``: it has a place or a permit at the
-    gate; ``probes``: it is a circuit breaker's probe. ``held``: seconds in line before the first attempt. ``fallen``:
-    the fallback that it is on, ``taken``: all that it was on. ``nearest``: names like its model's. ``last``: the
-    outcome that its way ended with.
+    gate; ``permit``: the name by which its stream holds one until it ends; ``probes``: it is a circuit breaker's probe.
+    ``held``: seconds in line before the first attempt. ``fallen``: the fallback that it is on, ``taken``: all that it
+    was on. ``nearest``: names like its model's. ``last``: the outcome that its way ended with.
     """
 
     __slots__ = (
-        *("fallen", "guarded", "guarding", "held", "last", "nearest", "on", "origin", "probes", "route"),
-        *("stands", "taken", "ticket"),
+        *("fallen", "guarded", "guarding", "held", "last", "nearest", "on", "origin", "permit", "probes"),
+        *("route", "stands", "taken", "ticket"),
     )
 
     def __init__(self, guarding: Guarding, origin: Origin, plan: Plan, *, guarded: bool) -> None:
@@ -43,6 +43,7 @@ class Course:
         self.guarded = guarded and plan.secure and plan.route.family is not None
         self.on: Way | None = None
         self.ticket: str | None = None
+        self.permit: str | None = None
         self.stands = self.probes = False
         self.held = 0.0
         self.taken: tuple[Fallback, ...] = ()

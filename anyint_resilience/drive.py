@@ -9,18 +9,21 @@ that an error handed to the caller carries no context of ours and no reference c
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeVar, cast
 
 from .calls import Call
 from .credentials import HeaderEdit
 from .driven import AsyncSurface, Keyed, Surface, SyncSurface
-from .effects import Answer, Discard, GuardCall, Outcome, Peek, Rest, Result, Send, Sleep, StateCall
+from .effects import Answer, Discard, GuardCall, Outcome, Peek, Peeked, Rest, Result, Send, Sleep, StateCall
 from .engine import run
 from .exceptions import ResilienceError
+from .policy.model import FaultKind
 from .reports import attach
 from .router import Plan
 from .runtime import in_time
+from .streams.watcher import streams
 from .telemetry.watch import Watch
 
 __all__ = [
@@ -215,9 +218,13 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
         try:
             made = surface.rewrite(request, effect)
             response = surface.send(made)
-            if effect.silent is not None:
-                surface.heard(made, response, effect)
-            return answered(surface, response)
+            outcome = answered(surface, response)
+            if effect.silent is not None or effect.paced:
+                if effect.paced and streams(outcome.headers):
+                    outcome.pace = partial(surface.paced, made, response, effect)
+                else:
+                    surface.paced(made, response, effect, None)
+            return outcome
         except Exception as error:
             return failed(surface, error)
         finally:
@@ -231,7 +238,7 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
     if isinstance(effect, Rest):
         return call.runtime.rest(effect.bell, effect.seconds)
     if isinstance(effect, Peek):
-        return surface.peek(effect.response, effect)
+        return _heard(surface, surface.peek(effect.response, effect), effect)
     if isinstance(effect, Discard):
         with suppress(Exception):  # what can't even be closed is gone; the call goes on
             surface.discard(effect.response)
@@ -255,11 +262,11 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
             made = surface.rewrite(request, effect)
             sending, bound = surface.send(made), effect.remaining if surface.times_silence else effect.patience
             response = await (sending if bound is None else in_time(bound, sending))
-            if effect.silent is not None:
-                surface.heard(made, response, effect)
+            if effect.silent is not None or effect.paced:
+                surface.paced(made, response, effect, None)
             return answered(surface, response)
         except Exception as error:
-            return failed(surface, error if not effect.cut_short(error) else surface.silence(effect))
+            return failed(surface, error if not effect.cut_short(error) else surface.silence(effect.silent))
         finally:
             call.plan.tally.out -= 1
             call.watch.back()
@@ -271,7 +278,7 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
     if isinstance(effect, Rest):
         return await call.runtime.arest(effect.bell, effect.seconds)
     if isinstance(effect, Peek):
-        return await surface.peek(effect.response, effect)
+        return _heard(surface, await surface.peek(effect.response, effect), effect)
     if isinstance(effect, Discard):
         with suppress(Exception):  # what can't even be closed is gone; the call goes on
             await surface.discard(effect.response)
@@ -294,6 +301,16 @@ def _change_state(surface: Surface[Q, R], call: Call, effect: StateCall) -> Any:
         raise failure
     finally:
         del failure
+
+
+def _heard(surface: Surface[Q, R], peeked: Peeked, effect: Peek[R]) -> Peeked:
+    """Tell apart how a body broke. A time-out of our own becomes the client's."""
+    error = peeked.error
+    if error is not None:
+        peeked.fault = surface.fault(error)
+        if type(error).__module__ in ("builtins", "asyncio.exceptions") and peeked.fault.kind is FaultKind.READ_TIMEOUT:
+            peeked.error = surface.silence(effect.first)
+    return peeked
 
 
 def answered(surface: Surface[Q, R], response: R) -> Outcome[R]:

@@ -63,7 +63,7 @@ class Surface(Protocol[Q, R]):
 
     monotonic: Callable[[], float]
     times_silence: bool
-    """Whether ``rewrite`` bounds the time until an answer begins, and ``heard`` takes that off again."""
+    """Whether ``rewrite`` bounds the time until an answer begins, and ``paced`` takes that off again."""
 
     def ticket(self, request: Q, /) -> Plan | Keyed[Q] | Call | None:
         """None: not ours. A plan: take the fast lane; keyed: take it with this request. A call: drive it."""
@@ -111,16 +111,16 @@ class Surface(Protocol[Q, R]):
         """Return an answer given before as a response of the client's."""
         ...
 
-    def heard(self, request: Q, response: R, effect: Send, /) -> None:
-        """Take the bound of ``silent`` off an answer that has begun: its body may take longer."""
+    def paced(self, request: Q, response: R, effect: Send, seconds: float | None, /) -> None:
+        """Bound each further read of an answer that has begun; None: as the caller has it."""
         ...
 
-    def silence(self, effect: Send, /) -> Exception:
+    def silence(self, seconds: float | None, /) -> Exception:
         """Return the client's own exception for an answer that did not begin in time."""
         ...
 
     def clean(self, response: R, plan: Plan, /) -> bool:
-        """Whether a first answer is good (below 400, and no limit spent); if so, note the plan on it for a report."""
+        """Whether a first answer is good (below 400, no limit spent, no stream); if so, note the plan for a report."""
         ...
 
     def watched(self, response: R, watch: Watch, /) -> None:

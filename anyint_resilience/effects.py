@@ -5,7 +5,7 @@ Must not know who carries them out. None of them shows a response, an error or a
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -15,6 +15,7 @@ from .policy.model import Decision, Fault, HeaderPairs
 from .router import Plan
 from .runtime import Bell
 from .stores.protocol import Step
+from .streams.watcher import Watcher
 
 __all__ = [
     "Answer",
@@ -24,6 +25,7 @@ __all__ = [
     "Flow",
     "GuardCall",
     "Outcome",
+    "Pace",
     "Peek",
     "Peeked",
     "R",
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 R = TypeVar("R")
+Pace: TypeAlias = "Callable[[float | None], object]"
+"""Says for how many seconds each further read of a body may wait (None: as long as the caller has it)."""
 
 
 @dataclass(slots=True)
@@ -69,7 +73,8 @@ class Send:
     """Put the request on the wire; told: an :class:`Outcome`. ``remaining`` bounds it, in seconds.
 
     ``body``: what to send in the place of its own; ``ask``: send this GET to the same gateway in its place; ``to``:
-    send it there. ``silent``: seconds in which the answer must begin; a body may take longer.
+    send it there. ``silent``: seconds in which the answer must begin; a body may take longer. ``paced``: how long a
+    read of the body may take will be said later.
     """
 
     number: int
@@ -79,6 +84,7 @@ class Send:
     ask: Ask | None = None
     to: Target | None = None
     silent: float | None = None
+    paced: bool = False
 
     @property
     def patience(self) -> float | None:
@@ -104,6 +110,7 @@ class Send:
             and self.ask is None
             and self.to is None
             and self.silent is None
+            and not self.paced
         )
 
 
@@ -121,12 +128,20 @@ class Peek(Generic[R]):
     """Read the start of a body without taking it from the caller; told: a :class:`Peeked`.
 
     No further piece is read once the clock says ``until``; ``remaining`` seconds are left of the user's deadline.
+
+    Of a stream it is read until its ``watcher`` has seen content, or the end. The first piece must come within
+    ``first`` seconds; ``pace`` says how long each read may take, and that is ``idle`` afterwards (None: as the caller
+    has it).
     """
 
     response: R = field(repr=False)
     max_bytes: int
     until: float
     remaining: float | None = None
+    watcher: Watcher | None = None
+    first: float | None = None
+    idle: float | None = None
+    pace: Pace | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -185,15 +200,17 @@ class Outcome(Generic[R]):
     headers: HeaderPairs = field(default=(), repr=False)
     error: Exception | None = field(default=None, repr=False)
     fault: Fault | None = None
+    pace: Pace | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
 class Peeked:
-    """What a Peek saw. ``complete``: this is the whole body. ``error``: it broke after these bytes."""
+    """What a Peek saw. ``complete``: this is the whole body. ``error``: it broke after these bytes, in which way."""
 
     body: bytes = field(default=b"", repr=False)
     complete: bool = False
     error: Exception | None = field(default=None, repr=False)
+    fault: Fault | None = None
 
 
 class Refusal(NamedTuple):

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .callreport import CallReport
+from .contract.words import Cause, Certainty
 from .policy.model import Decision
 from .tasks.handle import TaskHandle
 
@@ -28,6 +29,7 @@ __all__ = [
     "OutcomeUnknown",
     "QueryRefused",
     "ResilienceError",
+    "StreamInterrupted",
     "TaskError",
     "TaskFailed",
     "TaskTimeout",
@@ -118,6 +120,39 @@ class GateClosed(ResilienceError):
 
 class CircuitOpen(GateClosed):
     """Not sent: the circuit of this route and model is open, since too many calls failed."""
+
+
+class StreamInterrupted(ResilienceError):
+    """A streamed answer had begun and did not come to its end: what arrived is not the whole answer.
+
+    Nothing was sent again, and nothing will be: the application knows what it has shown. Where ``safe_to_repeat`` it
+    may ask anew (``resume_stream`` does), and drops what it has; two answers are never put together.
+
+    ``why``: ``cut`` (it ended without its last event), ``broken`` (the connection was lost), ``idle`` (nothing, or no
+    content, came for too long), ``failed`` (an event of its own says so). ``events``: how many events with content
+    arrived; ``bytes``: how many bytes. ``text``: the text for people in them, None where that is not known or too long
+    to keep. ``last_event_id``, ``usage`` (tokens, as the family counts them) and ``finish_reason``: the last that was
+    said of each, None if nothing was. The client's own exception, where there was one, is the ``__cause__``.
+    """
+
+    why: str = "cut"
+    events: int = 0
+    bytes: int = 0
+    text: str | None = None
+    last_event_id: str | None = None
+    usage: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    safe_to_repeat: bool = False
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it was interrupted, as far as that is known."""
+        return None if self.decision is None else self.decision.cause
+
+    @property
+    def certainty(self) -> Certainty:
+        """What became of the request: it went out, and part of its answer came."""
+        return Certainty.UNKNOWN if self.decision is None else self.decision.certainty
 
 
 class TaskError(ResilienceError):

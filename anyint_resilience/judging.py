@@ -12,10 +12,12 @@ from .calls import Call
 from .contract.routes import Route
 from .contract.words import Certainty, Operation
 from .effects import Outcome, Peek, Peeked, R
+from .listening import listened
 from .policy.bodies import plain, slim
 from .policy.hints import normal_headers
 from .policy.model import Decision, Fault, FaultKind, HeaderPairs, Observation
 from .policy.reading import needs_body, read_response
+from .streams.watcher import watcher_of
 from .tasks.answers import kept
 
 __all__ = ["Aim", "judge", "judge_fault", "judge_read"]
@@ -38,10 +40,17 @@ def judge(
     call: Call, outcome: Outcome[R], number: int, aim: Aim | None = None
 ) -> Generator[Peek[R], Any, tuple[Decision, Observation | None]]:
     """Turn an outcome into a decision, and note on the call what was seen."""
-    aim = Aim(call.route, call.operation, call.method) if aim is None else aim
+    own, aim = aim is None, Aim(call.route, call.operation, call.method) if aim is None else aim
     wall, body, cut, operation = call.runtime.wall(), b"", False, aim.operation
-    call.seen, call.answer, call.whole, call.peeked = None, None, False, b""
-    if outcome.response is not None and needs_body(aim.route, operation, outcome.status, outcome.headers):
+    call.seen, call.answer, call.whole, call.peeked, call.stream = None, None, False, b"", None
+    if own and outcome.response is not None:
+        call.stream = watcher_of(aim.route, outcome.status, outcome.headers)
+    if call.stream is not None:
+        operation = Operation.STREAM  # its body is no document
+        failed = None if call.paid else (yield from listened(call, outcome))
+        if failed is not None:
+            return judge_read(call, failed, number, aim)
+    elif outcome.response is not None and needs_body(aim.route, operation, outcome.status, outcome.headers):
         paid = call.paid and outcome.status < 300
         until = call.runtime.monotonic() + call.patience(PAID_SECONDS if paid else PEEK_SECONDS)
         most = PAID_BYTES if paid else PEEK_BYTES

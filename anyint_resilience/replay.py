@@ -11,7 +11,9 @@ from typing import Any
 
 from .effects import Peek, Peeked
 from .exceptions import ResilienceError
-from .telemetry.following import Following
+from .following import Following
+from .runtime import in_time
+from .streams.marks import Verdict
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
@@ -19,18 +21,46 @@ __all__ = ["AsyncReplay", "Head", "Replay", "SyncReplay", "peek_async", "peek_sy
 
 
 class Head:
-    """The chunks read so far, up to the bounds of a peek."""
+    """The chunks read so far, up to the bounds of a peek; of a stream also up to its content, or its end."""
 
     def __init__(self, effect: Peek[Any], clock: Callable[[], float]) -> None:
         self.chunks: list[bytes] = []
+        self.before: Any = None  # an iterator that was left in the middle: its end would close the body
+        self.first = effect.first
         self._left = effect.max_bytes
         self._until = effect.until
         self._clock = clock
+        self._watcher = effect.watcher
+        self._pace = effect.pace
+        self._idle = effect.idle
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds in which the next chunk must come, None for any time."""
+        return self._idle if self.first is None else self.first
+
+    def paced(self) -> None:
+        """Bound each further read, where the client can be told."""
+        if self._pace is not None:
+            self._pace(self.patience)
+
+    def begun(self) -> bool:
+        """Say that the first chunk has come; True if the next ones have another time than that had."""
+        if self.first is None:
+            return False
+        self.first = None
+        self.paced()
+        return self._pace is not None
 
     def feed(self, chunk: bytes) -> bool:
         """Take a chunk; True when enough has been read."""
         self.chunks.append(chunk)
         self._left -= len(chunk)
+        watcher = self._watcher
+        if watcher is not None:
+            watcher.feed(chunk)
+            if watcher.begun or watcher.verdict is not Verdict.CUT:
+                return True
         return self._left <= 0 or self._clock() >= self._until
 
     def seen(self, *, complete: bool, error: Exception | None) -> Peeked:
@@ -43,7 +73,7 @@ class Replay:
 
     ``check`` is called before each further chunk and raises when the user's deadline has passed. ``lenient``
     bodies are those of errors: where one breaks, it ends, since its status says more than the break. ``following``
-    is told of each piece and of the end.
+    is told of each further piece and of the end, and says what that is for who reads.
     """
 
     def __init__(self, inner: Any, chunks: list[bytes], rest: Any, check: Callable[[], None] | None = None) -> None:
@@ -53,6 +83,7 @@ class Replay:
         self.check = check
         self.lenient = False
         self.following: Following | None = None
+        self.before: Any = None  # an iterator that was left in the middle: it goes when this does
 
     def forgives(self, error: Exception) -> bool:
         """Whether a break ends the body quietly; the user's deadline never does, and it speaks first."""
@@ -65,20 +96,27 @@ class Replay:
         if self.check is not None:
             self.check()
 
-    def over(self, error: BaseException | None) -> None:
-        """Tell who follows that the body came to its end, or broke."""
-        if self.following is not None:
-            self.following.over(error)
+    def took(self) -> Callable[[bytes], object] | None:
+        """Return what each further piece is told to before it is given, None for nothing."""
+        feed = None if self.following is None else self.following.feed
+        check = self.check
+        if check is None or feed is None:
+            return feed if check is None else lambda chunk: check()
 
-    def broke(self, error: Exception) -> bool:
-        """Tell of a break, or of the deadline if it comes from that; return whether it ends the body quietly."""
+        def both(chunk: bytes) -> None:
+            check()
+            feed(chunk)
+
+        return both
+
+    def ending(self, error: Exception | None) -> Exception | None:
+        """Tell who follows that the body came to its end, or broke; return what to raise, None to end quietly."""
         try:
-            forgiven = self.forgives(error)
+            if error is not None and self.forgives(error):
+                error = None
         except ResilienceError as late:
-            self.over(late)
-            raise
-        self.over(error)
-        return forgiven
+            error = late
+        return error if self.following is None else self.following.over(error)
 
     def let_go(self) -> None:
         """Tell who follows that nobody reads on."""
@@ -90,22 +128,24 @@ class SyncReplay(Replay):
     """See :class:`Replay`; each adapter adds its client's stream class."""
 
     def __iter__(self) -> Iterator[bytes]:
-        following = self.following
-        for chunk in self.chunks:
-            if following is not None:
-                following.piece(chunk)
-            yield chunk
+        took = self.took()
+        yield from self.chunks
+        error: Exception | None = None
         try:
-            for chunk in () if self.rest is None else self.rest:
-                self.checked()
-                if following is not None:
-                    following.piece(chunk)
-                yield chunk
-        except Exception as error:
-            if not self.broke(error):
-                raise
-        else:
-            self.over(None)
+            if took is None:
+                yield from () if self.rest is None else self.rest
+            else:
+                for chunk in () if self.rest is None else self.rest:
+                    took(chunk)
+                    yield chunk
+        except Exception as broken:
+            error = broken
+        error = self.ending(error)
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
 
     def close(self) -> None:
         """Close the body on the wire."""
@@ -122,25 +162,30 @@ class AsyncReplay(Replay):
     drains = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        following = self.following
+        took, rest = self.took(), self.rest
         for chunk in self.chunks:
-            if following is not None:
-                following.piece(chunk)
             yield chunk
-        if self.rest is None:
-            self.over(None)
-            return
+        error: Exception | None = None
         try:
-            async for chunk in self.rest:
-                self.checked()
-                if following is not None:
-                    following.piece(chunk)
-                yield chunk
-        except Exception as error:
-            if not self.broke(error):
-                raise
-        else:
-            self.over(None)
+            if rest is None:
+                pass
+            elif took is None:
+                async for chunk in rest:
+                    yield chunk
+            else:
+                if self.following is not None and self.following.patience() is not None:
+                    rest = _InTime(rest, self.following)
+                async for chunk in rest:
+                    took(chunk)
+                    yield chunk
+        except Exception as broken:
+            error = broken
+        error = self.ending(error)
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
 
     async def aclose(self) -> None:
         """Close the body on the wire, then end the client's own generators, which httpx nests.
@@ -160,11 +205,20 @@ class AsyncReplay(Replay):
             await rest.aclose()
 
 
-def peek_sync(stream: Any, head: Head) -> tuple[Peeked, Any]:
-    """Read the head of a stream; return what was seen and the iterator of the rest (None: there is none)."""
+def peek_sync(stream: Any, head: Head, *, anew: bool = False) -> tuple[Peeked, Any]:
+    """Read the head of a stream; return what was seen and the iterator of the rest (None: there is none).
+
+    ``anew``: how long a read may take is only heard of when an iterator begins.
+    """
+    head.paced()
     rest = iter(stream)
     try:
-        for chunk in rest:
+        while True:
+            chunk = next(rest, None)
+            if chunk is None:
+                break
+            if head.begun() and anew:
+                head.before, rest = rest, iter(stream)
             if head.feed(chunk):
                 return head.seen(complete=False, error=None), rest
     except Exception as error:
@@ -178,10 +232,15 @@ def peek_sync(stream: Any, head: Head) -> tuple[Peeked, Any]:
 
 
 async def peek_async(stream: Any, head: Head) -> tuple[Peeked, Any]:
-    """Do as :func:`peek_sync`, awaiting."""
+    """Do as :func:`peek_sync`, awaiting; how long a chunk may take is seen to here: it can change at any time."""
     rest = aiter_of(stream)
     try:
-        async for chunk in rest:
+        while True:
+            coming = anext_of(rest)
+            chunk = await (coming if head.patience is None else in_time(head.patience, coming))
+            if chunk is None:
+                break
+            head.begun()
             if head.feed(chunk):
                 return head.seen(complete=False, error=None), rest
     except Exception as error:
@@ -194,7 +253,30 @@ async def peek_async(stream: Any, head: Head) -> tuple[Peeked, Any]:
     return head.seen(complete=True, error=None), None
 
 
+class _InTime:
+    """The chunks of a stream, each of which must come in time. No generator: one that is left is a warning on trio."""
+
+    def __init__(self, rest: AsyncIterator[bytes], following: Following) -> None:
+        self._rest = rest
+        self._following = following
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        seconds, coming = self._following.patience(), self._rest.__anext__()
+        return await (coming if seconds is None else in_time(seconds, coming))
+
+
 def aiter_of(stream: Any) -> AsyncIterator[bytes]:
     """Return a stream's iterator, so that the rest of it can be read later."""
     iterator: AsyncIterator[bytes] = stream.__aiter__()
     return iterator
+
+
+async def anext_of(iterator: AsyncIterator[bytes]) -> bytes | None:
+    """Return the next chunk, None at the end."""
+    try:
+        return await iterator.__anext__()
+    except StopAsyncIteration:
+        return None

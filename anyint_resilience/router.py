@@ -27,23 +27,22 @@ class Plan:
 
     ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
     piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
-    ``follows``: a route of streams leaves it too, for a circuit breaker counts how they end.
+    A route of streams is never fast: they are watched to their end.
     ``secure``: a key may travel here. ``memo`` is telemetry's own; ``tally`` counts what its host answers.
     """
 
     __slots__ = ("bare", "fast", "memo", "route", "secure", "style", "tally", "watch")
 
-    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None, follows: bool = False) -> None:
+    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None) -> None:
         self.route = route
         self.secure = secure
         self.tally = Tally() if tally is None else tally
         self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
         in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
         in_body = in_body or (route.operation is Operation.QUERY and route.tasks is not None)
-        self.fast = secure and route.operation not in PAID and not in_body
+        self.fast = secure and route.operation not in PAID and route.operation is not Operation.STREAM and not in_body
         paid = [key for key, operation in route.body_switch if operation in PAID]
         self.watch: bytes | None = f'"{paid[0]}"'.encode() if paid else None
-        self.fast = self.fast and not (follows and route.operation is Operation.STREAM)
         self.bare = self.fast and self.watch is None
         self.memo: object = None
 
@@ -90,11 +89,9 @@ class Router:
         urls: Iterable[str] = (),
         seedance: bool = False,
         tally: Callable[[str], Tally] | None = None,
-        follows: bool = False,
     ) -> None:
         self.table = RouteTable(seedance=seedance)
         self._tally = tally
-        self._follows = follows
         self._origins: dict[tuple[str, str, int], str] = {
             (scheme, host, port): "" for host in HOSTS for scheme, port in PORTS.items()
         }
@@ -139,7 +136,7 @@ class Router:
             path = path[len(mount) :]
         tally = None if self._tally is None else self._tally(gateway_name(scheme, host, port))
         secure = scheme == "https" or is_loopback(host)
-        return Plan(self.table.match(method, path), secure=secure, tally=tally, follows=self._follows)
+        return Plan(self.table.match(method, path), secure=secure, tally=tally)
 
 
 def gateway_name(scheme: str, host: str, port: int | None) -> str:

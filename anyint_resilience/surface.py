@@ -25,15 +25,18 @@ from .exceptions import (
     NotRecorded,
     OutcomeUnknown,
     ResilienceError,
+    StreamInterrupted,
 )
+from .following import Following
 from .intents import OWN, attempt_before, name_of, paper_of
-from .policy.hints import SPENT_BYTES
+from .interrupting import interrupted
 from .policy.request import GZIP, operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .repeats import MULTIPLY
 from .reports import attach
 from .router import MAX_CACHED, Plan
+from .streams.watcher import Watcher
 from .tasks.paper import NO_PAPER
 from .telemetry.watch import Watch
 from .watched import Body, Place, WatchedSurface, tells_off
@@ -57,6 +60,8 @@ class Errors:
     closed: type[GateClosed]
     circuit: type[CircuitOpen]
     silent: Callable[[str], Exception]
+    interrupted: type[StreamInterrupted]
+    interrupted_timeout: type[StreamInterrupted]
     late: type[DeadlineExceeded]
     timeouts: tuple[type[BaseException], ...]
 
@@ -78,8 +83,6 @@ class SurfaceBase(WatchedSurface[Q, R]):
 
     errors: Errors
     times_silence = True
-    telling: frozenset[bytes]
-    """Headers of a good answer that may take it off the fast lane: a limit that is spent, a stream that is followed."""
     per_request: ClassVar[bool] = False
     """Whether the client has a place on a request for a policy of its own."""
 
@@ -90,11 +93,10 @@ class SurfaceBase(WatchedSurface[Q, R]):
         self.plain = (
             policy.enabled
             and policy.deadline is None
-            and policy.first_byte_timeout is None
+            and not policy.paced
             and guarding.settings.max_concurrency is None
         )
         self.shared = guarding.shared
-        self.telling = SPENT_BYTES | {b"content-type"} if guarding.follows else SPENT_BYTES
         self.monotonic = self.anyint.runtime.monotonic
         self.plans: dict[Any, Plan | None] = {}
         self.lane = self.anyint.credentials.lane
@@ -307,12 +309,31 @@ class SurfaceBase(WatchedSurface[Q, R]):
         attach(made, result.report)
         return made
 
-    def heard(self, request: Q, response: R, effect: Send, /) -> None:
-        """Take the bound of ``silent`` off an answer that has begun."""
+    def paced(self, request: Q, response: R, effect: Send, seconds: float | None, /) -> None:
+        """Bound each further read of a body, for a client that can be told so."""
 
-    def silence(self, effect: Send) -> Exception:
-        """Return the client's own exception for an answer that did not begin in time."""
-        return self.errors.silent(f"no answer began within the first_byte_timeout of {effect.silent:g} s")
+    def silence(self, seconds: float | None) -> Exception:
+        """Return the client's own exception for an answer that did not begin, or go on, in time."""
+        said = "nothing came in time" if seconds is None else f"nothing came within {seconds:g} s"
+        return self.errors.silent(f"{said} (Policy.first_byte_timeout, stream_idle_timeout)")
+
+    def following_of(self, call: Call, watch: Watch | None) -> Following:
+        """Return what follows the stream of a call; ``watch``: who is told of its end."""
+        policy = call.policy
+
+        def make(why: str, watcher: Watcher, error: Exception | None) -> StreamInterrupted:
+            return interrupted(call, why, watcher, error, self.errors)
+
+        return Following(
+            watch,
+            call.stream,
+            then=call.stream_told,
+            make=make,
+            clock=call.runtime.monotonic,
+            idle=None if call.paid else policy.stream_idle_timeout,
+            content_idle=None if call.paid else policy.content_idle_timeout,
+            timeouts=self.errors.timeouts,
+        )
 
     def unrecorded(self, call: Call, error: Exception) -> Exception:
         """Return what is raised where a strict ledger could not enter a create."""

@@ -14,10 +14,11 @@ from .config import Resilience
 from .contract.words import Certainty, Operation
 from .effects import Result
 from .exceptions import REFUSED
+from .following import Following
 from .policy.model import HeaderPairs
 from .policy.request import glance
 from .router import Plan
-from .telemetry.following import Following
+from .streams.watcher import watcher_of
 from .telemetry.watch import Watch
 
 __all__ = ["Body", "Place", "WatchedSurface", "outcome_of", "tells_off"]
@@ -80,6 +81,10 @@ class WatchedSurface(Generic[Q, R]):
         """Have a response tell how its body ends; False if it has no body, or none that could."""
         return False
 
+    def following_of(self, call: Call, watch: Watch | None, /) -> Following:
+        """Return what follows the stream of a call; ``watch``: who is told of its end."""
+        raise NotImplementedError
+
     # what follows from it
 
     def watch(self, request: Q, plan: Plan, /) -> Watch | None:
@@ -103,16 +108,15 @@ class WatchedSurface(Generic[Q, R]):
         """Say that a first answer was good, and follow it to its end if it is a stream."""
         watch.over(self.status(response), None, self.headers(response) if watch.spans is not None else ())
         if watch.follows:
-            self._follow(response, watch)
+            self._follow(response, Following(watch))
         else:
             watch.ended("success")
 
-    def _follow(self, response: R, watch: Watch, then: Callable[[str], object] | None = None) -> None:
-        following = Following(watch, then)
+    def _follow(self, response: R, following: Following) -> None:
         try:
             followed = self.follow(response, following)
         except Exception as error:
-            watch.hub.broke("following a stream", error)
+            self.anyint.telemetry.broke("following a stream", error)
             followed = False
         if not followed:
             following.over(None)
@@ -129,8 +133,14 @@ class WatchedSurface(Generic[Q, R]):
             repeats=call.repeats,
             intent=call.intent if lost or result.refused else None,
         )
-        if outcome == "success" and response is not None and (watch.follows or call.followed()):
-            self._follow(response, watch, call.stream_told)
+        good = outcome == "success"
+        if response is not None and call.stream is not None:
+            self._follow(response, self.following_of(call, watch if good else None))
+        elif response is not None and good and watch.follows:
+            status, headers = self.status(response), self.headers(response)
+            watcher = watcher_of(call.route, status, headers)
+            self._follow(response, Following(watch, watcher))
+        if good and response is not None and (call.stream is not None or watch.follows):
             return
         if result.instead is not None:
             watch.told(f"create {result.instead}", reason="" if decision is None else decision.reason)

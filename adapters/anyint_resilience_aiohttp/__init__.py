@@ -36,6 +36,8 @@ __all__ = [
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
     "ResilientMiddleware",
+    "StreamInterrupted",
+    "StreamInterruptedTimeout",
     "task_updates",
     "wait_for_task",
     "wrap",
@@ -62,6 +64,14 @@ class CircuitOpen(ours.CircuitOpen, GateClosed):
     """A circuit is open, and the call was not sent; also an ``aiohttp.ClientConnectionError``."""
 
 
+class StreamInterrupted(ours.StreamInterrupted, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+    """A streamed answer is not whole; also what aiohttp raises for a broken body and for one that ends early."""
+
+
+class StreamInterruptedTimeout(ours.StreamInterrupted, aiohttp.ServerTimeoutError):
+    """The same where it fell silent; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, aiohttp.ServerTimeoutError):
     """The user's deadline has passed; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
 
@@ -73,6 +83,8 @@ _ERRORS = Errors(
     closed=GateClosed,
     circuit=CircuitOpen,
     silent=aiohttp.ServerTimeoutError,
+    interrupted=StreamInterrupted,
+    interrupted_timeout=StreamInterruptedTimeout,
     late=DeadlineExceeded,
     timeouts=(AsyncTimeout, TimeoutError),
 )
@@ -140,7 +152,7 @@ class ResilientMiddleware:
         except Exception as error:
             first = failed(surface, error)
         else:
-            if response.status < 400 and not spent(response, surface.telling):
+            if response.status < 400 and not spent(response):
                 tally.good += 1
                 tally.last = started
                 response.anyint_report = plan  # type: ignore[attr-defined]

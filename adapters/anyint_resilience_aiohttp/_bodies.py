@@ -18,6 +18,8 @@ from anyint_resilience.replay import Head, peek_async
 from anyint_resilience.runtime import in_time
 from anyint_resilience.surface import Body
 
+from ._streams import watched
+
 __all__ = ["body_of", "peek"]
 
 CHUNK = 65_536
@@ -131,6 +133,8 @@ def forgive(content: aiohttp.StreamReader) -> None:
 async def peek(response: aiohttp.ClientResponse, effect: Peek[Any], clock: Callable[[], float]) -> Peeked:
     """Read the start of a body and put it back. aiohttp has undone the content coding already."""
     content = response.content
+    if effect.watcher is not None:
+        return await _opening(response, effect, clock)
     if response.status >= 400:
         forgive(content)
     try:
@@ -144,6 +148,21 @@ async def peek(response: aiohttp.ClientResponse, effect: Peek[Any], clock: Calla
         content.feed_eof()
     if peeked.body:
         _put_back(content, peeked.body)
+    return peeked
+
+
+async def _opening(response: aiohttp.ClientResponse, effect: Peek[Any], clock: Callable[[], float]) -> Peeked:
+    """Read the opening of a stream, and put it before the rest."""
+    content, head = watched(response), Head(effect, clock)
+    try:
+        peeked, _ = await peek_async(_Pieces(content.inner, effect.remaining, clock), head)
+    except BaseException:
+        response.close()
+        raise
+    if peeked.error is not None:
+        response.close()
+    else:
+        content.feed_data(peeked.body)
     return peeked
 
 

@@ -20,17 +20,18 @@ from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
-from anyint_resilience.policy.hints import WORDY, spends
+from anyint_resilience.following import Following
+from anyint_resilience.policy.hints import TELLING_BYTES, WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
-from anyint_resilience.telemetry.following import Following
 
 from ._bodies import body_of, peek
 from ._faults import fault_of
 from ._others import answering, asking, going, holding
+from ._streams import watched
 
 __all__ = ["Hop", "Surface", "spent"]
 
@@ -160,7 +161,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def clean(self, response: aiohttp.ClientResponse, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status >= 400 or spent(response, self.telling):
+        if response.status >= 400 or spent(response):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         return True
@@ -196,12 +197,16 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def follow(self, response: aiohttp.ClientResponse, following: Following) -> bool:
         """Have its connection tell, when it is given back, how the body ended."""
+        if following.watcher is not None:
+            watched(response).following = following
+            return True
         content, connection, held = response.content, response.connection, ref(response)
         if connection is None or content.is_eof():
             return False
 
         def released() -> None:
-            error, it = content.exception(), held()
+            error: Any = content.exception()
+            it = held()
             if it is None or not it.closed:  # it is garbage: aiohttp gives its connection back then
                 following.dropped(error)
             elif type(error) is aiohttp.ClientConnectionError:
@@ -223,11 +228,11 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         response.release()
 
 
-def spent(response: aiohttp.ClientResponse, telling: frozenset[bytes]) -> bool:
-    """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
+def spent(response: aiohttp.ClientResponse) -> bool:
+    """Whether a good answer says that a limit is spent, or is a stream. On the fast lane."""
     for name, value in response.raw_headers:
         low = name.lower()
-        if low in telling and (value == b"0" or (low in WORDY and spends(low, value))):
+        if low in TELLING_BYTES and (value == b"0" or (low in WORDY and spends(low, value))):
             return True
     return False
 

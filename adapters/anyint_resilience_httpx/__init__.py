@@ -29,6 +29,8 @@ __all__ = [
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
     "ResilientTransport",
+    "StreamInterrupted",
+    "StreamInterruptedTimeout",
     "task_updates",
     "wait_for_task",
     "wrap",
@@ -55,6 +57,14 @@ class CircuitOpen(ours.CircuitOpen, GateClosed):
     """A circuit is open, and the call was not sent; also a ``httpx.ConnectError``."""
 
 
+class StreamInterrupted(ours.StreamInterrupted, httpx.ReadError, httpx.RemoteProtocolError):
+    """A streamed answer is not whole; also what httpx raises for a broken body and for one that ends early."""
+
+
+class StreamInterruptedTimeout(ours.StreamInterrupted, httpx.ReadTimeout):
+    """The same where it fell silent; also a ``httpx.ReadTimeout``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, httpx.ReadTimeout):
     """The user's deadline has passed; also a ``httpx.ReadTimeout``."""
 
@@ -79,6 +89,8 @@ _ERRORS = Errors(
     closed=GateClosed,
     circuit=CircuitOpen,
     silent=httpx.ReadTimeout,
+    interrupted=StreamInterrupted,
+    interrupted_timeout=StreamInterruptedTimeout,
     late=DeadlineExceeded,
     timeouts=(httpx.TimeoutException, TimeoutError),
 )

@@ -29,6 +29,8 @@ __all__ = [
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
     "ResilientTransport",
+    "StreamInterrupted",
+    "StreamInterruptedTimeout",
     "task_updates",
     "wait_for_task",
     "wrap",
@@ -55,6 +57,14 @@ class CircuitOpen(ours.CircuitOpen, GateClosed):
     """A circuit is open, and the call was not sent; also a ``httpx2.ConnectError``."""
 
 
+class StreamInterrupted(ours.StreamInterrupted, httpx2.ReadError, httpx2.RemoteProtocolError):
+    """A streamed answer is not whole; also what httpx2 raises for a broken body and for one that ends early."""
+
+
+class StreamInterruptedTimeout(ours.StreamInterrupted, httpx2.ReadTimeout):
+    """The same where it fell silent; also a ``httpx2.ReadTimeout``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, httpx2.ReadTimeout):
     """The user's deadline has passed; also a ``httpx2.ReadTimeout``."""
 
@@ -79,6 +89,8 @@ _ERRORS = Errors(
     closed=GateClosed,
     circuit=CircuitOpen,
     silent=httpx2.ReadTimeout,
+    interrupted=StreamInterrupted,
+    interrupted_timeout=StreamInterruptedTimeout,
     late=DeadlineExceeded,
     timeouts=(httpx2.TimeoutException, TimeoutError),
 )

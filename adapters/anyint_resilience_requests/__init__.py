@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 
 from anyint_resilience import Resilience
 from anyint_resilience import exceptions as ours
@@ -30,6 +31,8 @@ __all__ = [
     "OutcomeUnknown",
     "OutcomeUnknownTimeout",
     "ResilientAdapter",
+    "StreamInterrupted",
+    "StreamInterruptedTimeout",
     "task_updates",
     "wait_for_task",
     "wrap",
@@ -56,6 +59,14 @@ class CircuitOpen(ours.CircuitOpen, GateClosed):
     """A circuit is open, and the call was not sent; also a ``requests.ConnectionError``."""
 
 
+class StreamInterrupted(ours.StreamInterrupted, requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+    """A streamed answer is not whole; also what requests raises for a broken body and for one that ends early."""
+
+
+class StreamInterruptedTimeout(ours.StreamInterrupted, requests.ConnectionError, requests.ReadTimeout):
+    """The same where it fell silent; also a ``requests.ConnectionError`` and a ``requests.ReadTimeout``."""
+
+
 class DeadlineExceeded(ours.DeadlineExceeded, requests.ReadTimeout):
     """The user's deadline has passed; also a ``requests.ReadTimeout``."""
 
@@ -67,8 +78,10 @@ _ERRORS = Errors(
     closed=GateClosed,
     circuit=CircuitOpen,
     silent=requests.ReadTimeout,
+    interrupted=StreamInterrupted,
+    interrupted_timeout=StreamInterruptedTimeout,
     late=DeadlineExceeded,
-    timeouts=(requests.Timeout,),
+    timeouts=(requests.Timeout, TimeoutError, ReadTimeoutError),
 )
 
 
@@ -154,7 +167,7 @@ class ResilientAdapter(HTTPAdapter):
         except Exception as error:
             first = failed(surface, error)
         else:
-            if response.status_code < 400 and not spent(response, surface.names):
+            if response.status_code < 400 and not spent(response):
                 tally.good += 1
                 tally.last = started
                 response.anyint_report = plan  # type: ignore[attr-defined]

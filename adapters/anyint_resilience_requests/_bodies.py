@@ -16,13 +16,14 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from anyint_resilience.effects import Peeked
+from anyint_resilience.exceptions import ResilienceError, StreamInterrupted
+from anyint_resilience.following import Following
 from anyint_resilience.replay import Head, SyncReplay, peek_sync
 from anyint_resilience.surface import Body
-from anyint_resilience.telemetry.following import Following
 
 from ._faults import as_requests
 
-__all__ = ["body_of", "peek", "replay_of", "watched"]
+__all__ = ["body_of", "peek", "replay_of", "unread", "watched"]
 
 CHUNK = 65_536
 
@@ -66,6 +67,33 @@ class Stream:
         self.raw.release_conn()
 
 
+class _Carried(StreamInterrupted):
+    """Carries what a stream ended with through urllib3, which makes its own out of every ``OSError``."""
+
+    def __init__(self, real: ResilienceError) -> None:
+        super().__init__(str(real))
+        self.__dict__.update(real.__dict__)
+        self.real = real
+
+
+class Replay(SyncReplay):
+    """One that urllib3 closes, perhaps within the garbage collector, and whose errors of ours it lets through."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from super().__iter__()
+        except ResilienceError as error:
+            carried = _Carried(error)
+        else:
+            return
+        raise carried
+
+    def let_go(self) -> None:
+        """Tell who follows that nobody reads on; an application closes the response."""
+        if self.following is not None:
+            self.following.dropped()
+
+
 class _File(io.BufferedIOBase):
     """A replayed body as the file that urllib3 reads. It closes itself at its end, as http.client's does."""
 
@@ -92,6 +120,18 @@ class _File(io.BufferedIOBase):
 
     read1 = read
 
+    def pieces(self, most: int) -> Iterator[bytes]:
+        """Yield what is left in pieces of no more than so many bytes, past all that urllib3 does with each."""
+        left, self._left = self._left, b""
+        while left or (left := next(self._chunks, b"")):
+            if len(left) <= most:
+                yield left
+            else:
+                for start in range(0, len(left), most):
+                    yield left[start : start + most]
+            left = b""
+        self.close()
+
     def close(self) -> None:
         self.replay.close()
         super().close()
@@ -106,7 +146,7 @@ def peek(response: requests.Response, head: Head) -> Peeked:
         return Peeked()  # not urllib3's: nothing is known of how to put anything back
     stream = Stream(held.raw)
     peeked, rest = peek_sync(stream, head)
-    _replayed(response, SyncReplay(stream, head.chunks, rest))
+    _replayed(response, Replay(stream, head.chunks, rest))
     if peeked.error is not None:
         peeked.error = as_requests(peeked.error)
     return peeked
@@ -131,6 +171,14 @@ def _replayed(response: requests.Response, replay: SyncReplay) -> None:
     )
 
 
+def unread(response: requests.Response) -> SyncReplay:
+    """Make a response read from a replay of its own unread body, and return that."""
+    stream = Stream(response.raw)
+    replay = Replay(stream, [], iter(stream))
+    _replayed(response, replay)
+    return replay
+
+
 def replay_of(response: requests.Response) -> SyncReplay | None:
     """Return the replay a response reads from, None if it still reads from the wire."""
     file = getattr(response.raw, "_fp", None)
@@ -140,9 +188,10 @@ def replay_of(response: requests.Response) -> SyncReplay | None:
 def watched(raw: HTTPResponse, check: Callable[[], None] | None = None, following: Following | None = None) -> None:
     """Make every way to read a urllib3 response end with the user's deadline, for which ``check`` raises.
 
-    ``following`` is told of the pieces and of the end. Its class and the pieces it gives stay: it is done on the
-    object, outside of what urllib3 turns into errors of its own (a ``requests`` exception is an ``OSError``), and
-    without a reference cycle, which would keep an unread response and its connection from going.
+    ``following`` is told of the end; where the response reads from a replay that is told there, and its errors come out
+    here. Its class and the pieces it gives stay: it is done on the object, outside of what urllib3 turns into errors of
+    its own (a ``requests`` exception is an ``OSError``), and without a reference cycle, which would keep an unread
+    response and its connection from going.
     """
     reader = _Reader(raw, check, following)
     raw.read, raw.stream = reader.read, reader.stream  # type: ignore[method-assign, assignment]
@@ -158,6 +207,9 @@ class _Reader:
         self._check = check
         self._following = following
         self._busy = False  # urllib3 also closes a response by itself, on its way to raising
+        file = getattr(raw, "_fp", None)
+        plain = isinstance(file, _File) and not raw.headers.get("content-encoding")
+        self._file = file if plain and check is None and following is None else None
         # The class's own, or what stood before it already.
         self._before = {name: raw.__dict__.get(name, getattr(kind, name)) for name in ("read", "stream", "close")}
 
@@ -165,28 +217,39 @@ class _Reader:
         """Read as urllib3 does."""
         self._checked()
         busy, self._busy = self._busy, True
+        carried: _Carried | None = None
+        piece = b""
         try:
-            piece: bytes = self._inner("read", *args, **kwargs)
+            piece = self._inner("read", *args, **kwargs)
+        except _Carried as error:
+            carried = error
         except Exception as error:
             self._failed(error)
             raise
         finally:
             self._busy = busy
+        self._out(carried)
         amt = args[0] if args else kwargs.get("amt")
-        self._seen(piece, last=amt is None or bool(amt and not piece))
+        self._seen(last=amt is None or bool(amt and not piece))
         return piece
 
-    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+    def stream(self, amt: int | None = CHUNK, decode_content: bool | None = None) -> Iterator[bytes]:
         """Stream as urllib3 does."""
+        carried: _Carried | None = None
         try:
-            for chunk in self._steps(self._inner("stream", *args, **kwargs)):
-                self._checked()
-                self._seen(chunk)
-                yield chunk
+            if self._file is not None:
+                yield from self._file.pieces(CHUNK if amt is None else max(1, amt))
+            else:
+                for chunk in self._steps(self._inner("stream", amt, decode_content)):
+                    self._checked()
+                    yield chunk
+        except _Carried as error:
+            carried = error
         except (HTTPError, OSError) as error:
             self._failed(error)
             raise
-        self._seen(b"", last=True)
+        self._out(carried)
+        self._seen(last=True)
 
     def close(self) -> None:
         """Close it, before its end or after."""
@@ -221,14 +284,23 @@ class _Reader:
             Stream(raw).close()
             raise
 
+    def _out(self, carried: _Carried | None) -> None:
+        """Raise what a stream ended with, now that urllib3 is left; its connection is of no more use."""
+        if carried is None:
+            return
+        raw = self._held()
+        if raw is not None:
+            Stream(raw).close()
+        try:
+            raise carried.real
+        finally:
+            del carried
+
     def _failed(self, error: Exception) -> None:
         self._checked()  # the deadline speaks first
         if self._following is not None:
             self._following.over(error)
 
-    def _seen(self, piece: bytes, *, last: bool = False) -> None:
-        if self._following is not None:
-            if piece:
-                self._following.piece(piece)
-            if last:
-                self._following.over(None)
+    def _seen(self, *, last: bool) -> None:
+        if self._following is not None and last:
+            self._following.over(None)

@@ -21,15 +21,15 @@ from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
-from anyint_resilience.policy.hints import WORDY, spends
+from anyint_resilience.following import Following
+from anyint_resilience.policy.hints import TELLING, WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
-from anyint_resilience.telemetry.following import Following
 
-from ._bodies import body_of, peek, replay_of, watched
+from ._bodies import body_of, peek, replay_of, unread, watched
 from ._faults import fault_of
 from ._others import Whole, answering, asking, bounded, edited, going, holding, unbind
 
@@ -67,7 +67,6 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         self.owner = owner
         self.errors = errors
         self._in_order = self.anyint.credentials.in_order_by_name
-        self.names = frozenset(name.decode() for name in self.telling)
 
     def plan_of(self, parcel: Parcel) -> Plan | None:
         """Return its plan, remembered under its method and URL; a call of ours has but one layer that retries."""
@@ -189,9 +188,10 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         made.given = parcel.options.get("timeout")
         return made
 
-    def heard(self, parcel: Parcel, response: requests.Response, effect: Send) -> None:
-        """Give the rest of an answer that has begun the time-out again that it would have without ``silent``."""
-        unbind(response, parcel.given, effect.remaining)
+    def paced(self, parcel: Parcel, response: requests.Response, effect: Send, seconds: float | None) -> None:
+        """Give the rest of an answer that has begun the caller's own time-out again, or less."""
+        bounds = [it for it in (effect.remaining, seconds) if it is not None]
+        unbind(response, parcel.given, min(bounds) if bounds else None)
 
     def made(self, parcel: Parcel, answer: Answer) -> requests.Response:
         """Return an answer given before as a response, unread."""
@@ -199,7 +199,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
 
     def clean(self, response: requests.Response, plan: Plan) -> bool:
         """Hand over a good first answer, with just enough on it to make a report of."""
-        if response.status_code >= 400 or spent(response, self.names):
+        if response.status_code >= 400 or spent(response):
             return False
         response.anyint_report = plan  # type: ignore[attr-defined]
         response.connection = self.owner  # auth handlers send their second request by it
@@ -214,9 +214,11 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         replay = replay_of(response)
         if replay is not None and response.status_code >= 400:
             replay.lenient = True
-        unread = replay is None or replay.rest is not None
-        unread = unread and not isinstance(getattr(response.raw, "_fp", None), Whole)  # in memory: waited for already
-        if call.deadline is not None and unread and isinstance(response.raw, HTTPResponse):
+        fresh = replay is None or replay.rest is not None
+        fresh = fresh and not isinstance(getattr(response.raw, "_fp", None), Whole)  # in memory: waited for already
+        if call.deadline is not None and call.stream is not None and replay is not None:
+            replay.check = self.checker(call)  # the one that follows it is told so
+        elif call.deadline is not None and fresh and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
 
@@ -225,7 +227,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         raw = response.raw
         if not isinstance(raw, HTTPResponse):
             return False
-        watched(raw, following=following)
+        replay = replay_of(response)
+        if replay is None and following.watcher is not None:
+            replay = unread(response)
+        if replay is None:
+            watched(raw, following=following)
+        else:
+            replay.following = following
+            watched(response.raw)
         response.close = partial(_close, ref(response), following)  # type: ignore[method-assign]
         return True
 
@@ -245,11 +254,11 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         response.close()
 
 
-def spent(response: requests.Response, telling: frozenset[str]) -> bool:
-    """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
+def spent(response: requests.Response) -> bool:
+    """Whether a good answer says that a limit is spent, or is a stream. On the fast lane."""
     held: Any = getattr(response.headers, "_store", ())  # by lower-case name: (name, value)
     for name in held:
-        if name in telling:
+        if name in TELLING:
             value = held[name][1]
             if value == "0" or (name in WORDY and spends(name, value)):
                 return True

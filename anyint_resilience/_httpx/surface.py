@@ -14,13 +14,13 @@ from ..contract.words import AuthStyle
 from ..credentials import HeaderEdit
 from ..driven import NOT_ASKED, OF_LENGTH, OF_PLACE
 from ..effects import Answer, Result, Send
-from ..policy.hints import WORDY, spends
+from ..following import Following
+from ..policy.hints import TELLING_BYTES, WORDY, spends
 from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import REPORT_KEY
 from ..router import Plan
 from ..surface import Body, Place, SurfaceBase
-from ..telemetry.following import Following
 from .bodies import body_of
 from .faults import fault_of
 from .shapes import Kit, Q, R
@@ -130,29 +130,26 @@ class Base(SurfaceBase[Q, R]):
             made = self._built(made, "GET", made.url.copy_with(raw_path=effect.ask.target), NOT_ASKED, b"")
         elif effect.body is not None and effect.to is None:
             made = self._built(made, made.method, made.url, OF_LENGTH, effect.body)
-        if effect.patience is not None:
-            left = max(0.001, effect.patience)
+        if effect.patience is not None or effect.paced:
             given = made.extensions.get("timeout") or {}
             phases = ("connect", "read", "write", "pool")
-            times: dict[str, float | None] = {}
-            times |= {phase: left if given.get(phase) is None else min(left, given[phase]) for phase in phases}
+            times: dict[str, float | None] = {phase: given.get(phase) for phase in phases}
+            if effect.patience is not None:
+                left = max(0.001, effect.patience)
+                times = {phase: left if it is None else min(left, it) for phase, it in times.items()}
             if effect.silent is not None:  # waiting for a connection of our own is no silence of the gateway's
                 own = [it for it in (given.get("pool"), effect.remaining) if it is not None]
                 times["pool"] = min(own) if own else None
             made.extensions = {**made.extensions, "timeout": times}
-            if effect.silent is not None:
-                made.extensions["anyint_timeout"] = given
+            made.extensions["anyint_timeout"] = given
         return cast("Q", made)
 
-    def heard(self, request: Q, response: R, effect: Send) -> None:
-        """Give the rest of an answer that has begun the caller's own time-outs again: both clients look anew there."""
-        own = request.extensions.get("anyint_timeout", {})
-        left = effect.remaining
-        for phase, now in request.extensions.get("timeout", {}).items():
-            if phase in ("read", "write") and now is not None:
-                given = own.get(phase)
-                bounds = [it for it in (given, left) if it is not None]
-                request.extensions["timeout"][phase] = min(bounds) if bounds else None
+    def paced(self, request: Q, response: R, effect: Send, seconds: float | None) -> None:
+        """Give the rest of an answer the caller's own time-outs again, or less: both clients look when it begins."""
+        own, times = request.extensions.get("anyint_timeout", {}), request.extensions.get("timeout", {})
+        for phase in ("read", "write") if "anyint_timeout" in request.extensions else ():
+            bounds = [it for it in (own.get(phase), effect.remaining, seconds) if it is not None]
+            times[phase] = min(bounds) if bounds else None
 
     def _built(self, request: Any, method: str, url: Any, without: frozenset[str], body: bytes) -> Any:
         """Return a request like another one, with these things changed."""
@@ -176,14 +173,17 @@ class Base(SurfaceBase[Q, R]):
         return True
 
     def spent(self, response: R) -> bool:
-        """Whether a good answer says that a limit is spent, or is a stream to follow. On the fast lane."""
-        headers, telling = cast("Any", response.headers), self.telling
+        """Whether a good answer says that a limit is spent, or is a stream. On the fast lane."""
+        headers: Any = response.headers
         try:  # with lower-case names, as both clients keep them
             for _, name, value in headers._list:
-                if name in telling and (value == b"0" or (name in WORDY and spends(name, value))):
+                if name in TELLING_BYTES and (
+                    value == b"0"
+                    or (name in WORDY and (value[4:5] == b"/" or name == b"ratelimit") and spends(name, value))
+                ):
                     return True
         except (AttributeError, TypeError):
-            return any(name.lower() in telling and spends(name.lower(), value) for name, value in headers.raw)
+            return any(name.lower() in TELLING_BYTES and spends(name.lower(), value) for name, value in headers.raw)
         return False
 
     def deliver(self, response: R, call: Call, result: Result[R]) -> R:

@@ -90,8 +90,9 @@ class SyncTransport(Base[Q, R]):
         """Read the start of the body and put it back."""
         head = Head(effect, self.monotonic)
         inner = response.stream
-        peeked, rest = peek_sync(inner, head)
-        response.stream = self.kit.replay_sync(inner, head.chunks, rest)
+        peeked, rest = peek_sync(inner, head, anew=True)
+        response.stream = made = self.kit.replay_sync(inner, head.chunks, rest)
+        made.before = head.before
         return peeked
 
     def discard(self, response: R) -> None:

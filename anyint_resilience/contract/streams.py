@@ -24,6 +24,10 @@ class StreamEnds:
     real end is complete with a warning. ``failed_events`` and a non-empty value at ``error_paths`` are
     failures after HTTP 200. ``ignored_events`` are keep-alives. ``comment_status`` is the prefix of an SSE
     comment that carries the real HTTP status. ``cut`` says in words what an interruption looks like.
+
+    Content is what stands at ``content_paths`` (but for keys in ``not_content``); in a dialect without them it is each
+    event that is not one of ``empty_events``, which come before content, or say again that it came. ``text_paths`` are where text for people stands (in ``text_events``
+    alone, if there are any), ``usage_paths`` and ``finish_paths`` where the tokens used and the reason for the end do.
     """
 
     name: str
@@ -39,6 +43,13 @@ class StreamEnds:
     error_paths: tuple[Path, ...] = (("error",),)
     ignored_events: frozenset[str] = frozenset()
     comment_status: str | None = None
+    empty_events: frozenset[str] = frozenset()
+    content_paths: tuple[Path, ...] = ()
+    not_content: frozenset[str] = frozenset()
+    text_paths: tuple[Path, ...] = ()
+    text_events: frozenset[str] = frozenset()
+    usage_paths: tuple[Path, ...] = (("usage",),)
+    finish_paths: tuple[Path, ...] = ()
     note: str = ""
 
 
@@ -50,6 +61,10 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         done_data="[DONE]",
         soft_paths=(("choices", "[]", "finish_reason"),),
         failed_events=frozenset({"error"}),
+        content_paths=(("choices", "[]", "delta"),),
+        not_content=frozenset({"role"}),
+        text_paths=(("choices", "[]", "delta", "content"),),
+        finish_paths=(("choices", "[]", "finish_reason"),),
         cut="EOF without [DONE], or a broken connection",
         note="an optional usage chunk with empty choices comes before [DONE]",
     ),
@@ -60,6 +75,17 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         done_events=frozenset({"response.completed", "response.incomplete", "response.failed"}),
         failed_events=frozenset({"error", "response.failed"}),
         error_paths=(("error",), ("response", "error")),
+        empty_events=frozenset(
+            {
+                *("response.created", "response.queued", "response.in_progress", "response.output_item.added"),
+                *("response.content_part.added", "response.reasoning_summary_part.added", "keepalive"),
+                *("response.output_text.done", "response.content_part.done"),
+            }
+        ),
+        text_paths=(("delta",),),
+        text_events=frozenset({"response.output_text.delta"}),
+        usage_paths=(("response", "usage"),),
+        finish_paths=(("response", "incomplete_details", "reason"), ("response", "status")),
         cut="EOF without one of the three final events; [DONE] alone is not success",
         note="the error event is flat or nested; through AnyInt a [DONE] after response.completed was seen (field)",
     ),
@@ -70,6 +96,11 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         done_events=frozenset({"message_stop"}),
         failed_events=frozenset({"error"}),
         ignored_events=frozenset({"ping"}),
+        empty_events=frozenset({"message_start", "content_block_start", "content_block_stop", "message_delta"}),
+        text_paths=(("delta", "text"),),
+        text_events=frozenset({"content_block_delta"}),
+        usage_paths=(("usage",), ("message", "usage")),
+        finish_paths=(("delta", "stop_reason"),),
         cut="EOF without message_stop",
     ),
     StreamEnds(
@@ -77,6 +108,10 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         family=Family.GEMINI,
         origin=Origin.UPSTREAM,
         done_paths=(("candidates", "[]", "finishReason"), ("promptFeedback", "blockReason")),
+        content_paths=(("candidates", "[]", "content", "parts"),),
+        text_paths=(("candidates", "[]", "content", "parts", "[]", "text"),),
+        usage_paths=(("usageMetadata",),),
+        finish_paths=(("candidates", "[]", "finishReason"), ("promptFeedback", "blockReason")),
         cut="EOF with no finishReason ever and no promptFeedback.blockReason",
         note="without ?alt=sse the answer is one JSON array",
     ),
@@ -84,13 +119,18 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         name="dashscope_native",
         family=Family.DASHSCOPE,
         origin=Origin.UPSTREAM,
-        done_paths=(("output", "choices", "[]", "finish_reason"),),
+        done_paths=(("output", "choices", "[]", "finish_reason"), ("output", "finish_reason")),
         not_done=frozenset({"null"}),
+        content_paths=(("output", "choices", "[]", "message"), ("output", "text")),
+        not_content=frozenset({"role"}),
+        text_paths=(("output", "choices", "[]", "message", "content"), ("output", "text")),
+        finish_paths=(("output", "choices", "[]", "finish_reason"), ("output", "finish_reason")),
         failed_events=frozenset({"error"}),
         error_paths=(("code",),),
         comment_status=":HTTP_STATUS/",
         cut="EOF before a finish_reason",
-        note="the SSE comment carries the real status; a finish_reason of the string null is not an end",
+        note="the SSE comment carries the real status; a finish_reason of the string null is not an end; a model that "
+        "answers with a plain text has it, and its finish_reason, one step higher (assumed)",
     ),
 )
 """Every dialect (contract 5)."""

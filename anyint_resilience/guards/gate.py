@@ -125,16 +125,19 @@ def told(
     pace: Pace = RATES,
     few: int = 2,
     u: float = 0.0,
+    stays: bool = False,
 ) -> tuple[State | None, Told]:
     """Say how an attempt went that ``began`` then: ``good``, ``rate``, ``quota``, ``down`` or ``other``.
 
     ``flying``: how many were out at the least, for the first limit. ``hint``: for how many seconds the server says to
-    close; else ``pace`` does. ``few``: how many failures in a row close it.
+    close; else ``pace`` does. ``few``: how many failures in a row close it. ``stays``: its answer is a stream, which
+    keeps the permit until it ends.
     """
     if state is None and kind in ("good", "other"):
         return None, Told()
     held = fresh(state, now)
-    held["out"].pop(ticket, None)
+    if held["out"].pop(ticket, None) is not None and stays:
+        held["out"][ticket] = now + LEASE
     was = held["cause"]
     if kind == "good":
         grown(held, now, began)

@@ -59,12 +59,6 @@ class Guarding:
         self.fallbacks = fallbacks
         self._keys = {} if keys is None else keys
 
-    @property
-    def follows(self) -> bool:
-        """Whether circuit breakers want to know how streams end."""
-        own = self.settings.breaker
-        return bool(self.fallbacks) if own is None else own
-
     def key_of(self, row: Fallback) -> Credentials | None:
         """Return the credentials of a fallback with a key of its own."""
         return self._keys.get(row)
@@ -97,6 +91,7 @@ class Guarding:
         tally: Tally,
         now: float,
         u: float,
+        stays: bool = False,
     ) -> Step:
         """Return the step that tells the gate how an attempt went."""
         pace = gate.RATES
@@ -115,6 +110,7 @@ class Guarding:
             pace=pace,
             few=max(1, few),
             u=u,
+            stays=stays,
         )
 
     def ask_breaker(self, ticket: str) -> Step:

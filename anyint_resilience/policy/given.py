@@ -192,6 +192,12 @@ class PolicyFields(Protocol):
     @property
     def first_byte_timeout(self) -> float | None: ...
     @property
+    def stream_hold(self) -> float: ...
+    @property
+    def stream_idle_timeout(self) -> float | None: ...
+    @property
+    def content_idle_timeout(self) -> float | None: ...
+    @property
     def enabled(self) -> bool: ...
 
 
@@ -214,6 +220,13 @@ def problems_of(policy: PolicyFields) -> list[str]:
             None
             if policy.first_byte_timeout is None
             else number_problem("first_byte_timeout", policy.first_byte_timeout, above=True),
+            number_problem("stream_hold", policy.stream_hold),
+            None
+            if policy.stream_idle_timeout is None
+            else number_problem("stream_idle_timeout", policy.stream_idle_timeout, above=True),
+            None
+            if policy.content_idle_timeout is None
+            else number_problem("content_idle_timeout", policy.content_idle_timeout, above=True),
             flag_problem("enabled", policy.enabled),
         )
         if problem is not None

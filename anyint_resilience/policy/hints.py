@@ -20,7 +20,8 @@ from .times import MAX_HINT, bounded, duration, moment, number, retry_text
 __all__ = [
     "MAX_HINT",
     "SPENT",
-    "SPENT_BYTES",
+    "TELLING",
+    "TELLING_BYTES",
     "WORDY",
     "normal_headers",
     "poll_hint",
@@ -99,7 +100,9 @@ def read_hint(
 
 SPENT: Final = frozenset(("ratelimit", *(remaining for remaining, _ in _WINDOWS)))
 """Headers that may say that nothing is left of a window."""
-SPENT_BYTES: Final = frozenset(name.encode() for name in SPENT)
+TELLING: Final = SPENT | {"content-type"}
+"""Those, and the one that says that an answer is a stream: what takes a good answer off the fast lane."""
+TELLING_BYTES: Final = frozenset(name.encode() for name in TELLING)
 WORDY: Final = frozenset((b"ratelimit", b"content-type", "ratelimit", "content-type"))
 """Of those, and of streams, the ones whose value is more than a number."""
 
@@ -108,7 +111,7 @@ def spends(name: str | bytes, value: str | bytes) -> bool:
     """Whether one of those headers (its name in lower case) may say so, or tells of a stream. For a quick look."""
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if name in ("content-type", b"content-type"):
-        return text.startswith("text/event-stream")
+        return text[:17].lower() == "text/event-stream"
     return text.strip() == "0" or (name in ("ratelimit", b"ratelimit") and "=0" in text)
 
 

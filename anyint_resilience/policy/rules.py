@@ -77,7 +77,12 @@ class Policy:
     ``hold``: so long a call may wait at a time, in line while a guard lets nothing through or for the next attempt
     (None: within the ``retry_window``).
     ``first_byte_timeout``: an answer must begin within so many seconds, or the attempt has failed (None: the client's
-    own time-outs alone); never for paid creates, of which nobody would know what became.
+    own time-outs alone); never for paid creates, of which nobody would know what became. A stream begins with its
+    first byte, any other answer with its headers.
+    ``stream_hold``: so long what a stream sends before its first content is held back, so that a failure there can be
+    repeated unseen (0: its first piece is handed over as it comes).
+    ``stream_idle_timeout``: so long a stream may be silent once it has begun; ``content_idle_timeout``: so long it may
+    be without content, whatever keep-alives come (None: the client's own time-outs alone).
     ``enabled=False``: nothing is retried and nothing changed on the answer; only the auth header is seen to.
     """
 
@@ -91,7 +96,23 @@ class Policy:
     repeat_generation: bool = True
     hold: float | None = None
     first_byte_timeout: float | None = None
+    stream_hold: float = 5.0
+    stream_idle_timeout: float | None = None
+    content_idle_timeout: float | None = None
     enabled: bool = True
+
+    @property
+    def paced(self) -> bool:
+        """Whether it bounds single reads of an answer."""
+        return not (
+            self.first_byte_timeout is None and self.stream_idle_timeout is None and self.content_idle_timeout is None
+        )
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds that a read in the middle of a stream may take, None for any time."""
+        given = [it for it in (self.stream_idle_timeout, self.content_idle_timeout) if it is not None]
+        return min(given) if given else None
 
     @classmethod
     def default(cls) -> Policy:

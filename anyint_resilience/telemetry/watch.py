@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
+SOFT = "the reason for its end came, its last event did not: handed over as whole"
+
 
 class Watch(GuardTeller):
     """What is told of one call.
@@ -222,19 +224,31 @@ class Watch(GuardTeller):
             spans.end(attributes, failed=outcome not in FINE, at=None if at is None else at[1])
 
     @safe
-    def stream_over(self, outcome: str, error: str | None, at: tuple[float, float] | None = None) -> None:
-        """Say how a streamed answer ended, and close the call."""
+    def stream_over(
+        self,
+        outcome: str,
+        error: str | None,
+        at: tuple[float, float] | None = None,
+        *,
+        why: str = "",
+        soft: bool = False,
+    ) -> None:
+        """Say how a streamed answer ended, and close the call. ``soft``: whole, but its last event did not come."""
         if self.done:
             return
         if self.hub.meters is not None:
             self.hub.meters.stream(self.family, outcome)
-        if outcome == "failed":
+        if soft:
+            self.say("stream unterminated", {"anyint.reason": SOFT})
+        elif outcome == "failed":
             self.say("stream failed", {"anyint.reason": "its last event says that it failed, after a good status"})
         elif outcome == "late":
             self.say("deadline exceeded", {"anyint.reason": "the deadline passed while the answer was streamed"})
-        elif error is not None:
-            reason = f"the body broke off with a {error} after the answer had begun"
-            self.say("stream interrupted", {"error.type": error, "anyint.reason": reason})
+        elif outcome == "interrupted":
+            reason = "it ended without its last event"
+            if error is not None:
+                reason = f"the body broke off with a {error} after the answer had begun"
+            self.say("stream interrupted", {"error.type": why if error is None else error, "anyint.reason": reason})
         self.ended(outcome, at)
 
     def dropped(self, outcome: str, error: str | None = None) -> None:

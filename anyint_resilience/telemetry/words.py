@@ -140,6 +140,9 @@ EVENTS: Final[dict[str, EventRow]] = {
     "deadline exceeded": EventRow(logging.WARNING, "the user's deadline passed"),
     "store failure": EventRow(logging.ERROR, "the store failed; this process's memory served instead"),
     "stream interrupted": EventRow(logging.WARNING, "a streamed answer broke off"),
+    "stream unterminated": EventRow(
+        logging.WARNING, "a streamed answer ended without its last event, after the reason for its end"
+    ),
     "stream failed": EventRow(logging.WARNING, "a streamed answer ended with an event that says it failed"),
     "cut off": EventRow(logging.INFO, "cancelled, or stopped by an exception from outside"),
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from anyint_resilience.telemetry.following import Following
 
 from anyint_resilience import DeadlineExceeded
 from anyint_resilience.router import Router
-from anyint_resilience.telemetry.following import Following
 
 CHAT, RESPONSES = "/openai/v1/chat/completions", "/openai/v1/responses"
 CLAUDE, GEMINI = "/anthropic/v1/messages", "/gemini/v1beta/models/g:streamGenerateContent"

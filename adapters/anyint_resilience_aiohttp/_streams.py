@@ -1,0 +1,124 @@
+"""A body that is followed to its end, and that raises where it is not whole.
+
+Must not decide anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import aiohttp
+from aiohttp.base_protocol import BaseProtocol
+
+from anyint_resilience.exceptions import DeadlineExceeded
+from anyint_resilience.following import Following
+from anyint_resilience.runtime import in_time
+
+__all__ = ["Watched", "watched"]
+
+
+class Watched(aiohttp.StreamReader):
+    """Reads from the reader that aiohttp feeds, piece by piece and only when somebody reads from this one.
+
+    aiohttp has no way to look at a body as it comes: a response's ``content`` is replaced by this.
+    """
+
+    def __init__(self, inner: aiohttp.StreamReader, response: aiohttp.ClientResponse) -> None:
+        loop: Any = response._loop
+        super().__init__(BaseProtocol(loop=loop), 2**16, loop=loop)
+        self.inner = inner
+        self.following: Following | None = None
+        self._response = ref(response)
+
+    async def readany(self) -> bytes:
+        """Read what is there, as aiohttp does, without a detour through a buffer."""
+        if self._buffer or self._eof or self._exception is not None:
+            return await super().readany()
+        return await self._next()
+
+    async def readchunk(self) -> tuple[bytes, bool]:
+        """Read a piece and whether an HTTP chunk ends with it, as aiohttp does."""
+        if self._buffer or self._eof or self._exception is not None:
+            return await super().readchunk()
+        ends: list[bool] = []
+        piece = await self._next(ends)
+        return piece, bool(ends and ends[0])
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        """Read what is there, as aiohttp does."""
+        if not self._buffer and self._exception is None:
+            piece = self.inner.read_nowait(-1)
+            if piece:
+                self._seen(piece)
+                self.feed_data(piece)
+        return super().read_nowait(n)
+
+    async def wait_eof(self) -> None:
+        """Wait until all has come."""
+        await self.inner.wait_eof()
+
+    async def _wait(self, func_name: str) -> None:
+        piece = await self._next()
+        if piece:
+            self.feed_data(piece)
+
+    async def _next(self, ends: list[bool] | None = None) -> bytes:
+        """Return the next piece, nothing at the end; raise where that is not the end of a whole stream."""
+        following, error = self.following, None
+        try:
+            coming: Any = self.inner.readany() if ends is None else self.inner.readchunk()
+            seconds = None if following is None else following.patience()
+            piece: Any = await (coming if seconds is None else in_time(seconds, coming))
+            if ends is not None:
+                piece, end = piece
+                ends.append(end)
+            if piece or (ends and ends[0]):
+                self._seen(piece)
+                return bytes(piece)
+        except Exception as broken:
+            error = broken
+        self._over(error)
+        return b""
+
+    def _seen(self, piece: bytes) -> None:
+        feed = None if self.following is None else self.following.feed
+        if feed is not None and piece:
+            feed(piece)
+
+    def _over(self, error: Exception | None) -> None:
+        """Say that the body came to its end, or broke, and raise what that is."""
+        held: Any = self._exception
+        if held is not None:  # closed, or late, while it was waited for
+            try:
+                raise held
+            finally:
+                del held, error
+        error = error if self.following is None else self.following.over(error)
+        if error is None:
+            self.feed_eof()
+            return
+        super().set_exception(error)
+        response = self._response()
+        if response is not None:
+            response.close()
+        try:
+            raise error
+        finally:
+            del error
+
+    def set_exception(self, exc: Any, *args: Any, **kwargs: Any) -> None:
+        """Take what a response says that is closed, or whose time is over."""
+        if self.following is not None:
+            if isinstance(exc, DeadlineExceeded):
+                self.following.over(exc)
+            else:
+                self.following.closed()
+        super().set_exception(exc, *args, **kwargs)
+
+
+def watched(response: aiohttp.ClientResponse) -> Watched:
+    """Make a response read through a reader that can be followed, and return that."""
+    if not isinstance(response.content, Watched):
+        response.content = Watched(response.content, response)
+    return response.content

@@ -1,0 +1,142 @@
+"""A streamed answer, followed to its end: only then is its call over, and only a whole one is a success.
+
+Must not know any client, nor touch the stream: it is told of the pieces and of how the body ended, and says what that
+is for who reads: the end, or an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .exceptions import DeadlineExceeded
+from .streams.marks import Verdict
+from .streams.watcher import Watcher
+from .telemetry.watch import Watch
+
+__all__ = ["Following"]
+
+_LEAST = 0.001
+_GOOD = (Verdict.WHOLE, Verdict.SOFT)
+
+
+class Following:
+    """Told of each piece of a body after those its ``watcher`` knows, and how it ended; closes the call, once.
+
+    ``watch``: who looks on. ``then``: what is told the outcome. ``make``: makes the exception for a stream that is not
+    whole, of why and the client's own (None: what a stream is changes nothing for who reads it). ``idle`` and
+    ``content_idle``: seconds that may pass without a piece, or without content.
+    """
+
+    __slots__ = (
+        *("_clock", "_content", "_content_idle", "_last", "_make", "_open", "_then", "_timeouts", "_watch"),
+        *("idle", "watcher"),
+    )
+
+    def __init__(
+        self,
+        watch: Watch | None,
+        watcher: Watcher | None = None,
+        *,
+        then: Callable[..., object] | None = None,
+        make: Callable[[str, Watcher, Exception | None], Exception] | None = None,
+        clock: Callable[[], float] | None = None,
+        idle: float | None = None,
+        content_idle: float | None = None,
+        timeouts: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self.watcher = watcher
+        self._open = True
+        self._timeouts = timeouts
+        self._watch = watch
+        self._then = then
+        self._make = make
+        self._clock = clock
+        self._content_idle = content_idle
+        self._content = 0
+        self._last = 0.0 if clock is None else clock()
+        self.idle = idle
+
+    @property
+    def feed(self) -> Callable[[bytes], object] | None:
+        """What each piece is told to; None: nobody wants to know."""
+        if self.watcher is None:
+            return None
+        return self.watcher.feed if self._content_idle is None else self._measured
+
+    def _measured(self, chunk: bytes) -> None:
+        """Take a piece where keep-alives are no progress.
+
+        Raises:
+            TimeoutError: if there was no content for too long.
+        """
+        watcher, clock, most = self.watcher, self._clock, self._content_idle
+        assert watcher is not None
+        assert clock is not None
+        assert most is not None
+        watcher.feed(chunk)
+        content = watcher.marks.content
+        if content > self._content or watcher.verdict is not Verdict.CUT:
+            self._content, self._last = content, clock()
+        elif clock() - self._last >= most:
+            raise TimeoutError(f"no content came within the content_idle_timeout of {most:g} s")
+
+    def patience(self) -> float | None:
+        """Return how many seconds the next piece may take, None for any time."""
+        if self._content_idle is None or self._clock is None:
+            return self.idle
+        left = max(_LEAST, self._content_idle - (self._clock() - self._last))
+        return left if self.idle is None else min(left, self.idle)
+
+    def over(self, error: Exception | None) -> Exception | None:
+        """Say that the body came to its end, or broke; return what that is for who reads: None, or what to raise."""
+        watcher = self.watcher
+        if isinstance(error, DeadlineExceeded):
+            self._close("late", error)
+            return error
+        verdict = Verdict.UNKNOWN if watcher is None else watcher.verdict
+        if verdict in _GOOD or (error is None and verdict is Verdict.UNKNOWN):
+            self._close("success", None, soft=verdict is Verdict.SOFT)
+            return None if self._make is not None else error
+        failed = verdict is Verdict.FAILED
+        why = "failed" if failed else "cut" if error is None else "broken"
+        why = "idle" if why == "broken" and isinstance(error, self._timeouts) else why
+        fresh = self._close("failed" if failed else "interrupted", error, why)
+        if watcher is None or self._make is None or not fresh:
+            return error
+        return self._make(why, watcher, error)
+
+    def closed(self) -> None:
+        """Say that nobody reads on: the end, if the last event was seen."""
+        self._close(*self._sofar())
+
+    def dropped(self, error: BaseException | None = None) -> None:
+        """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""
+        if not self._open:
+            return
+        self._open = False
+        watch, self._watch = self._watch, None
+        outcome = self._sofar()[0] if error is None else "interrupted"
+        self._tell(outcome, later=True)
+        if watch is not None:
+            watch.dropped(outcome, None if error is None else type(error).__name__)
+
+    def _sofar(self) -> tuple[str, None]:
+        verdict = Verdict.UNKNOWN if self.watcher is None else self.watcher.verdict
+        return "success" if verdict in _GOOD else "failed" if verdict is Verdict.FAILED else "abandoned", None
+
+    def _close(self, outcome: str, error: BaseException | None, why: str = "", *, soft: bool = False) -> bool:
+        """Close the call; False if that was done before."""
+        was, self._open = self._open, False
+        watch, self._watch = self._watch, None
+        self._tell(outcome, later=False)
+        if watch is not None:
+            watch.stream_over(outcome, None if error is None else type(error).__name__, why=why, soft=soft)
+        return was
+
+    def _tell(self, outcome: str, *, later: bool) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then(outcome, later=later)
+
+    def __del__(self) -> None:
+        self.dropped()  # without being closed

@@ -1,0 +1,312 @@
+"""The watcher: fed with the raw pieces of a stream, it says at any time whether that is whole. Pure, without a copy.
+
+Must not know any client, nor what is done about it. What comes in is only kept by reference; it is looked at when
+somebody asks, or when more than 64 KiB are held: then the older half is counted, and read only where it tells of an
+error. So the end of a stream is always read whole, and what a piece costs is next to nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from ..contract.routes import Route
+from ..contract.streams import StreamEnds, ends_of
+from ..contract.words import Operation
+from ..policy.hints import normal_headers
+from ..policy.model import HeaderPairs
+from .frames import event_of, plain
+from .marks import Marks, Verdict
+
+__all__ = ["MAX_EVENT", "MAX_HELD", "ArrayWatcher", "CodedWatcher", "Watcher", "streams", "watcher_for", "watcher_of"]
+
+MAX_HELD = 65_536
+"""Bytes that are held before the older half is counted and let go."""
+KEPT = 16_384
+"""Bytes at the end that are never only counted."""
+MAX_EVENT = 16 * 1024 * 1024
+"""Bytes of one event; of a stream with a longer one nothing more is known."""
+
+_TELLING = (b'data: {"error"', b'data:{"error"', b'data: {"type":"error"')
+_FAILING = (b"event: error", b"event:error")
+"""How a line begins that tells of an error."""
+
+_SSE = "text/event-stream"
+_GZIP = ("gzip", "x-gzip")
+_PLAIN = (b"\xef\xbb\xbf", b"data:", b"event:", b"id:", b"retry:", b":", b"\r", b"\n", b"[", b"{")
+"""How a stream begins whose coding the client has undone already."""
+
+_PIECE = 65_536
+
+
+class Watcher:
+    """One stream of server-sent events. ``marks`` is what is known once it was asked for; ``size`` how much came."""
+
+    __slots__ = (
+        "_ends",
+        "_first",
+        "_held",
+        "_limit",
+        "_marks",
+        "_quiet",
+        "_rest",
+        "_seen",
+        "_size",
+        "_total",
+        "opaque",
+    )
+
+    def __init__(self, ends: StreamEnds) -> None:
+        self._ends = ends
+        self._marks = Marks(ends)
+        self._held: list[bytes] = []
+        self._size = self._rest = self._seen = self._total = 0
+        self._limit = MAX_HELD
+        self._first = True
+        self._quiet = tuple(b"event:" + gap + it.encode() for it in ends.ignored_events for gap in (b"", b" "))
+        self.opaque = False
+        """In a coding that is not read here, or with an event that is too long: nothing is known."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a piece of any size. On the way of every piece: it is looked at later."""
+        self._held.append(chunk)
+        size = self._size = self._size + len(chunk)
+        if size > self._limit:
+            self._let_go()
+
+    @property
+    def size(self) -> int:
+        """How many bytes came."""
+        return self._total + self._size - self._rest
+
+    @property
+    def marks(self) -> Marks:
+        """What all whole events have said so far."""
+        self._look()
+        return self._marks
+
+    @property
+    def begun(self) -> bool:
+        """Whether any content has come, or so much that nobody would wait for it."""
+        return self.opaque or self.marks.content > 0 or self._size > MAX_HELD
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it is, if this was all."""
+        verdict = self.marks.verdict
+        return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
+
+    def _look(self) -> None:
+        """Read every whole event that is held."""
+        if self._size > self._seen and not self.opaque:
+            block, left = self._block()
+            end = block.rfind(b"\n\n") + 2
+            if end > 1:
+                self._read(block[:end])
+                block = block[end:]
+            self._keep([block + left])
+            self._seen = self._size
+
+    def _let_go(self) -> None:
+        """Count the older part of what is held, and read it only where it may tell of more than content."""
+        if self.opaque:
+            self._keep([])
+            return
+        index, kept, held = len(self._held), 0, self._held
+        while index and kept < KEPT:
+            index -= 1
+            kept += len(held[index])
+        older, rest = held[:index], held[index:]
+        if not all(it[-2:] == b"\n\n" for it in older):  # pieces that are no whole events: so that they are
+            block, left = self._block()
+            end = block.rfind(b"\n\n", 0, max(0, len(block) - KEPT)) + 2
+            older, rest = ([block[:end]], [block[end:] + left]) if end > 1 else ([], [block + left])
+        if self._marks.many or not self._counted(older):
+            for it in older:
+                self._read(it)
+        self._keep(rest)
+
+    def _block(self) -> tuple[bytes, bytes]:
+        block = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        return plain(block, first=self._first)
+
+    def _keep(self, rest: list[bytes]) -> None:
+        """Hold on to what was not looked at yet."""
+        self._total += self._size - self._rest
+        size = sum(map(len, rest))
+        if size > MAX_EVENT:
+            self.opaque, rest, size = True, [], 0
+        self._held = rest if size else []
+        self._size, self._rest, self._seen = size, size, 0
+        self._limit = MAX_HELD if size <= 2 * KEPT else 2 * size
+
+    def _read(self, whole: bytes) -> None:
+        self._first = False
+        for raw in whole.split(b"\n\n"):
+            event = event_of(raw)
+            if event is not None:
+                self._marks.take(event)
+
+    def _counted(self, whole: list[bytes]) -> bool:
+        """Count the events that have data, but for keep-alives; False where one may tell of an error."""
+        count, ident = 0, None
+        for piece in whole:
+            find, begins, at, filled = piece.find, piece.startswith, 0, 0
+            while (end := find(b"\n", at)) >= 0:  # to look for more would be to look at each byte
+                if end == at:
+                    count, filled = count + (filled == 1), 0
+                elif begins(b"data:", at):
+                    if begins(_TELLING, at):
+                        return False
+                    filled |= 1
+                elif begins(self._quiet, at):
+                    filled = 2
+                elif begins(b"id:", at):
+                    ident = piece[at + 3 : end]
+                elif begins(_FAILING, at):
+                    return False
+                at = end + 1
+        self._first = False
+        self._marks.skipped(count, None if ident is None else ident.strip().decode("utf-8", "replace"))
+        return True
+
+
+class ArrayWatcher(Watcher):
+    """One that is a JSON array of documents (Gemini without ``alt=sse``), or a single document."""
+
+    __slots__ = ("_closed", "_opened")
+
+    def __init__(self, ends: StreamEnds) -> None:
+        super().__init__(ends)
+        self._opened = self._closed = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it is, if this was all: an array that is not closed is not whole."""
+        verdict = super().verdict
+        return verdict if self._closed or verdict is not Verdict.WHOLE else Verdict.CUT
+
+    def _look(self) -> None:
+        if self._size <= self._seen or self.opaque:
+            return
+        block, at = b"".join(self._held), 0
+        try:
+            text, left = block.decode("utf-8"), b""
+        except UnicodeDecodeError as error:  # perhaps in the middle of a character
+            text, left = block[: error.start].decode("utf-8"), block[error.start :]
+            self.opaque = len(left) > 3
+        while not self.opaque:
+            at += len(text) - at - len(text[at:].lstrip(" \t\r\n,"))
+            mark = text[at : at + 1]
+            if mark == "[" and not self._opened:
+                self._opened, at = True, at + 1
+            elif mark == "]" and self._opened:
+                self._closed, at = True, at + 1
+            elif mark == "{":
+                try:
+                    document, at = json.JSONDecoder().raw_decode(text, at)
+                except ValueError:  # its end has not come
+                    break
+                except RecursionError:
+                    self.opaque = True
+                    break
+                self._marks.read(document)
+                self._closed = self._closed or not self._opened
+            else:
+                self.opaque = bool(mark)
+                break
+        self._keep([text[at:].encode() + left])
+        self._seen = self._size
+
+    def _let_go(self) -> None:
+        self._look()
+
+
+class CodedWatcher(Watcher):
+    """One in a content coding: gzip and deflate are undone, unless the client did; of others nothing is known."""
+
+    __slots__ = ("_came", "_coding", "_inner", "_machine", "_plain")
+
+    def __init__(self, ends: StreamEnds, inner: Watcher, coding: str) -> None:
+        super().__init__(ends)
+        self._inner = inner
+        self._coding = coding
+        self._machine: Any = None
+        self._came = 0
+        self._plain: bool | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a piece as it came."""
+        self._came += len(chunk)
+        if self._plain is None and chunk:
+            self._plain = chunk.startswith(_PLAIN)
+            self.opaque = not self._plain and self._coding not in (*_GZIP, "deflate")
+        if self._plain:
+            self._inner.feed(chunk)
+            return
+        while chunk and not self.opaque:
+            if self._machine is None or self._machine.eof:  # another member may follow
+                self._machine = zlib.decompressobj(self._window(chunk))
+            try:
+                piece = self._machine.decompress(chunk, _PIECE)
+            except zlib.error:
+                self.opaque = True
+                return
+            chunk = self._machine.unused_data or self._machine.unconsumed_tail
+            if piece:
+                self._inner.feed(piece)
+            elif self._machine.eof and not any(chunk):
+                return  # padding
+
+    def _window(self, chunk: bytes) -> int:
+        """Return the window: what is called deflate may come without its header (RFC 9110 8.4.1.2)."""
+        if self._coding in _GZIP:
+            return 16 + zlib.MAX_WBITS
+        return zlib.MAX_WBITS if chunk[0] & 0x0F == 8 else -zlib.MAX_WBITS
+
+    @property
+    def marks(self) -> Marks:
+        """What all whole events have said so far."""
+        return self._inner.marks
+
+    @property
+    def begun(self) -> bool:
+        """Whether any content has come, or so much that nobody would wait for it."""
+        return self.opaque or self._inner.begun
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it is, if this was all."""
+        verdict = self._inner.verdict
+        return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
+
+    @property
+    def size(self) -> int:
+        """How many bytes came, before they were decompressed."""
+        return self._came
+
+
+def streams(headers: HeaderPairs | None) -> bool:
+    """Whether an answer's headers are those of a stream of events."""
+    return normal_headers(headers).get("content-type", [""])[0].strip().lower().startswith(_SSE)
+
+
+def watcher_of(route: Route, status: int, headers: HeaderPairs | None) -> Watcher | None:
+    """Return what watches an answer, None where it is no stream of a dialect that is known."""
+    ends = ends_of(route.family, route.template)
+    if ends is None or not 200 <= status < 300 or status == 204:
+        return None
+    named = normal_headers(headers)
+    kind = named.get("content-type", [""])[0].strip().lower()
+    sse = kind.startswith(_SSE)
+    if not sse and not (route.operation is Operation.STREAM and kind.startswith("application/json")):
+        return None
+    return watcher_for(ends, ",".join(named.get("content-encoding", [])), array=not sse)
+
+
+def watcher_for(ends: StreamEnds, coding: str = "", *, array: bool = False) -> Watcher:
+    """Return what watches a stream in this coding (as the header has it); ``array``: it is one of JSON documents."""
+    coding = coding.strip().lower()
+    inner = ArrayWatcher(ends) if array else Watcher(ends)
+    return inner if coding in ("", "identity") else CodedWatcher(ends, inner, coding)
