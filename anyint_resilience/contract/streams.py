@@ -26,8 +26,9 @@ class StreamEnds:
     comment that carries the real HTTP status. ``cut`` says in words what an interruption looks like.
 
     Content is what stands at ``content_paths`` (but for keys in ``not_content``); in a dialect without them it is each
-    event that is not one of ``empty_events``, which come before content, or say again that it came. ``text_paths`` are where text for people stands (in ``text_events``
-    alone, if there are any), ``usage_paths`` and ``finish_paths`` where the tokens used and the reason for the end do.
+    event that is not one of ``empty_events``, which come before content, or say again that it came. ``text_paths`` are
+    where text for people stands (in ``text_events`` alone, if there are any), ``usage_paths`` and ``finish_paths``
+    where the tokens used and the reason for the end do.
     """
 
     name: str
@@ -86,6 +87,7 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         text_events=frozenset({"response.output_text.delta"}),
         usage_paths=(("response", "usage"),),
         finish_paths=(("response", "incomplete_details", "reason"), ("response", "status")),
+        not_done=frozenset({"queued", "in_progress"}),
         cut="EOF without one of the three final events; [DONE] alone is not success",
         note="the error event is flat or nested; through AnyInt a [DONE] after response.completed was seen (field)",
     ),
