@@ -23,6 +23,7 @@ from .policy.fallback import Fallback
 from .policy.model import Action, Decision
 from .policy.rules import Policy
 from .reports import report
+from .resuming import Restarted, Resumed, resume_stream
 from .stores.protocol import StoreError
 from .tasks.callbacks import Callback, parse_callback
 from .tasks.handle import TaskHandle
@@ -49,6 +50,8 @@ __all__ = [
     "QueryRefused",
     "Resilience",
     "ResilienceError",
+    "Restarted",
+    "Resumed",
     "StoreError",
     "StreamInterrupted",
     "TaskError",
@@ -58,4 +61,5 @@ __all__ = [
     "TaskUpdate",
     "parse_callback",
     "report",
+    "resume_stream",
 ]

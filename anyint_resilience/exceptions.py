@@ -6,6 +6,7 @@ so that code which catches the client's exceptions goes on working.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,12 @@ class StreamInterrupted(ResilienceError):
     usage: dict[str, Any] | None = None
     finish_reason: str | None = None
     safe_to_repeat: bool = False
+    spend: Callable[[], bool] | None = None
+    """Takes what asking anew costs from the retry budget of its key and gateway; False: it is spent."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {name: it for name, it in self.__dict__.items() if name != "spend"}
+        return type(self), self.args, kept
 
     @property
     def cause(self) -> Cause | None:

@@ -7,13 +7,17 @@ is for who reads: the end, or an exception.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 
-from .exceptions import DeadlineExceeded
+from .exceptions import DeadlineExceeded, StreamInterrupted
 from .streams.marks import Verdict
 from .streams.watcher import Watcher
 from .telemetry.watch import Watch
 
-__all__ = ["Following"]
+__all__ = ["FAILED", "Following"]
+
+FAILED: ContextVar[list[StreamInterrupted] | None] = ContextVar("anyint_failed_streams", default=None)
+"""Where who listens hears of streams that said themselves that they failed, whatever an SDK raises for that."""
 
 _LEAST = 0.001
 _GOOD = (Verdict.WHOLE, Verdict.SOFT)
@@ -38,7 +42,7 @@ class Following:
         watcher: Watcher | None = None,
         *,
         then: Callable[..., object] | None = None,
-        make: Callable[[str, Watcher, Exception | None], Exception] | None = None,
+        make: Callable[[str, Watcher, Exception | None], StreamInterrupted] | None = None,
         clock: Callable[[], float] | None = None,
         idle: float | None = None,
         content_idle: float | None = None,
@@ -107,7 +111,10 @@ class Following:
 
     def closed(self) -> None:
         """Say that nobody reads on: the end, if the last event was seen."""
-        self._close(*self._sofar())
+        outcome, heard = self._sofar(), FAILED.get()
+        was = self._close(outcome, None)
+        if was and heard is not None and outcome == "failed" and self._make is not None and self.watcher is not None:
+            heard.append(self._make("failed", self.watcher, None))
 
     def dropped(self, error: BaseException | None = None) -> None:
         """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""
@@ -115,14 +122,14 @@ class Following:
             return
         self._open = False
         watch, self._watch = self._watch, None
-        outcome = self._sofar()[0] if error is None else "interrupted"
+        outcome = self._sofar() if error is None else "interrupted"
         self._tell(outcome, later=True)
         if watch is not None:
             watch.dropped(outcome, None if error is None else type(error).__name__)
 
-    def _sofar(self) -> tuple[str, None]:
+    def _sofar(self) -> str:
         verdict = Verdict.UNKNOWN if self.watcher is None else self.watcher.verdict
-        return "success" if verdict in _GOOD else "failed" if verdict is Verdict.FAILED else "abandoned", None
+        return "success" if verdict in _GOOD else "failed" if verdict is Verdict.FAILED else "abandoned"
 
     def _close(self, outcome: str, error: BaseException | None, why: str = "", *, soft: bool = False) -> bool:
         """Close the call; False if that was done before."""

@@ -6,6 +6,7 @@ Must not know any client, nor how the stream was watched.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from .attempts import final
@@ -51,9 +52,19 @@ def interrupted(call: Call, why: str, watcher: Watcher, error: Exception | None,
     made.why, made.safe_to_repeat = why, safe
     made.events, made.bytes, made.text = marks.content, watcher.size, marks.text
     made.last_event_id, made.usage, made.finish_reason = marks.last_id, marks.usage, marks.finish
+    made.spend = partial(_spent, call)
     made.__cause__ = error
     attach(made, call.report(decision))
     return made
+
+
+def _spent(call: Call) -> bool:
+    """Take a token of the retry budget, as a retry within the call would."""
+    guarding, course = call.course.guarding, call.course
+    if not course.guarded or not guarding.settings.budget:
+        return True
+    step = guarding.spend(call.plan.tally.take(), cost=1.0)
+    return bool(guarding.shared.change(course.budget_key(call.key_id()), step))
 
 
 def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) -> tuple[Decision, bool]:
