@@ -21,6 +21,7 @@ from .judging import judge_fault
 from .policy.hints import spent_window
 from .policy.model import Action, Decision, Fault, FaultKind, Observation
 from .policy.user_words import user_message
+from .streamed import counted
 
 __all__ = ["WHY", "admitted", "affordable", "budgeted", "decision_of", "let_go", "told"]
 
@@ -237,7 +238,7 @@ def told(
         call.course.stands = False
         if found.shut or found.opened:
             call.watch.gate(found.shut, _model(call))
-    if breaks and not (kind in ("good", "spent") and call.followed()):  # a stream is told of when it has ended
+    if breaks and not (kind in ("good", "spent") and counted(call)):  # a stream is told of when it has ended
         if kind in ("good", "spent", "down") or call.course.probes:
             yield from told_breaker(call, name, good=kind != "down", began=started, kind=kind, u=u)
         call.course.probes = False

@@ -5,7 +5,7 @@ Must not know any client, nor the order of what is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,8 +17,6 @@ from .contract.words import Certainty, Operation
 from .course import Course
 from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
 from .effects import Outcome, Send, Target
-from .guards.breaker import leave
-from .guards.gate import leave as leave_gate
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import Shared
@@ -38,7 +36,7 @@ from .telemetry.details import error_type
 from .telemetry.watch import Watch
 from .ways import NOWHERE, Origin
 
-__all__ = ["Call"]
+__all__ = ["Call", "nameless"]
 
 
 UNGUARDED = Guarding(Guards.off(), Shared(MemoryStore(lambda: 0.0)), {})
@@ -47,13 +45,17 @@ UNGUARDED = Guarding(Guards.off(), Shared(MemoryStore(lambda: 0.0)), {})
 _SERVERS_WORDS = ("code", "type", "request_id", "task_id", "task_state", "note")
 
 
+def nameless() -> str | None:
+    """Name a request that is not to be told from others."""
+
+
 class Call:
     """One logical request of the application: what it is, how far it has come.
 
     ``sent``: the fast lane has made the first attempt already, when the call ``started``, with this ``edit``.
     ``span``: the seconds that the client itself gives all attempts together (aiohttp's total time-out); it cuts a
     running attempt by itself, so that here it only bounds the waits. ``notes``: what to begin the report's notes with.
-    ``name``: what makes the request the same one when it comes again; ``repeats``: how often it failed before.
+    ``naming``: returns what makes the request the same one when it comes again; ``repeats``: how often it has failed.
     ``watch``: what is told of it to those who look on.
 
     ``stream``: what watches the last answer, where that is a stream.
@@ -74,7 +76,7 @@ class Call:
         "intent",
         "ledger",
         "method",
-        "name",
+        "naming",
         "notes",
         "operation",
         "out",
@@ -117,7 +119,7 @@ class Call:
         edit: HeaderEdit | None = None,
         span: float | None = None,
         notes: Iterable[str] = (),
-        name: str | None = None,
+        naming: Callable[[], str | None] = nameless,
         repeats: int = 0,
         guarding: Guarding = UNGUARDED,
         origin: Origin = NOWHERE,
@@ -141,7 +143,7 @@ class Call:
         self.answer: dict[str, Any] | None = None
         self.whole = False
         self.peeked = b""
-        self.sent_at, self.name = 0.0, name
+        self.sent_at, self.naming = 0.0, naming
         self.notes: list[str] = list(notes)
         self.repeats = 0 if outer_retries else repeats  # a layer that says so is no riddle
         if self.repeats:
@@ -206,31 +208,6 @@ class Call:
         once = self.operation in PAID
         silent = None if once else self.policy.first_byte_timeout
         return Send(number, edit, remaining, body, to=target, silent=silent, paced=self.policy.paced and not once)
-
-    def followed(self) -> bool:
-        """Whether a circuit breaker wants to know how its stream ends."""
-        course = self.course
-        return self.stream is not None and course.guarded and course.guarding.breaks(course.fallback())
-
-    def stream_told(self, outcome: str, *, later: bool) -> None:
-        """Give the permit of its stream back and tell the circuit breaker how that ended.
-
-        ``later``: this may be within the garbage collector, where no guard can be told at once.
-        """
-        guarding, ticket = self.course.guarding, self.course.ticket
-        change = guarding.shared.later if later else guarding.shared.change
-        permit, self.course.permit = self.course.permit, None
-        if permit is not None:
-            change(self.course.gate_key(self.key_id(), self.operation), partial(leave_gate, ticket=permit))
-        if not self.followed() or (outcome == "success" and ticket is None and guarding.shared.calm):
-            return
-        self.course.ticket, self.course.probes = None, False
-        name, good = "" if ticket is None else ticket, outcome == "success"
-        if good or outcome in ("interrupted", "failed"):
-            step = guarding.tell_breaker(name, good=good, began=self.started + self.sent_at, u=0.0)
-        else:  # closed before its end: nothing is known
-            step = partial(leave, ticket=name)
-        change(self.course.breaker_key(), step)
 
     def bound_for(self, effect: Send) -> Target | None:
         """Return where an attempt goes, for those who look on: a fallback's model and place, None for its own way."""

@@ -40,6 +40,12 @@ class Repeats:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._any = False  # so that no request need be named for as long as none has failed
+
+    @property
+    def any(self) -> bool:
+        """Whether any request has ended without success yet."""
+        return self._any
 
     def before(self, name: str) -> int:
         """Return how often this request has ended without success within the last minute."""
@@ -48,5 +54,6 @@ class Repeats:
 
     def ended(self, name: str) -> bool:
         """Note that it has ended without success; True if it has now done so for the second time."""
+        self._any = True
         before: Any = self._store.update(_PREFIX + name, end, WINDOW)
         return bool(before == 1)

@@ -142,6 +142,8 @@ class SyncReplay(Replay):
             error = broken
         error = self.ending(error)
         if error is not None:
+            if self.following is not None:
+                self.close()  # its connection is of no more use
             try:
                 raise error
             finally:
@@ -182,6 +184,8 @@ class AsyncReplay(Replay):
             error = broken
         error = self.ending(error)
         if error is not None:
+            if self.following is not None:
+                await self.aclose()
             try:
                 raise error
             finally:

@@ -6,40 +6,28 @@ Must not import any client, nor decide anything. An adapter adds how its client'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from .callreport import CallReport
-from .calls import Call
+from .calls import Call, nameless
 from .config import OVERRIDES, Resilience
-from .contract.words import AuthStyle, Certainty
+from .contract.words import AuthStyle, Certainty, Operation
 from .credentials import HeaderEdit, RawHeaders, outer_retries
-from .driven import FALLBACK_HEADER, MARK_HEADER, Keyed
-from .effects import Answer, Refusal, Result, Send
+from .driven import Keyed
+from .effects import Answer, Result, Send
 from .exceptions import (
-    HELD_BACK,
-    REFUSED,
-    CircuitOpen,
-    DeadlineExceeded,
-    GateClosed,
-    NotRecorded,
-    OutcomeUnknown,
     ResilienceError,
-    StreamInterrupted,
 )
-from .following import Following
 from .intents import OWN, attempt_before, name_of, paper_of
-from .interrupting import interrupted
-from .policy.request import GZIP, operation_of
+from .policy.request import GZIP, glance, operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
+from .raising import Errors, RaisingSurface
 from .repeats import MULTIPLY
-from .reports import attach
 from .router import MAX_CACHED, Plan
-from .streams.watcher import Watcher
 from .tasks.paper import NO_PAPER
 from .telemetry.watch import Watch
-from .watched import Body, Place, WatchedSurface, tells_off
+from .watched import Body, Place, tells_off
 from .ways import Origin
 
 __all__ = ["Body", "Errors", "Place", "SurfaceBase", "settled", "tells_off"]
@@ -48,22 +36,6 @@ _READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Errors:
-    """A client's exceptions: ours that are also its own, and those it raises when time runs out."""
-
-    unknown: type[OutcomeUnknown]
-    unknown_timeout: type[OutcomeUnknown]
-    unrecorded: type[NotRecorded]
-    closed: type[GateClosed]
-    circuit: type[CircuitOpen]
-    silent: Callable[[str], Exception]
-    interrupted: type[StreamInterrupted]
-    interrupted_timeout: type[StreamInterrupted]
-    late: type[DeadlineExceeded]
-    timeouts: tuple[type[BaseException], ...]
 
 
 def settled(anyint: Resilience | None) -> Resilience:
@@ -78,10 +50,15 @@ def _may_switch(watch: bytes, content: bytes | None) -> bool:
     return content is not None and (watch in content or content[:2] == GZIP)
 
 
-class SurfaceBase(WatchedSurface[Q, R]):
+def _operation(plan: Plan, content: bytes | None) -> Operation:
+    """Return what a request does. A large body is only read whole where it may turn it into paid work."""
+    paid = plan.watch is not None and _may_switch(plan.watch, content)
+    return operation_of(plan.route, content) if paid else glance(plan.route, content)
+
+
+class SurfaceBase(RaisingSurface[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
-    errors: Errors
     times_silence = True
     per_request: ClassVar[bool] = False
     """Whether the client has a place on a request for a policy of its own."""
@@ -208,15 +185,18 @@ class SurfaceBase(WatchedSurface[Q, R]):
     ) -> Call:
         """Make the state of one call."""
         anyint, raw, body = self.anyint, self.raw_of(request), self.body_of(request)
-        operation = operation_of(plan.route, body.content)
+        operation = _operation(plan, body.content)
         policy = self.policy_of(request)
         paid = policy.enabled and operation in PAID
         # Reads are asked again and again by nature (polls); a file is read for nothing less than a paid create.
         known = self.method_of(request) not in _READS and body.content is not None
         method, place = self.method_of(request), self.place_of(request)
         used = anyint.credentials.known(raw, plan.route.family, plan.style, secure=plan.secure)
-        name = name_of(method, place, raw, body, used, paid=paid) if policy.enabled and (paid or known) else None
-        before = 0 if name is None or not policy.enabled else anyint.repeats.before(name)
+        naming: Callable[[], str | None] = nameless
+        if policy.enabled and (paid or known):
+            naming = partial(name_of, method, place, raw, body, used, paid=paid)
+        name = naming() if paid or anyint.repeats.any else None  # that takes a hash of all of its body
+        before = 0 if name is None else anyint.repeats.before(name)
         outer = outer_retries(raw)
         paper = NO_PAPER
         if paid and name is not None:
@@ -246,7 +226,7 @@ class SurfaceBase(WatchedSurface[Q, R]):
             edit=edit,
             span=self.span_of(request),
             notes=self.remarks(request) if policy.enabled else (),
-            name=name,
+            naming=naming,
             repeats=before,
             guarding=anyint.guarding,
             origin=Origin(*place, body.content),
@@ -268,102 +248,8 @@ class SurfaceBase(WatchedSurface[Q, R]):
             OWN.set((call.intent, call.paper.ident))
         failed = result.error is not None or result.late or tells_off(result)
         guarded = call.paid and call.certainty is Certainty.UNKNOWN  # the ledger holds that back
-        again = (
-            failed
-            and not guarded
-            and call.attempts
-            and call.name is not None
-            and call.policy.enabled
-            and not call.outer_retries
-            and self.anyint.repeats.ended(call.name)
-        )
-        if again:
+        if not failed or guarded or not call.attempts or not call.policy.enabled or call.outer_retries:
+            return
+        name = call.naming()
+        if name is not None and self.anyint.repeats.ended(name):
             call.watch.told("attempts multiply", attempts=len(call.attempts), reason=MULTIPLY)
-
-    def failure(self, call: Call, result: Result[R]) -> Exception:
-        """Return what to raise: the original exception unless ours says more, and then it is the cause."""
-        error = result.error
-        if result.closed is not None:
-            return self.not_let_out(call, result, result.closed)
-        if result.unknown:
-            timed_out = isinstance(error, self.errors.timeouts)
-            kind = self.errors.unknown_timeout if timed_out else self.errors.unknown
-            said = result.said
-            if said is None:
-                said = REFUSED if result.decision is None else result.decision.guidance
-            unknown = kind(f"{call.route.name}: {said}" + ("" if call.intent is None else f" (intent {call.intent})"))
-            unknown.intent, unknown.why = call.intent, HELD_BACK.get(said, "unknown")
-            unknown.__cause__ = error
-            attach(unknown, result.report)
-            return unknown
-        if result.late or error is None:
-            return self.late(call, error, result.report)
-        attach(error, result.report)
-        return error
-
-    def not_let_out(self, call: Call, result: Result[R], refusal: Refusal) -> Exception:
-        """Return what is raised where a guard did not let a call out and there is no answer to hand over."""
-        kind = self.errors.circuit if refusal.why == "circuit" else self.errors.closed
-        made = kind(f"{call.route.name}: {refusal.reason}")
-        made.why, made.retry_at = refusal.why, refusal.retry_at
-        attach(made, result.report)
-        return made
-
-    def paced(self, request: Q, response: R, effect: Send, seconds: float | None, /) -> None:
-        """Bound each further read of a body, for a client that can be told so."""
-
-    def silence(self, seconds: float | None) -> Exception:
-        """Return the client's own exception for an answer that did not begin, or go on, in time."""
-        said = "nothing came in time" if seconds is None else f"nothing came within {seconds:g} s"
-        return self.errors.silent(f"{said} (Policy.first_byte_timeout, stream_idle_timeout)")
-
-    def following_of(self, call: Call, watch: Watch | None) -> Following:
-        """Return what follows the stream of a call; ``watch``: who is told of its end."""
-        policy = call.policy
-
-        def make(why: str, watcher: Watcher, error: Exception | None) -> StreamInterrupted:
-            return interrupted(call, why, watcher, error, self.errors)
-
-        return Following(
-            watch,
-            call.stream,
-            then=call.stream_told,
-            make=make,
-            clock=call.runtime.monotonic,
-            idle=None if call.paid else policy.stream_idle_timeout,
-            content_idle=None if call.paid else policy.content_idle_timeout,
-            timeouts=self.errors.timeouts,
-        )
-
-    def unrecorded(self, call: Call, error: Exception) -> Exception:
-        """Return what is raised where a strict ledger could not enter a create."""
-        made = self.errors.unrecorded(
-            f"{call.route.name}: not sent: the ledger could not record it ({type(error).__name__})"
-        )
-        made.__cause__ = error
-        attach(made, call.report())
-        return made
-
-    def told_on(self, call: Call, result: Result[R]) -> list[tuple[str, str]]:
-        """Return the headers to add to an answer: for layers above, and where it is not the request's own."""
-        told = [("x-should-retry", "false")] if tells_off(result) else []
-        if call.course.fallen is not None:
-            told.append((FALLBACK_HEADER, str(call.course.fallen)))
-        return told if result.instead is None else [*told, (MARK_HEADER, result.instead)]
-
-    def late(self, call: Call, cause: Exception | None, report: CallReport | None = None) -> ResilienceError:
-        """Return what is raised when the user's deadline has passed."""
-        late = self.errors.late(f"the deadline of {call.deadline} s has passed")
-        late.__cause__ = cause
-        attach(late, call.report() if report is None else report)
-        return late
-
-    def checker(self, call: Call) -> Callable[[], None]:
-        """Return what to call between the pieces of a body: it raises when the user's deadline has passed."""
-
-        def check() -> None:
-            remaining = call.remaining()
-            if remaining is not None and remaining <= 0:
-                raise self.late(call, None)
-
-        return check

@@ -25,7 +25,8 @@ class Watched(aiohttp.StreamReader):
     """
 
     def __init__(self, inner: aiohttp.StreamReader, response: aiohttp.ClientResponse) -> None:
-        loop: Any = response._loop
+        held: Any = response
+        loop = held._loop
         super().__init__(BaseProtocol(loop=loop), 2**16, loop=loop)
         self.inner = inner
         self.following: Following | None = None

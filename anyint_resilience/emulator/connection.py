@@ -219,9 +219,17 @@ class Connection(asyncio.Protocol):
             return False
         if isinstance(step, Shut):
             self.transport.write_eof()
+        beats = isinstance(step, Stall) and step.every is not None
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._left.wait(), _LONGEST_STALL)
+            await asyncio.wait_for(self._beat(cast("Stall", step)) if beats else self._left.wait(), _LONGEST_STALL)
         return isinstance(step, Stall)
+
+    async def _beat(self, step: Stall) -> None:
+        """Send a sign of life again and again, until the client has left."""
+        while not self._left.is_set():
+            self._send(h11.Data(data=step.beat), step.beat)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._left.wait(), step.every)
 
     def reset(self) -> None:
         """End the connection with an RST."""

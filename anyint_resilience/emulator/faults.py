@@ -23,11 +23,13 @@ JsonBody = object
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "reset": ("before_headers", "after_headers", "mid_body"),
-    "stall": ("before_headers", "mid_body"),
+    "stall": ("before_headers", "after_headers", "mid_body"),
     "garbage": ("not_http", "json"),
+    "line_end": ("crlf", "cr"),
 }
 _ENDINGS: Final = ("reset", "half_close", "stall", "truncate", "cut_stream_after")
-_SWITCHES: Final = ("half_close", "drop_terminator", "error_event")
+_SWITCHES: Final = ("half_close", "drop_terminator", "error_event", "malformed_event", "gzip")
+_MOST_BEATS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +45,18 @@ class Fault:
     reset:            TCP reset (RST) before the headers, after them, or in the middle of the body.
     half_close:       the server shuts its writing side without an answer and waits for the client to leave.
     truncate:         this many bytes of the body, then FIN, though more were promised.
-    stall:            nothing more is sent until the client gives up (60 s at most).
+    stall:            before the headers, after them, or in the middle of the body: nothing more is sent until the
+                      client gives up (60 s at most).
     garbage:          ``not_http``: bytes that are no HTTP; ``json``: a good status with broken JSON.
     cut_stream_after: this many events of a stream, then FIN (a clean end together with ``drop_terminator``).
     drop_terminator:  a stream without its terminal event, but with a clean end.
     error_event:      a stream that says it failed: after ``cut_stream_after`` events (default 0) the family's error
                       event, then a clean end.
+    malformed_event:  one event more, in the middle of a stream, whose data is broken JSON (none in a JSON array).
+    keep_alive:       with ``delay_body`` or a stall after the headers, seconds between what is sent meanwhile: comments
+                      in a stream of events (Anthropic: ``ping`` events), blanks in any other body. The first: at once.
+    line_end:         ``crlf`` or ``cr``: how the lines of a stream of events end instead of with LF.
+    gzip:             the body is compressed, each piece so that it can be read at once, and its headers say so.
     process:          whether the work is done (a task is created) although the fault follows. Default: False where the
                       fault replaces the answer or hides it (status, body, garbage, reset, half_close,
                       stall before the headers), True for the others.
@@ -62,11 +70,15 @@ class Fault:
     reset: Literal["before_headers", "after_headers", "mid_body"] | None = None
     half_close: bool = False
     truncate: int | None = None
-    stall: Literal["before_headers", "mid_body"] | None = None
+    stall: Literal["before_headers", "after_headers", "mid_body"] | None = None
     garbage: Literal["not_http", "json"] | None = None
     cut_stream_after: int | None = None
     drop_terminator: bool = False
     error_event: bool = False
+    malformed_event: bool = False
+    keep_alive: float | None = None
+    line_end: Literal["crlf", "cr"] | None = None
+    gzip: bool = False
     process: bool | None = None
 
     def __post_init__(self) -> None:
@@ -211,6 +223,7 @@ def _problems(fault: Fault) -> list[str]:
         (("status",), lambda it: it is None or (_whole(it) and 100 <= it <= 999), "100-999"),
         (("delay_headers", "delay_body"), _duration, "a number of seconds >= 0"),
         (("truncate", "cut_stream_after"), lambda it: it is None or (_whole(it) and it >= 0), "a whole number >= 0"),
+        (("keep_alive",), lambda it: it is None or (_duration(it) and it > 0), "a number of seconds > 0"),
         (_SWITCHES, lambda it: isinstance(it, bool), "true or false"),
         (("process",), lambda it: it is None or isinstance(it, bool), "true, false or null"),
     ]
@@ -232,6 +245,11 @@ def _problems(fault: Fault) -> list[str]:
             found.append(f"body is not JSON: {error}")
     endings = [name for name in _ENDINGS if getattr(fault, name) not in (None, False)]
     endings += ["garbage not_http"] if fault.garbage == "not_http" else []
+    if fault.keep_alive is not None and not found:
+        if not fault.delay_body and fault.stall in (None, "before_headers"):
+            found.append("keep_alive needs delay_body, or a stall after the headers")
+        elif fault.delay_body / fault.keep_alive > _MOST_BEATS:
+            found.append(f"keep_alive: more than {_MOST_BEATS} of them in delay_body")
     if len(endings) > 1:
         found.append(f"an answer can end in one way only, not in {' and '.join(endings)}")
     return found

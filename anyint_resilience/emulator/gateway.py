@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, Final
 
@@ -90,14 +91,7 @@ class Gateway:
         named = {name.lower() for name, _ in own}
         usual = (("date", formatdate(usegmt=True)), ("server", "anyint-emulator"), (request_id, self._mint("req_")))
         kept = tuple(pair for pair in (*usual, *answer.headers) if pair[0].lower() not in named)
-        return Answer(
-            status=answer.status,
-            headers=(*kept, *own),
-            body=answer.body,
-            events=answer.events,
-            terminal=answer.terminal,
-            error_event=answer.error_event,
-        )
+        return replace(answer, headers=(*kept, *own))
 
     def answer(self, seen: Seen, route: Route, *, keep: bool = True) -> Answer:
         """Answer a request as the gateway does when all is well; with ``keep`` False no work is done."""

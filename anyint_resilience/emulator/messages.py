@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-__all__ = ["Answer", "Seen", "binary", "form_fields", "json_answer", "sse", "sse_stream"]
+__all__ = ["KEEP_ALIVE", "Answer", "Seen", "array_stream", "binary", "form_fields", "json_answer", "sse", "sse_stream"]
+
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment of a stream of events: nothing but a sign of life."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +59,8 @@ class Answer:
     """A whole answer: a body, or the events of a stream.
 
     ``terminal`` counts the events at the end which say that the stream is whole; ``error_event`` is how
-    this stream would say that it failed.
+    this stream would say that it failed, and ``error_first`` how it would as its first word, where that differs.
+    ``keep_alive`` is what it sends so that nobody takes it for dead.
     """
 
     status: int = 200
@@ -65,11 +69,13 @@ class Answer:
     events: tuple[bytes, ...] | None = None
     terminal: int = 1
     error_event: bytes = b""
+    error_first: bytes | None = None
+    keep_alive: bytes = b""
 
 
 def json_answer(document: object, *, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """Make an answer out of a JSON document."""
-    body = json.dumps(document, separators=(",", ":")).encode()
+    body = _compact(document).encode()
     return Answer(status=status, headers=(("content-type", "application/json"), *headers), body=body)
 
 
@@ -80,15 +86,36 @@ def binary(body: bytes, content_type: str) -> Answer:
 
 def sse(document: object, *, event: str | None = None) -> bytes:
     """Make one server-sent event; a plain string is sent as it is."""
-    data = document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
+    data = document if isinstance(document, str) else _compact(document)
     name = "" if event is None else f"event: {event}\n"
     return f"{name}data: {data}\n\n".encode()
 
 
-def sse_stream(events: Iterable[bytes], *, error_event: bytes, terminal: int = 1) -> Answer:
+def sse_stream(
+    events: Iterable[bytes], *, error_event: bytes, terminal: int = 1, keep_alive: bytes = KEEP_ALIVE
+) -> Answer:
     """Make a streamed answer out of ready events."""
     headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
-    return Answer(headers=headers, events=tuple(events), terminal=terminal, error_event=error_event)
+    told = tuple(events)
+    return Answer(headers=headers, events=told, terminal=terminal, error_event=error_event, keep_alive=keep_alive)
+
+
+def array_stream(items: Iterable[object], *, error: object) -> Answer:
+    """Make a streamed answer that is one JSON array, an event for each item and a last one for its closing bracket."""
+    told = [_compact(item).encode() for item in items]
+    events = [(b",\r\n" if number else b"[") + item for number, item in enumerate(told)]
+    failure = _compact(error).encode() + b"\n]"
+    return Answer(
+        headers=(("content-type", "application/json"),),
+        events=(*events, b"\n]"),
+        error_event=b",\r\n" + failure,
+        error_first=b"[" + failure,
+        keep_alive=b"\n",
+    )
+
+
+def _compact(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"))
 
 
 def form_fields(body: bytes, content_type: str) -> dict[str, Any]:

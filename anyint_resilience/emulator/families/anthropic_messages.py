@@ -52,7 +52,8 @@ def _stream(call: Call) -> Answer:
         {"type": "message_stop"},
     ]
     events = [sse(document, event=document["type"]) for document in told]
-    return sse_stream(events, error_event=sse(envelope(call.route.family, 529), event="error"))
+    failure = sse(envelope(call.route.family, 529), event="error")
+    return sse_stream(events, error_event=failure, keep_alive=sse({"type": "ping"}, event="ping"))
 
 
 def _count(call: Call) -> Answer:

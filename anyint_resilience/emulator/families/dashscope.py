@@ -1,4 +1,4 @@
-"""DashScope: one synchronous image route and video tasks.
+"""DashScope: one synchronous route (an image; text where a stream is asked for) and video tasks.
 
 Must not know faults or sockets.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from ..messages import Answer, json_answer
+from ..envelopes import envelope
+from ..messages import Answer, json_answer, sse, sse_stream
 from ..tasks_state import Phase, Task
-from .call import Call, Handlers
+from .call import REPLY, Call, Handlers, tokens
 
 __all__ = ["HANDLERS"]
 
@@ -24,10 +25,34 @@ def _time(wall: int) -> str:
 
 
 def _generation(call: Call) -> Answer:
+    if call.seen.headers.get("x-dashscope-sse", "").strip().lower() == "enable":
+        return _stream(call)
     content = [{"image": call.result_url(call.mint("img_"), ".png")}]
     choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
     usage = {"image_count": 1, "width": 1, "height": 1}
     return json_answer({"output": {"choices": [choice]}, "usage": usage, "request_id": call.mint()})
+
+
+def _stream(call: Call) -> Answer:
+    """Answer with text as it comes, each event with what is new (``incremental_output``)."""
+    ident, asked = call.mint(), tokens(call.document.get("input"))
+
+    def piece(number: int, text: str, finish: str) -> dict[str, Any]:
+        message = {"role": "assistant", "content": [{"text": text}] if text else []}
+        usage = {"input_tokens": asked, "output_tokens": number, "total_tokens": asked + number}
+        return {"output": {"choices": [{"message": message, "finish_reason": finish}]}, "usage": usage}
+
+    told = [piece(number, text, "null") for number, text in enumerate(REPLY, 1)]
+    told.append(piece(len(REPLY), "", "stop"))
+    events = [_event(number, "result", 200, {**it, "request_id": ident}) for number, it in enumerate(told, 1)]
+    failure = {**envelope(call.route.family, 503), "request_id": ident}
+    return sse_stream(events, error_event=_event(len(events) + 1, "error", 503, failure))
+
+
+def _event(number: int, name: str, status: int, document: dict[str, Any]) -> bytes:
+    """Write an event as DashScope does: no blank after a colon, and the real status in a comment."""
+    data = sse(document).removeprefix(b"data: ")
+    return f"id:{number}\nevent:{name}\n:HTTP_STATUS/{status}\ndata:".encode() + data
 
 
 def _create(call: Call) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..envelopes import envelope
-from ..messages import Answer, json_answer, sse, sse_stream
+from ..messages import Answer, array_stream, json_answer, sse, sse_stream
 from .call import REPLY, Call, Handlers, tokens
 
 __all__ = ["HANDLERS"]
@@ -30,9 +30,10 @@ def _generate(call: Call) -> Answer:
 def _stream(call: Call) -> Answer:
     ident = call.mint()
     pieces = [_piece(call, ident, text, None) for text in REPLY[:-1]] + [_piece(call, ident, REPLY[-1], "STOP")]
+    failure = envelope(call.route.family, 503)
     if call.seen.argument("alt") != "sse":
-        return json_answer(pieces)
-    return sse_stream([sse(piece) for piece in pieces], error_event=sse(envelope(call.route.family, 503)))
+        return array_stream(pieces, error=failure)
+    return sse_stream([sse(piece) for piece in pieces], error_event=sse(failure))
 
 
 HANDLERS: Final[Handlers] = {
