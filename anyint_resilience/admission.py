@@ -91,7 +91,7 @@ def _at_gate(call: Call, ticket: str, *, breaks: bool, falls: bool) -> Generator
             why = passage.why or "full"
             call.watch.in_line(why, WHY[why][1], _model(call))
         began = runtime.monotonic()
-        longest = _LONGEST_REST if passage.why else _LONGEST_FULL
+        longest = _LONGEST_FULL if passage.why == "full" else _LONGEST_REST
         pause = max(0.0, min(passage.at - began, longest))
         rang: bool = yield Rest(bell, pause)
         passed = runtime.monotonic() - began

@@ -84,6 +84,7 @@ class Replay:
         self.lenient = False
         self.following: Following | None = None
         self.before: Any = None  # an iterator that was left in the middle: it goes when this does
+        self.shut = False
 
     def forgives(self, error: Exception) -> bool:
         """Whether a break ends the body quietly; the user's deadline never does, and it speaks first."""
@@ -152,7 +153,9 @@ class SyncReplay(Replay):
     def close(self) -> None:
         """Close the body on the wire."""
         self.let_go()
-        self.inner.close()
+        if not self.shut:
+            self.shut = True
+            self.inner.close()
 
 
 class AsyncReplay(Replay):
@@ -200,7 +203,9 @@ class AsyncReplay(Replay):
         self.let_go()
         rest: Any = self.rest
         self.rest = None
-        await self.inner.aclose()
+        if not self.shut:
+            self.shut = True
+            await self.inner.aclose()
         if rest is None:
             return
         with suppress(Exception):

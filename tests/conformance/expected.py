@@ -90,7 +90,15 @@ class Made:
     def decision(self) -> Decision | None:
         """The decision it ended by: where the body broke later, the one by which the answer was handed over."""
         last = self.attempts[-1].decision if self.attempts else None
-        return last if self.told.decision is None and self.outcome in FINE else self.told.decision
+        fine = self.told.decision is None and self.outcome in FINE
+        return last if fine or self.cut_short else self.told.decision
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether its answer was a stream that was not whole, or says that it failed: that is known afterwards."""
+        last = self.attempts[-1].decision if self.attempts else None
+        good = last is None or last.cause is None
+        return self.operation is Operation.STREAM and self.outcome in ("interrupted", "failed") and good
 
     @property
     def family(self) -> str:
@@ -202,7 +210,9 @@ class Made:
             found.append(("attempts multiply", {"anyint.attempts": len(self.attempts)}))
         if self.instead is not None:
             found.append((f"create {self.instead}", {}))
-        ends = {"held_back": "held back", "late": "deadline exceeded", "interrupted": "stream interrupted"}
+        ends = {"held_back": "held back", "late": "deadline exceeded"}
+        if self.cut_short:
+            ends = {"interrupted": "stream interrupted", "failed": "stream failed"}
         return [*found, (ends[self.outcome], {})] if self.outcome in ends else found
 
     def _event(self, attempt: Attempt) -> str | None:
@@ -247,7 +257,8 @@ class Made:
         yield "anyint.call.attempts", labels(ended), len(self.attempts)
         if self.outcome in ("held_back", "replayed"):
             yield "anyint.duplicates_prevented", labels(family), 1
-        if self.operation is Operation.STREAM and self.outcome in ("success", "interrupted", "abandoned", "late"):
+        ended_later = self.cut_short or self.outcome in ("success", "abandoned", "late")
+        if self.operation is Operation.STREAM and ended_later:
             yield "anyint.streams", labels({**family, "anyint.outcome": self.outcome}), 1
         if told.outer_retries or told.repeats:
             how = {"anyint.nested.kind": "header" if told.outer_retries else "repeat"}

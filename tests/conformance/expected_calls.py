@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from anyint_resilience import Action, Certainty, DeadlineExceeded, GateClosed, OutcomeUnknown, report
+from anyint_resilience import Action, Certainty, DeadlineExceeded, GateClosed, OutcomeUnknown, StreamInterrupted, report
 from anyint_resilience.callreport import CallReport
 from anyint_resilience.contract.routes import Route
 from anyint_resilience.contract.words import Operation
@@ -98,7 +98,8 @@ def _outcome(told: CallReport, operation: Operation, end: End) -> str:
         delivered = last is not None and last.decision is not None
         delivered = delivered and last.decision.action in (Action.DELIVER, Action.POLL)  # type: ignore[union-attr]
         if delivered or report(end.error) is None:  # it is the body that broke, after we were done with it
-            return "interrupted" if operation is Operation.STREAM else "success"
+            failed = isinstance(end.error, StreamInterrupted) and end.error.why == "failed"
+            return ("failed" if failed else "interrupted") if operation is Operation.STREAM else "success"
         return "late" if isinstance(end.error, DeadlineExceeded) else "error"
     assert last is not None
     if last.status is None or last.status >= 400:

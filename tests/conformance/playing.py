@@ -23,6 +23,7 @@ from anyint_resilience import (
     QueryRefused,
     Resilience,
     ResilienceError,
+    StreamInterrupted,
     TaskFailed,
     TaskTimeout,
     TaskUpdate,
@@ -40,6 +41,8 @@ from tests.waiting import until
 
 OWN = (Raises.CLIENTS, Raises.TIMEOUT, Raises.BROKEN)
 """Ends that are the client's own exceptions, none of ours."""
+CUT_SHORT = (Raises.INTERRUPTED, Raises.INTERRUPTED_TIMEOUT)
+"""Ends of streams, which the client raises its own exception for, or takes for whole."""
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For httpx, which else loads every root certificate for each client: most of what a scenario would cost."""
@@ -230,7 +233,7 @@ def _check_ends(played: Played, at: Places, *, alone: bool) -> None:
             assert end.answer.status == wanted
         else:
             _check_error(played, wanted, end.error)
-            if alone and wanted in OWN:
+            if alone and wanted in OWN + CUT_SHORT:
                 _check_own(played, ask, end.error, at)
     if scenario.body is not None:
         assert played.end.answer is not None
@@ -244,6 +247,8 @@ def _check_error(played: Played, wanted: Raises, error: Exception | None) -> Non
         Raises.CLIENTS: (surface.error,),
         Raises.TIMEOUT: (surface.timeout_error,),
         Raises.BROKEN: (surface.body_error,),
+        Raises.INTERRUPTED: (StreamInterrupted, surface.body_error),
+        Raises.INTERRUPTED_TIMEOUT: (StreamInterrupted, surface.timeout_error),
         Raises.UNKNOWN: (OutcomeUnknown, surface.transport_error),
         Raises.UNKNOWN_TIMEOUT: (OutcomeUnknown, surface.timeout_error),
         Raises.LATE: (DeadlineExceeded, surface.timeout_error),
@@ -256,13 +261,16 @@ def _check_error(played: Played, wanted: Raises, error: Exception | None) -> Non
 
 
 def _check_own(played: Played, ask: Ask, error: Exception | None, at: Places) -> None:
-    """See that an exception is the one that the client raises without us."""
+    """See that an exception is the one that the client raises without us, and ours of a stream one of that kind."""
     at.gateway.reset()
     at.gateway.script(*[_filled(fault, at) for fault in played.scenario.faults[-1:]] * 2)
     with _opened(played.scenario, played.surface, None, at) as caller:
         own = _made(caller, ask, at, bare=True).error
         until(lambda: bool(at.gateway.seen) or not played.scenario.wire)
-    assert type(own) is type(error), "another exception than without us"
+    if isinstance(error, StreamInterrupted):
+        assert own is None or isinstance(error, type(own)), "code that catches the client's own does not catch ours"
+    else:
+        assert type(own) is type(error), "another exception than without us"
 
 
 def _check_decision(played: Played) -> None:
@@ -276,6 +284,8 @@ def _check_decision(played: Played) -> None:
     if alone and told is not None and not scenario.found and scenario.wire:
         assert len(told.attempts) == len(scenario.wire)
     answer = played.end.answer
+    if isinstance(played.end.error, StreamInterrupted):  # its headers were handed over before
+        decision = told.attempts[-1].decision
     if answer is not None and decision is not None:
         assert answer.headers.get("x-should-retry") == (None if decision.cause is None else "false")
 

@@ -27,6 +27,8 @@ class Raises(Enum):
     CLIENTS = "the client's own exception"
     TIMEOUT = "the client's own time-out"
     BROKEN = "an answer that the client says is broken off"
+    INTERRUPTED = "StreamInterrupted, also what the client raises for a body that breaks off"
+    INTERRUPTED_TIMEOUT = "StreamInterrupted, also the client's time-out"
     UNKNOWN = "OutcomeUnknown, also the client's connection error"
     UNKNOWN_TIMEOUT = "OutcomeUnknown, also the client's time-out"
     LATE = "DeadlineExceeded, also the client's time-out"

@@ -10,6 +10,7 @@ from tests.conformance import (
     scenarios_limits,
     scenarios_lost,
     scenarios_policy,
+    scenarios_streams,
     scenarios_tasks,
 )
 from tests.conformance.scenario import Scenario
@@ -23,6 +24,7 @@ TOPICS: dict[str, list[Scenario]] = {
     **scenarios_keys.TOPICS,
     **scenarios_policy.TOPICS,
     **scenarios_guards.TOPICS,
+    **scenarios_streams.TOPICS,
 }
 """Every scenario, in the order of the printed matrix."""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyint_resilience.policy.hints import MAX_HINT, SPENT, SPENT_BYTES, spends, spent_window
+from anyint_resilience.policy.hints import MAX_HINT, SPENT, TELLING, TELLING_BYTES, spends, spent_window
 
 NOW = 1_800_000_000.0
 DATE = "2027-01-15T08:00:30Z"  # 30 s later
@@ -82,9 +82,21 @@ def test_a_quick_look_misses_nothing(name: str) -> None:
     says = '"x";r=0;t=4' if name == "ratelimit" else "0"
     assert spends(name, says)
     assert spends(name.encode(), says.encode())
-    assert name.encode() in SPENT_BYTES
+    assert name.encode() in TELLING_BYTES
     assert not spends(name, "12")
     assert not spends(name.encode(), b"12")
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/event-stream; charset=utf-8", "Text/Event-Stream"])
+def test_a_stream_is_not_overlooked(kind: str) -> None:
+    """Its headers take it off the fast lane, and those of a document do not."""
+    assert {"content-type"} == TELLING - SPENT
+    assert {name.encode() for name in TELLING} == TELLING_BYTES
+    assert spends("content-type", kind)
+    assert spends(b"content-type", kind.encode())
+    for other in ("application/json", "text/plain", "0", ""):
+        assert not spends("content-type", other)
+        assert not spends(b"content-type", other.encode())
 
 
 @given(
