@@ -125,7 +125,8 @@ def sdk(session: nox.Session, name: str) -> None:
     """One SDK or framework on our transports, in an environment of its own; ``nox -s "sdk(litellm)"``."""
     session.install("-e", ".[all]", *_group(SDKS[name]), env=ENV)
     module = name.rstrip("0123456789").replace("-", "_")
-    session.run("python", "-m", "pytest", f"tests/sdks/test_{module}.py", "-s", env=ENV)
+    files = sorted(str(path) for path in (HERE / "tests" / "sdks").glob(f"test_{module}*.py"))
+    session.run("python", "-m", "pytest", *files, "-s", env=ENV)
 
 
 @nox.session(python=ONE)

@@ -206,7 +206,7 @@ def _on_way(call: Call, row: Fallback | None) -> Flow[R]:
             call.record(
                 before + number, began, took, outcome, edit, decision=decision, seen=seen, waited=delay, again=again
             )
-            if outcome.response is not None and (again or outcome.error is not None):
+            if outcome.response is not None and (again or (outcome.error is not None and call.stream is None)):
                 yield Discard(outcome.response)
             if not again:
                 call.course.last = outcome
@@ -289,6 +289,7 @@ def _new_key(call: Call, outcome: Outcome[R]) -> Generator[AskKey | Discard[R], 
 def _result(call: Call, outcome: Outcome[R], decision: Decision) -> Result[R]:
     remaining, seen = call.remaining(), call.seen
     lost = outcome.fault is not None
+    late = lost and remaining is not None and remaining <= 0
     if seen is not None and call.paid and decision.certainty is Certainty.COMMITTED:
         call.name_task(seen.task_id, seen.request_id)
     return Result(
@@ -297,7 +298,8 @@ def _result(call: Call, outcome: Outcome[R], decision: Decision) -> Result[R]:
         response=outcome.response,
         error=outcome.error,
         unknown=call.paid and lost and decision.certainty is Certainty.UNKNOWN,
-        late=lost and remaining is not None and remaining <= 0,
+        late=late,
+        opened=call.stream is not None and outcome.error is not None and not late,
     )
 
 

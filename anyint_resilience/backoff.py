@@ -15,6 +15,7 @@ your client or SDK carries::
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 from .policy.rules import Policy
 from .repeating import delay_before, repeat_of
@@ -38,7 +39,7 @@ def giveup(error: BaseException) -> bool:
     return not safe_to_repeat(error)
 
 
-def wait(policy: Policy | None = None, runtime: Runtime | None = None) -> Generator[float, BaseException, None]:
+def wait(policy: Policy | None = None, runtime: Runtime | None = None) -> Generator[float, Any, None]:
     """Yield the seconds to wait before each further try, told the exception before it: ``backoff``'s ``wait_gen``.
 
     As long as the server said, where it did; else growing waits with full jitter, as ``policy`` has them (by default

@@ -325,7 +325,7 @@ def failed(surface: Surface[Q, R], error: Exception) -> Outcome[R]:
 
 def _end(surface: Surface[Q, R], call: Call, result: Result[R]) -> R:
     surface.ended(call, result)
-    if result.response is not None and result.error is None:
+    if result.response is not None and (result.error is None or result.opened):
         response = surface.deliver(result.response, call, result)
         surface.closed(call, result, response)
         return response

@@ -235,6 +235,7 @@ class Result(Generic[R]):
     late: bool = False  # the user's deadline has passed
     instead: str | None = None  # what the response is in the place of the create's own: replayed, polled, found
     sent: bool = True  # a create went out
+    opened: bool = False  # a stream that broke before its content: who reads the response gets the error
     closed: Refusal | None = None  # a guard did not let it out, and there is no answer to hand over
 
 

@@ -9,18 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from .callreport import CallReport
 from .exceptions import DeadlineExceeded, StreamInterrupted
 from .streams.marks import Verdict
 from .streams.watcher import Watcher
 from .telemetry.watch import Watch
 
-__all__ = ["FAILED", "Following"]
+__all__ = ["FAILED", "Ended", "Following"]
 
 FAILED: ContextVar[list[StreamInterrupted] | None] = ContextVar("anyint_failed_streams", default=None)
 """Where who listens hears of streams that said themselves that they failed, whatever an SDK raises for that."""
 
 _LEAST = 0.001
 _GOOD = (Verdict.WHOLE, Verdict.SOFT)
+_BAD = (Verdict.CUT, Verdict.FAILED)
+
+
+class Ended(Exception):
+    """A stream ends here for who reads it, before its body does; ``before``: what of the last piece is still given."""
+
+    def __init__(self, before: bytes) -> None:
+        super().__init__()
+        self.before = before
 
 
 class Following:
@@ -28,12 +38,12 @@ class Following:
 
     ``watch``: who looks on. ``then``: what is told the outcome. ``make``: makes the exception for a stream that is not
     whole, of why and the client's own (None: what a stream is changes nothing for who reads it). ``idle`` and
-    ``content_idle``: seconds that may pass without a piece, or without content.
+    ``content_idle``: seconds that may pass without a piece, or without content. ``broken``: what has broken it already.
     """
 
     __slots__ = (
-        *("_clock", "_content", "_content_idle", "_last", "_make", "_open", "_then", "_timeouts", "_watch"),
-        *("idle", "watcher"),
+        *("_broken", "_clock", "_content", "_content_idle", "_last", "_make", "_mended", "_open", "_then", "_timeouts"),
+        *("_watch", "idle", "noted", "watcher"),
     )
 
     def __init__(
@@ -47,9 +57,14 @@ class Following:
         idle: float | None = None,
         content_idle: float | None = None,
         timeouts: tuple[type[BaseException], ...] = (),
+        broken: Exception | None = None,
     ) -> None:
         self.watcher = watcher
         self._open = True
+        self._broken = broken
+        self._mended = False
+        self.noted: Callable[[CallReport], object] | None = None
+        """Puts a report where the application finds it, though an SDK raises an exception of its own."""
         self._timeouts = timeouts
         self._watch = watch
         self._then = then
@@ -65,7 +80,38 @@ class Following:
         """What each piece is told to; None: nobody wants to know."""
         if self.watcher is None:
             return None
-        return self.watcher.feed if self._content_idle is None else self._measured
+        if self._content_idle is not None:
+            return self._measured
+        return self.passed if self.strict else self.watcher.feed
+
+    @property
+    def strict(self) -> bool:
+        """Whether each piece must be looked at before it is given."""
+        return self.watcher is not None and self.watcher.strict and self._make is not None
+
+    def passed(self, chunk: bytes) -> None:
+        """Take a piece, which may be the last that anybody reads, though the stream is not whole.
+
+        Raises:
+            Ended: with what of it stands before that.
+        """
+        watcher = self.watcher
+        assert watcher is not None
+        watcher.feed(chunk)
+        self.heard(chunk)
+
+    def heard(self, chunk: bytes) -> None:
+        """Do as :meth:`passed` for a piece that the watcher knows already."""
+        tail, watcher = chunk[-6:].rstrip(), self.watcher
+        if (not tail or tail[-1:] == b"]") and watcher is not None and watcher.marks.hollow and watcher.verdict in _BAD:
+            at = chunk.rfind(b"data:")
+            raise Ended(chunk[: max(0, at)])
+
+    def mend(self) -> bytes:
+        """Return what a body lacks that came to its end: no more than the end of its last event."""
+        found = b"" if self.watcher is None or self._make is None or not self._open else self.watcher.mend()
+        self._mended = bool(found)
+        return found
 
     def _measured(self, chunk: bytes) -> None:
         """Take a piece where keep-alives are no progress.
@@ -77,7 +123,10 @@ class Following:
         assert watcher is not None
         assert clock is not None
         assert most is not None
-        watcher.feed(chunk)
+        if self.strict:
+            self.passed(chunk)
+        else:
+            watcher.feed(chunk)
         content = watcher.marks.content
         if content > self._content or watcher.verdict is not Verdict.CUT:
             self._content, self._last = content, clock()
@@ -94,12 +143,13 @@ class Following:
     def over(self, error: Exception | None) -> Exception | None:
         """Say that the body came to its end, or broke; return what that is for who reads: None, or what to raise."""
         watcher = self.watcher
+        error, self._broken = self._broken if error is None else error, None
         if isinstance(error, DeadlineExceeded):
             self._close("late", error)
             return error
         verdict = Verdict.UNKNOWN if watcher is None else watcher.verdict
         if verdict in _GOOD or (error is None and verdict is Verdict.UNKNOWN):
-            self._close("success", None, soft=verdict is Verdict.SOFT)
+            self._close("success", None, soft=self._mended or verdict is Verdict.SOFT)
             return None if self._make is not None else error
         failed = verdict is Verdict.FAILED
         why = "failed" if failed else "cut" if error is None else "broken"
@@ -107,14 +157,15 @@ class Following:
         fresh = self._close("failed" if failed else "interrupted", error, why)
         if watcher is None or self._make is None or not fresh:
             return error
-        return self._make(why, watcher, error)
+        return self._made(why, error)
 
     def closed(self) -> None:
         """Say that nobody reads on: the end, if the last event was seen."""
         outcome, heard = self._sofar(), FAILED.get()
-        was = self._close(outcome, None)
-        if was and heard is not None and outcome == "failed" and self._make is not None and self.watcher is not None:
-            heard.append(self._make("failed", self.watcher, None))
+        if self._close(outcome, None) and outcome == "failed" and self._make is not None:
+            made = self._made("failed", None)  # an SDK raises its own for an event that says so
+            if heard is not None and isinstance(made, StreamInterrupted):
+                heard.append(made)
 
     def dropped(self, error: BaseException | None = None) -> None:
         """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""
@@ -126,6 +177,15 @@ class Following:
         self._tell(outcome, later=True)
         if watch is not None:
             watch.dropped(outcome, None if error is None else type(error).__name__)
+
+    def _made(self, why: str, error: Exception | None) -> Exception | None:
+        """Make the exception, and leave its report where an SDK's own leads to."""
+        if self._make is None or self.watcher is None:
+            return error
+        made = self._make(why, self.watcher, error)
+        if self.noted is not None and made.anyint_report is not None:
+            self.noted(made.anyint_report)
+        return made
 
     def _sofar(self) -> str:
         verdict = Verdict.UNKNOWN if self.watcher is None else self.watcher.verdict

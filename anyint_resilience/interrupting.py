@@ -70,6 +70,11 @@ def _spent(call: Call) -> bool:
 def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) -> tuple[Decision, bool]:
     """Return what is decided about it, and whether the application may ask anew."""
     marks, policy = watcher.marks, call.policy
+    last = call.attempts[-1].decision if call.attempts else None
+    if not marks.content and last is not None and last.cause is not None:  # decided when its attempts were used up
+        seen = Observation(cause=last.cause, certainty=last.certainty, source=last.source)
+        unsafe = is_unsafe(call.operation, call.method, repeat_generation=policy.repeat_generation)
+        return last, refusal(seen, last.cause, unsafe=unsafe) is None
     status = call.attempts[-1].status if call.attempts else 200
     if why == "failed":
         seen = call.without_keys(read_failed(call.route, marks, status or 200, (), call.runtime.wall()))

@@ -94,15 +94,18 @@ class RaisingSurface(WatchedSurface[Q, R]):
 
     def silence(self, seconds: float | None) -> Exception:
         """Return the client's own exception for an answer that did not begin, or go on, in time."""
-        said = "nothing came in time" if seconds is None else f"nothing came within {seconds:g} s"
-        return self.errors.silent(f"{said} (Policy.first_byte_timeout, stream_idle_timeout)")
+        said = "in time" if seconds is None else f"within {seconds:.3g} s"
+        return self.errors.silent(f"nothing came {said}: Policy.first_byte_timeout, or a time-out of the client's own")
 
-    def following_of(self, call: Call, watch: Watch | None) -> Following:
-        """Return what follows the stream of a call; ``watch``: who is told of its end."""
-        policy = call.policy
+    def following_of(self, call: Call, watch: Watch | None, broken: Exception | None) -> Following:
+        """Return what follows the stream of a call; ``watch``: who is told of its end; ``broken``: what broke it."""
+        policy, request = call.policy, call.watch.request
 
         def make(why: str, watcher: Watcher, error: Exception | None) -> StreamInterrupted:
-            return interrupted(call, why, watcher, error, self.errors)
+            made = interrupted(call, why, watcher, error, self.errors)
+            if request is not None and made.anyint_report is not None:
+                attach(request, made.anyint_report)  # all that openai's exception for an error event leads to
+            return made
 
         return Following(
             watch,
@@ -113,6 +116,7 @@ class RaisingSurface(WatchedSurface[Q, R]):
             idle=None if call.paid else policy.stream_idle_timeout,
             content_idle=None if call.paid else policy.content_idle_timeout,
             timeouts=self.errors.timeouts,
+            broken=broken,
         )
 
     def unrecorded(self, call: Call, error: Exception) -> Exception:

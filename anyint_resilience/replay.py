@@ -5,13 +5,13 @@ Must not import any client, nor decide anything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from .effects import Peek, Peeked
 from .exceptions import ResilienceError
-from .following import Following
+from .following import Ended, Following
 from .runtime import in_time
 from .streams.marks import Verdict
 
@@ -110,6 +110,15 @@ class Replay:
 
         return both
 
+    def head(self) -> Iterable[bytes]:
+        """Return the pieces that were read, up to where the stream ends for who reads it."""
+        following = self.following
+        return self.chunks if following is None or not following.strict else _heard(self.chunks, following)
+
+    def mended(self) -> bytes:
+        """Return what a body lacks that came to its end."""
+        return b"" if self.following is None else self.following.mend()
+
     def ending(self, error: Exception | None) -> Exception | None:
         """Tell who follows that the body came to its end, or broke; return what to raise, None to end quietly."""
         try:
@@ -129,18 +138,23 @@ class SyncReplay(Replay):
     """See :class:`Replay`; each adapter adds its client's stream class."""
 
     def __iter__(self) -> Iterator[bytes]:
-        took = self.took()
-        yield from self.chunks
+        took, last = self.took(), b""
         error: Exception | None = None
         try:
+            yield from self.head()
             if took is None:
                 yield from () if self.rest is None else self.rest
             else:
                 for chunk in () if self.rest is None else self.rest:
                     took(chunk)
                     yield chunk
+            last = self.mended()
+        except Ended as end:
+            last = end.before
         except Exception as broken:
             error = broken
+        if last:
+            yield last
         error = self.ending(error)
         if error is not None:
             if self.following is not None:
@@ -167,11 +181,11 @@ class AsyncReplay(Replay):
     drains = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        took, rest = self.took(), self.rest
-        for chunk in self.chunks:
-            yield chunk
+        took, rest, last = self.took(), self.rest, b""
         error: Exception | None = None
         try:
+            for chunk in self.head():
+                yield chunk
             if rest is None:
                 pass
             elif took is None:
@@ -183,8 +197,13 @@ class AsyncReplay(Replay):
                 async for chunk in rest:
                     took(chunk)
                     yield chunk
+            last = self.mended()
+        except Ended as end:
+            last = end.before
         except Exception as broken:
             error = broken
+        if last:
+            yield last
         error = self.ending(error)
         if error is not None:
             if self.following is not None:
@@ -260,6 +279,12 @@ async def peek_async(stream: Any, head: Head) -> tuple[Peeked, Any]:
         raise
     await stream.aclose()
     return head.seen(complete=True, error=None), None
+
+
+def _heard(chunks: list[bytes], following: Following) -> Iterator[bytes]:
+    for chunk in chunks:
+        following.heard(chunk)
+        yield chunk
 
 
 class _InTime:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from .callreport import CallReport
 from .calls import Call
 from .config import Resilience
 from .contract.words import Certainty, Operation
@@ -81,8 +82,8 @@ class WatchedSurface(Generic[Q, R]):
         """Have a response tell how its body ends; False if it has no body, or none that could."""
         return False
 
-    def following_of(self, call: Call, watch: Watch | None, /) -> Following:
-        """Return what follows the stream of a call; ``watch``: who is told of its end."""
+    def following_of(self, call: Call, watch: Watch | None, broken: Exception | None, /) -> Following:
+        """Return what follows the stream of a call; ``watch``: who is told of its end; ``broken``: what broke it."""
         raise NotImplementedError
 
     # what follows from it
@@ -112,8 +113,14 @@ class WatchedSurface(Generic[Q, R]):
         else:
             watch.ended("success")
 
+    def noting(self, response: R, /) -> Callable[[CallReport], object]:
+        """Return what puts another report on a response."""
+        raise NotImplementedError
+
     def _follow(self, response: R, following: Following) -> None:
         try:
+            if following.watcher is not None:
+                following.noted = self.noting(response)
             followed = self.follow(response, following)
         except Exception as error:
             self.anyint.telemetry.broke("following a stream", error)
@@ -135,7 +142,7 @@ class WatchedSurface(Generic[Q, R]):
         )
         good = outcome == "success"
         if response is not None and call.stream is not None:
-            self._follow(response, self.following_of(call, watch if good else None))
+            self._follow(response, self.following_of(call, watch if good else None, result.error))
         elif response is not None and good and watch.follows:
             status, headers = self.status(response), self.headers(response)
             watcher = watcher_of(call.route, status, headers)

@@ -161,8 +161,7 @@ async def _opening(response: aiohttp.ClientResponse, effect: Peek[Any], clock: C
         raise
     if peeked.error is not None:
         response.close()
-    else:
-        content.feed_data(peeked.body)
+    content.opening(peeked.body)
     return peeked
 
 

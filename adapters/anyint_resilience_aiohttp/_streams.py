@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.base_protocol import BaseProtocol
 
 from anyint_resilience.exceptions import DeadlineExceeded
-from anyint_resilience.following import Following
+from anyint_resilience.following import Ended, Following
 from anyint_resilience.runtime import in_time
 
 __all__ = ["Watched", "watched"]
@@ -30,7 +30,25 @@ class Watched(aiohttp.StreamReader):
         super().__init__(BaseProtocol(loop=loop), 2**16, loop=loop)
         self.inner = inner
         self.following: Following | None = None
+        self._head = b""
+        self._last = False
         self._response = ref(response)
+
+    def opening(self, head: bytes) -> None:
+        """Keep what was read of it already."""
+        self._head = head
+
+    def follow(self, following: Following) -> None:
+        """Have its end, and each further piece, told."""
+        self.following, head = following, self._head
+        if self._exception is not None:  # closed because its opening broke: whoever follows it says so
+            self._exception, self._last = None, True
+        try:
+            if following.strict and head:
+                following.heard(head)
+        except Ended as end:
+            self._last, head = True, end.before
+        self.feed_data(head)
 
     async def readany(self) -> bytes:
         """Read what is there, as aiohttp does, without a detour through a buffer."""
@@ -67,6 +85,9 @@ class Watched(aiohttp.StreamReader):
     async def _next(self, ends: list[bool] | None = None) -> bytes:
         """Return the next piece, nothing at the end; raise where that is not the end of a whole stream."""
         following, error = self.following, None
+        if self._last:
+            self._over(None)
+            return b""
         try:
             coming: Any = self.inner.readany() if ends is None else self.inner.readchunk()
             seconds = None if following is None else following.patience()
@@ -77,8 +98,13 @@ class Watched(aiohttp.StreamReader):
             if piece or (ends and ends[0]):
                 self._seen(piece)
                 return bytes(piece)
+            piece, self._last = b"" if following is None else following.mend(), True
+        except Ended as end:
+            piece, self._last = end.before, True
         except Exception as broken:
-            error = broken
+            piece, error = b"", broken
+        if piece:
+            return bytes(piece)
         self._over(error)
         return b""
 

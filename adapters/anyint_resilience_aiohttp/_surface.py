@@ -5,7 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 from weakref import ref
@@ -16,6 +16,7 @@ from aiohttp.client_middlewares import ClientHandlerType
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from anyint_resilience import Resilience
+from anyint_resilience.callreport import CallReport
 from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
@@ -195,10 +196,22 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         traces: Any = getattr(hop.request, "_traces", ())
         return [getattr(getattr(it, "_trace_config_ctx", None), "span", None) for it in traces] if traces else ()
 
+    def noting(self, response: aiohttp.ClientResponse) -> Callable[[CallReport], object]:
+        """Return what puts another report on a response."""
+        held = ref(response)
+
+        def note(found: CallReport) -> None:
+            it = held()
+            if it is not None:
+                attach(it, found)
+                attach(it.request_info, found)
+
+        return note
+
     def follow(self, response: aiohttp.ClientResponse, following: Following) -> bool:
         """Have its connection tell, when it is given back, how the body ended."""
         if following.watcher is not None:
-            watched(response).following = following
+            watched(response).follow(following)
             return True
         content, connection, held = response.content, response.connection, ref(response)
         if connection is None or content.is_eof():

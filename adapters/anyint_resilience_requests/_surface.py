@@ -17,6 +17,7 @@ from requests.utils import rewind_body
 from urllib3 import HTTPResponse, Retry
 
 from anyint_resilience import Resilience
+from anyint_resilience.callreport import CallReport
 from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
@@ -221,6 +222,17 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         elif call.deadline is not None and fresh and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
+
+    def noting(self, response: requests.Response) -> Callable[[CallReport], object]:
+        """Return what puts another report on a response."""
+        held = ref(response)
+
+        def note(found: CallReport) -> None:
+            it = held()
+            if it is not None:
+                attach(it, found)
+
+        return note
 
     def follow(self, response: requests.Response, following: Following) -> bool:
         """Have its body tell how it ends."""

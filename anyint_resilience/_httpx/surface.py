@@ -6,6 +6,7 @@ Must not import either client, nor decide anything.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from ..calls import Call
@@ -204,6 +205,10 @@ class Base(SurfaceBase[Q, R]):
             return False
         self._replay(response).following = following
         return True
+
+    def noting(self, response: R) -> Any:
+        """Return what puts another report on a response."""
+        return partial(response.extensions.__setitem__, REPORT_KEY)
 
     def _replay(self, response: R) -> Any:
         if not isinstance(response.stream, Replay):

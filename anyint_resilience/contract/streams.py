@@ -23,7 +23,8 @@ class StreamEnds:
     a ``done_paths`` path followed by EOF, unless that value is in ``not_done``. ``soft_paths`` seen but no
     real end is complete with a warning. ``failed_events`` and a non-empty value at ``error_paths`` are
     failures after HTTP 200. ``ignored_events`` are keep-alives. ``comment_status`` is the prefix of an SSE
-    comment that carries the real HTTP status. ``cut`` says in words what an interruption looks like.
+    comment that carries the real HTTP status. ``hollow_done``: a ``[DONE]`` may come, which is no end by itself, but at
+    which SDKs read no further. ``cut`` says in words what an interruption looks like.
 
     Content is what stands at ``content_paths`` (but for keys in ``not_content``); in a dialect without them it is each
     event that is not one of ``empty_events``, which come before content, or say again that it came. ``text_paths`` are
@@ -44,6 +45,7 @@ class StreamEnds:
     error_paths: tuple[Path, ...] = (("error",),)
     ignored_events: frozenset[str] = frozenset()
     comment_status: str | None = None
+    hollow_done: bool = False
     empty_events: frozenset[str] = frozenset()
     content_paths: tuple[Path, ...] = ()
     not_content: frozenset[str] = frozenset()
@@ -76,6 +78,7 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         done_events=frozenset({"response.completed", "response.incomplete", "response.failed"}),
         failed_events=frozenset({"error", "response.failed"}),
         error_paths=(("error",), ("response", "error")),
+        hollow_done=True,
         empty_events=frozenset(
             {
                 *("response.created", "response.queued", "response.in_progress", "response.output_item.added"),

@@ -18,10 +18,10 @@ from .frames import Event
 
 __all__ = ["MAX_TEXT", "Marks", "Verdict"]
 
+_DONE = b"[DONE]"
+
 MAX_TEXT = 262_144
 """Characters of text that are kept; of a longer one nothing is."""
-
-_FIRST_ERROR = 400
 
 
 class Verdict(str, Enum):
@@ -44,18 +44,20 @@ class Marks:
     """Fed with events or documents in their order.
 
     ``content``: how many of them were content. ``error``: what a failure said, as the family's error envelope.
+    ``hollow``: the ``[DONE]`` came at which SDKs stop to read, in a dialect where that is no end by itself.
     ``usage`` and ``finish``: the last word on tokens and on the reason for the end. ``last_id``: the last event's id.
     """
 
     __slots__ = (
-        *("content", "done", "error", "finish", "last_id", "malformed", "status", "usage", "_closed", "_ends"),
+        *("content", "done", "error", "finish", "hollow", "last_id", "malformed", "status", "usage", "_closed"),
+        "_ends",
         *("_length", "_open", "_texts"),
     )
 
     def __init__(self, ends: StreamEnds) -> None:
         self._ends = ends
         self.content = self.malformed = 0
-        self.done = False
+        self.done = self.hollow = False
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] | None = None
         self.finish: str | None = None
@@ -71,8 +73,8 @@ class Marks:
         """What it is so far."""
         if self.error is not None:
             return Verdict.FAILED
-        if self.done:
-            return Verdict.WHOLE
+        if self.done:  # a choice without the reason for its end may be a relay's, which ends all it sends like that
+            return Verdict.SOFT if self._open and self._ends.done_data is not None else Verdict.WHOLE
         if self._closed and not self._open:
             return Verdict.WHOLE if self._ends.done_paths else Verdict.SOFT
         return Verdict.CUT
@@ -102,8 +104,8 @@ class Marks:
             self._heard(comment.decode("latin-1"))
         if data is None or event.name in ends.ignored_events:
             return
-        if ends.done_data is not None and data.strip() == ends.done_data.encode():
-            self.done = True
+        if data.strip() == _DONE:
+            self.done, self.hollow = ends.done_data is not None or self.done, ends.done_data is None
             return
         try:
             document = json.loads(data)

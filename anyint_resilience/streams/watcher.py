@@ -44,21 +44,14 @@ class Watcher:
     """One stream of server-sent events. ``marks`` is what is known once it was asked for; ``size`` how much came."""
 
     __slots__ = (
-        "_ends",
-        "_first",
-        "_held",
-        "_limit",
-        "_marks",
-        "_quiet",
-        "_rest",
-        "_seen",
-        "_size",
-        "_total",
-        "opaque",
+        *("_ends", "_first", "_held", "_limit", "_marks", "_quiet", "_rest", "_seen", "_size", "_total"),
+        *("opaque", "strict"),
     )
 
     def __init__(self, ends: StreamEnds) -> None:
         self._ends = ends
+        self.strict = ends.hollow_done
+        """Whether SDKs may stop to read before its end."""
         self._marks = Marks(ends)
         self._held: list[bytes] = []
         self._size = self._rest = self._seen = self._total = 0
@@ -96,6 +89,18 @@ class Watcher:
         """What it is, if this was all."""
         verdict = self.marks.verdict
         return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
+
+    def mend(self) -> bytes:
+        """Take note that this was all; return the end of a last event that lacks no more than that, or nothing.
+
+        A server may leave the last blank line out, and what no blank line ends is no event to a reader.
+        """
+        before = self.verdict
+        if before in (Verdict.WHOLE, Verdict.FAILED) or not self._size or self.opaque:
+            return b""
+        self.feed(b"\n\n")
+        after = self.verdict
+        return b"\n\n" if after is Verdict.WHOLE or (after is Verdict.SOFT and before is Verdict.CUT) else b""
 
     def _look(self) -> None:
         """Read every whole event that is held."""
@@ -186,6 +191,10 @@ class ArrayWatcher(Watcher):
         """What it is, if this was all: an array that is not closed is not whole."""
         verdict = super().verdict
         return verdict if self._closed or verdict is not Verdict.WHOLE else Verdict.CUT
+
+    def mend(self) -> bytes:
+        """Return nothing: what is not closed is not whole."""
+        return b""
 
     def _look(self) -> None:
         if self._size <= self._seen or self.opaque:
@@ -280,6 +289,10 @@ class CodedWatcher(Watcher):
         """What it is, if this was all."""
         verdict = self._inner.verdict
         return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
+
+    def mend(self) -> bytes:
+        """Return the end of a last event that lacks no more than that, where it can be given as it is."""
+        return self._inner.mend() if self._plain else b""
 
     @property
     def size(self) -> int:
