@@ -144,6 +144,8 @@ class StreamInterrupted(ResilienceError):
     usage: dict[str, Any] | None = None
     finish_reason: str | None = None
     safe_to_repeat: bool = False
+    retried: bool = False
+    """It failed before any content on each attempt that the policy allows: asking anew was tried already."""
     spend: Callable[[], bool] | None = None
     """Takes what asking anew costs from the retry budget of its key and gateway; False: it is spent."""
 

@@ -22,6 +22,9 @@ FAILED: ContextVar[list[StreamInterrupted] | None] = ContextVar("anyint_failed_s
 
 _LEAST = 0.001
 _GOOD = (Verdict.WHOLE, Verdict.SOFT)
+_UNENDED = "the blank line after its last event did not come, and was made up for"
+_UNTERMINATED = "the reason for its end came, its last event did not: handed over as whole"
+_REASONLESS = "[DONE] came without the reason for its end: handed over as whole, though a relay may have cut it before"
 _BAD = (Verdict.CUT, Verdict.FAILED)
 
 
@@ -71,7 +74,7 @@ class Following:
         self._make = make
         self._clock = clock
         self._content_idle = content_idle
-        self._content = 0
+        self._content = 0 if watcher is None or content_idle is None else watcher.marks.content
         self._last = 0.0 if clock is None else clock()
         self.idle = idle
 
@@ -149,7 +152,7 @@ class Following:
             return error
         verdict = Verdict.UNKNOWN if watcher is None else watcher.verdict
         if verdict in _GOOD or (error is None and verdict is Verdict.UNKNOWN):
-            self._close("success", None, soft=self._mended or verdict is Verdict.SOFT)
+            self._close("success", None, soft=self._flaw(verdict))
             return None if self._make is not None else error
         failed = verdict is Verdict.FAILED
         why = "failed" if failed else "cut" if error is None else "broken"
@@ -178,6 +181,14 @@ class Following:
         if watch is not None:
             watch.dropped(outcome, None if error is None else type(error).__name__)
 
+    def _flaw(self, verdict: Verdict) -> str:
+        """Return what is not as it should be of a stream that is whole, for those who look on; nothing, mostly."""
+        if self._mended:
+            return _UNENDED
+        if verdict is not Verdict.SOFT or self.watcher is None:
+            return ""
+        return _REASONLESS if self.watcher.marks.done else _UNTERMINATED
+
     def _made(self, why: str, error: Exception | None) -> Exception | None:
         """Make the exception, and leave its report where an SDK's own leads to."""
         if self._make is None or self.watcher is None:
@@ -191,7 +202,7 @@ class Following:
         verdict = Verdict.UNKNOWN if self.watcher is None else self.watcher.verdict
         return "success" if verdict in _GOOD else "failed" if verdict is Verdict.FAILED else "abandoned"
 
-    def _close(self, outcome: str, error: BaseException | None, why: str = "", *, soft: bool = False) -> bool:
+    def _close(self, outcome: str, error: BaseException | None, why: str = "", *, soft: str = "") -> bool:
         """Close the call; False if that was done before."""
         was, self._open = self._open, False
         watch, self._watch = self._watch, None

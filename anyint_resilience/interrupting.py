@@ -49,7 +49,7 @@ def interrupted(call: Call, why: str, watcher: Watcher, error: Exception | None,
     kind = kinds.interrupted_timeout if why == "idle" else kinds.interrupted
     so_far = f"after {marks.content} event(s) with content, {watcher.size} bytes"
     made = kind(f"{call.route.name}: the stream {_WORDS[why]} {so_far}")
-    made.why, made.safe_to_repeat = why, safe
+    made.why, made.safe_to_repeat, made.retried = why, safe, _failed_before(call, watcher) is not None
     made.events, made.bytes, made.text = marks.content, watcher.size, marks.text
     made.last_event_id, made.usage, made.finish_reason = marks.last_id, marks.usage, marks.finish
     made.spend = partial(_spent, call)
@@ -70,8 +70,8 @@ def _spent(call: Call) -> bool:
 def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) -> tuple[Decision, bool]:
     """Return what is decided about it, and whether the application may ask anew."""
     marks, policy = watcher.marks, call.policy
-    last = call.attempts[-1].decision if call.attempts else None
-    if not marks.content and last is not None and last.cause is not None:  # decided when its attempts were used up
+    last = _failed_before(call, watcher)
+    if last is not None and last.cause is not None:
         seen = Observation(cause=last.cause, certainty=last.certainty, source=last.source)
         unsafe = is_unsafe(call.operation, call.method, repeat_generation=policy.repeat_generation)
         return last, refusal(seen, last.cause, unsafe=unsafe) is None
@@ -95,6 +95,12 @@ def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) ->
     retry_at = decision.retry_at if decision.retry_at is not None and seen.hint is not None else None
     ended = replace(final(decision, _BEGUN), certainty=seen.certainty, guidance=advice, retry_at=retry_at)
     return ended, safe
+
+
+def _failed_before(call: Call, watcher: Watcher) -> Decision | None:
+    """Return what was decided where its opening failed on the last attempt there was."""
+    last = call.attempts[-1].decision if call.attempts else None
+    return None if watcher.marks.content or last is None or last.cause is None else last
 
 
 def _of_answer(call: Call, seen: Observation) -> Decision:

@@ -180,38 +180,8 @@ class AsyncReplay(Replay):
 
     drains = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        took, rest, last = self.took(), self.rest, b""
-        error: Exception | None = None
-        try:
-            for chunk in self.head():
-                yield chunk
-            if rest is None:
-                pass
-            elif took is None:
-                async for chunk in rest:
-                    yield chunk
-            else:
-                if self.following is not None and self.following.patience() is not None:
-                    rest = _InTime(rest, self.following)
-                async for chunk in rest:
-                    took(chunk)
-                    yield chunk
-            last = self.mended()
-        except Ended as end:
-            last = end.before
-        except Exception as broken:
-            error = broken
-        if last:
-            yield last
-        error = self.ending(error)
-        if error is not None:
-            if self.following is not None:
-                await self.aclose()
-            try:
-                raise error
-            finally:
-                del error
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Pieces(self)
 
     async def aclose(self) -> None:
         """Close the body on the wire, then end the client's own generators, which httpx nests.
@@ -285,6 +255,59 @@ def _heard(chunks: list[bytes], following: Following) -> Iterator[bytes]:
     for chunk in chunks:
         following.heard(chunk)
         yield chunk
+
+
+class _Pieces:
+    """Iterates over an :class:`AsyncReplay`. No generator: one that is left in the middle is a warning on trio."""
+
+    __slots__ = ("_error", "_head", "_last", "_next", "_over", "_replay", "_took")
+
+    def __init__(self, replay: AsyncReplay) -> None:
+        self._replay = replay
+        self._head: Iterator[bytes] | None = iter(replay.head())
+        self._took = replay.took()
+        self._last, self._over = b"", False
+        self._error: Exception | None = None
+        rest, following = replay.rest, replay.following
+        if rest is not None and following is not None and following.patience() is not None:
+            rest = _InTime(rest, following)
+        self._next = None if rest is None else rest.__anext__
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._over:
+            try:
+                if self._head is not None:
+                    for chunk in self._head:
+                        return chunk
+                    self._head = None
+                if self._next is not None:
+                    chunk = await self._next()
+                    if self._took is not None:
+                        self._took(chunk)
+                    return chunk
+                self._last = self._replay.mended()
+            except StopAsyncIteration:
+                self._last = self._replay.mended()
+            except Ended as end:
+                self._last = end.before
+            except Exception as broken:
+                self._error = broken
+            self._over, self._next = True, None
+        if self._last:
+            last, self._last = self._last, b""
+            return last
+        error, self._error = self._replay.ending(self._error), None
+        if error is None:
+            raise StopAsyncIteration
+        if self._replay.following is not None:
+            await self._replay.aclose()
+        try:
+            raise error
+        finally:
+            del error
 
 
 class _InTime:

@@ -104,7 +104,7 @@ class _Runs:
 
     def _broke(self, repeat: Repeat) -> bool:
         """Whether a stream broke off: a call that never began has had all its attempts."""
-        return repeat.interrupted is not None or self.items > 0
+        return self.items > 0 if repeat.interrupted is None else not repeat.interrupted.retried
 
     def _paid(self, repeat: Repeat) -> bool:
         """Whether the retry budget of its key and gateway pays for it."""

@@ -68,8 +68,8 @@ class StreamInterrupted(ours.StreamInterrupted, aiohttp.ClientConnectionError, a
     """A streamed answer is not whole; also what aiohttp raises for a broken body and for one that ends early."""
 
 
-class StreamInterruptedTimeout(ours.StreamInterrupted, aiohttp.ServerTimeoutError):
-    """The same where it fell silent; also an ``aiohttp.ServerTimeoutError`` and an ``asyncio.TimeoutError``."""
+class StreamInterruptedTimeout(ours.StreamInterrupted, aiohttp.SocketTimeoutError):
+    """The same where it fell silent; also an ``aiohttp.SocketTimeoutError`` and an ``asyncio.TimeoutError``."""
 
 
 class DeadlineExceeded(ours.DeadlineExceeded, aiohttp.ServerTimeoutError):

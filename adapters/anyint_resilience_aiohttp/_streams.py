@@ -142,6 +142,8 @@ class Watched(aiohttp.StreamReader):
             else:
                 self.following.closed()
         super().set_exception(exc, *args, **kwargs)
+        if self.inner.exception() is None:
+            self.inner.set_exception(exc, *args, **kwargs)  # where somebody waits for more
 
 
 def watched(response: aiohttp.ClientResponse) -> Watched:

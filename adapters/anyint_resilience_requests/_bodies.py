@@ -88,6 +88,12 @@ class Replay(SyncReplay):
             return
         raise carried
 
+    def ending(self, error: Exception | None) -> Exception | None:
+        """Tell who follows in requests' own words; return what to raise within urllib3."""
+        known = None if error is None or self.following is None else as_requests(error)
+        ended = super().ending(error if known is None else known)
+        return error if ended is known else ended
+
     def let_go(self) -> None:
         """Tell who follows that nobody reads on; an application closes the response."""
         if self.following is not None:

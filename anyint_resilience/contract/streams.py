@@ -128,7 +128,6 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         not_done=frozenset({"null"}),
         content_paths=(("output", "choices", "[]", "message"), ("output", "text")),
         not_content=frozenset({"role"}),
-        text_paths=(("output", "choices", "[]", "message", "content"), ("output", "text")),
         finish_paths=(("output", "choices", "[]", "finish_reason"), ("output", "finish_reason")),
         failed_events=frozenset({"error"}),
         error_paths=(("code",),),

@@ -98,6 +98,10 @@ class Watcher:
         before = self.verdict
         if before in (Verdict.WHOLE, Verdict.FAILED) or not self._size or self.opaque:
             return b""
+        alone = Watcher(self._ends)
+        alone.feed(b"".join(self._held) + b"\n\n")
+        if alone.verdict not in (Verdict.WHOLE, Verdict.SOFT):
+            return b""
         self.feed(b"\n\n")
         after = self.verdict
         return b"\n\n" if after is Verdict.WHOLE or (after is Verdict.SOFT and before is Verdict.CUT) else b""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
-SOFT = "the reason for its end came, its last event did not: handed over as whole"
-
 
 class Watch(GuardTeller):
     """What is told of one call.
@@ -231,15 +229,15 @@ class Watch(GuardTeller):
         at: tuple[float, float] | None = None,
         *,
         why: str = "",
-        soft: bool = False,
+        soft: str = "",
     ) -> None:
-        """Say how a streamed answer ended, and close the call. ``soft``: whole, but its last event did not come."""
+        """Say how a streamed answer ended, and close the call. ``soft``: what a whole one lacked."""
         if self.done:
             return
         if self.hub.meters is not None:
             self.hub.meters.stream(self.family, outcome)
         if soft:
-            self.say("stream unterminated", {"anyint.reason": SOFT})
+            self.say("stream unterminated", {"anyint.reason": soft})
         elif outcome == "failed":
             self.say("stream failed", {"anyint.reason": "its last event says that it failed, after a good status"})
         elif outcome == "late":

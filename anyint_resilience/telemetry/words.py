@@ -79,7 +79,7 @@ OUTCOMES: Final[dict[str, str]] = {
     "limited": "not sent: a guard did not let it out (a limit, a used-up quota, an outage, an open circuit)",
     "late": "the user's deadline passed",
     "cancelled": "cut off from outside while it ran",
-    "interrupted": "a streamed answer broke off",
+    "interrupted": "a streamed answer broke off, or ended before it was whole",
     "abandoned": "a streamed answer was closed before its end",
 }
 """``anyint.outcome``."""
@@ -141,7 +141,7 @@ EVENTS: Final[dict[str, EventRow]] = {
     "store failure": EventRow(logging.ERROR, "the store failed; this process's memory served instead"),
     "stream interrupted": EventRow(logging.WARNING, "a streamed answer broke off"),
     "stream unterminated": EventRow(
-        logging.WARNING, "a streamed answer ended without its last event, after the reason for its end"
+        logging.WARNING, "a streamed answer is whole but for its last event, or the reason for its end"
     ),
     "stream failed": EventRow(logging.WARNING, "a streamed answer ended with an event that says it failed"),
     "cut off": EventRow(logging.INFO, "cancelled, or stopped by an exception from outside"),
