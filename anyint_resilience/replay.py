@@ -1,71 +1,21 @@
-"""Reading the start of a body without taking it away from the caller.
+"""A body whose start was read, given again from its beginning, and told of to who follows it.
 
 Must not import any client, nor decide anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from .effects import Peek, Peeked
 from .exceptions import ResilienceError
 from .following import Ended, Following
 from .runtime import in_time
-from .streams.marks import Verdict
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
-__all__ = ["AsyncReplay", "Head", "Replay", "SyncReplay", "peek_async", "peek_sync"]
-
-
-class Head:
-    """The chunks read so far, up to the bounds of a peek; of a stream also up to its content, or its end."""
-
-    def __init__(self, effect: Peek[Any], clock: Callable[[], float]) -> None:
-        self.chunks: list[bytes] = []
-        self.before: Any = None  # an iterator that was left in the middle: its end would close the body
-        self.first = effect.first
-        self._left = effect.max_bytes
-        self._until = effect.until
-        self._clock = clock
-        self._watcher = effect.watcher
-        self._pace = effect.pace
-        self._idle = effect.idle
-
-    @property
-    def patience(self) -> float | None:
-        """Seconds in which the next chunk must come, None for any time."""
-        return self._idle if self.first is None else self.first
-
-    def paced(self) -> None:
-        """Bound each further read, where the client can be told."""
-        if self._pace is not None:
-            self._pace(self.patience)
-
-    def begun(self) -> bool:
-        """Say that the first chunk has come; True if the next ones have another time than that had."""
-        if self.first is None:
-            return False
-        self.first = None
-        self.paced()
-        return self._pace is not None
-
-    def feed(self, chunk: bytes) -> bool:
-        """Take a chunk; True when enough has been read."""
-        self.chunks.append(chunk)
-        self._left -= len(chunk)
-        watcher = self._watcher
-        if watcher is not None:
-            watcher.feed(chunk)
-            if watcher.begun or watcher.verdict is not Verdict.CUT:
-                return True
-        return self._left <= 0 or self._clock() >= self._until
-
-    def seen(self, *, complete: bool, error: Exception | None) -> Peeked:
-        """Return what the engine is told."""
-        return Peeked(body=b"".join(self.chunks), complete=complete, error=error)
+__all__ = ["AsyncReplay", "Replay", "SyncReplay"]
 
 
 class Replay:
@@ -203,54 +153,6 @@ class AsyncReplay(Replay):
             await rest.aclose()
 
 
-def peek_sync(stream: Any, head: Head, *, anew: bool = False) -> tuple[Peeked, Any]:
-    """Read the head of a stream; return what was seen and the iterator of the rest (None: there is none).
-
-    ``anew``: how long a read may take is only heard of when an iterator begins.
-    """
-    head.paced()
-    rest = iter(stream)
-    try:
-        while True:
-            chunk = next(rest, None)
-            if chunk is None:
-                break
-            if head.begun() and anew:
-                head.before, rest = rest, iter(stream)
-            if head.feed(chunk):
-                return head.seen(complete=False, error=None), rest
-    except Exception as error:
-        stream.close()
-        return head.seen(complete=False, error=error), None
-    except BaseException:
-        stream.close()
-        raise
-    stream.close()  # wholly read: its connection can serve others at once
-    return head.seen(complete=True, error=None), None
-
-
-async def peek_async(stream: Any, head: Head) -> tuple[Peeked, Any]:
-    """Do as :func:`peek_sync`, awaiting; how long a chunk may take is seen to here: it can change at any time."""
-    rest = aiter_of(stream)
-    try:
-        while True:
-            coming = anext_of(rest)
-            chunk = await (coming if head.patience is None else in_time(head.patience, coming))
-            if chunk is None:
-                break
-            head.begun()
-            if head.feed(chunk):
-                return head.seen(complete=False, error=None), rest
-    except Exception as error:
-        await stream.aclose()
-        return head.seen(complete=False, error=error), None
-    except BaseException:
-        await stream.aclose()
-        raise
-    await stream.aclose()
-    return head.seen(complete=True, error=None), None
-
-
 def _heard(chunks: list[bytes], following: Following) -> Iterator[bytes]:
     for chunk in chunks:
         following.heard(chunk)
@@ -271,7 +173,7 @@ class _Pieces:
         rest, following = replay.rest, replay.following
         if rest is not None and following is not None and following.patience() is not None:
             rest = _InTime(rest, following)
-        self._next = None if rest is None else rest.__anext__
+        self._next: Callable[[], Awaitable[bytes]] | None = None if rest is None else rest.__anext__
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -323,17 +225,3 @@ class _InTime:
     async def __anext__(self) -> bytes:
         seconds, coming = self._following.patience(), self._rest.__anext__()
         return await (coming if seconds is None else in_time(seconds, coming))
-
-
-def aiter_of(stream: Any) -> AsyncIterator[bytes]:
-    """Return a stream's iterator, so that the rest of it can be read later."""
-    iterator: AsyncIterator[bytes] = stream.__aiter__()
-    return iterator
-
-
-async def anext_of(iterator: AsyncIterator[bytes]) -> bytes | None:
-    """Return the next chunk, None at the end."""
-    try:
-        return await iterator.__anext__()
-    except StopAsyncIteration:
-        return None

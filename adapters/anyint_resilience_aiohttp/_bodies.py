@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import payload as payloads
 
 from anyint_resilience.effects import Peek, Peeked
-from anyint_resilience.replay import Head, peek_async
+from anyint_resilience.peeking import Head, peek_async
 from anyint_resilience.runtime import in_time
 from anyint_resilience.surface import Body
 

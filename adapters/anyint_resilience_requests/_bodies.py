@@ -18,7 +18,8 @@ from urllib3.exceptions import HTTPError
 from anyint_resilience.effects import Peeked
 from anyint_resilience.exceptions import ResilienceError, StreamInterrupted
 from anyint_resilience.following import Following
-from anyint_resilience.replay import Head, SyncReplay, peek_sync
+from anyint_resilience.peeking import Head, peek_sync
+from anyint_resilience.replay import SyncReplay
 from anyint_resilience.surface import Body
 
 from ._faults import as_requests

@@ -23,9 +23,9 @@ from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.following import Following
+from anyint_resilience.peeking import Head
 from anyint_resilience.policy.hints import TELLING, WORDY, spends
 from anyint_resilience.policy.model import Fault
-from anyint_resilience.replay import Head
 from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase

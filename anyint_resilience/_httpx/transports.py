@@ -11,7 +11,7 @@ from typing import Any
 from ..config import Resilience
 from ..drive import answered, drive_async, drive_sync, failed, resume_async, resume_sync
 from ..effects import Peek, Peeked
-from ..replay import Head, aiter_of, peek_async, peek_sync
+from ..peeking import Head, aiter_of, peek_async, peek_sync
 from ..reports import REPORT_KEY
 from .shapes import AsyncInner, Q, R, SyncInner
 from .surface import Base
