@@ -18,7 +18,7 @@ __all__ = ["PAGE", "filled"]
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "observability.md"
 
 EVENT_OF = {
-    "success": "none, or `recovered`",
+    "success": "none, or `recovered`; `stream unterminated` of a stream",
     "failed": "`given up`; `stream failed` of a stream",
     "task_failed": "`task failed`",
     "error": "`given up`, or `cut off`",

@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "load.md"
 README = PAGE.parents[1] / "README.md"
 PRESETS = ("default", "interactive", "batch", "strict")
 SECONDS = {"deadline", "hold", "window", "cooldown", "retry_window", "transient_base", "rate_base", "max_delay"} | {
-    "first_byte_timeout"
+    *("first_byte_timeout", "stream_hold", "stream_idle_timeout", "content_idle_timeout")
 }
 MISSING = "-"
 
