@@ -6,8 +6,10 @@ is for who reads: the end, or an exception.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import TypeAlias
 
 from .callreport import CallReport
 from .exceptions import DeadlineExceeded, StreamInterrupted
@@ -17,7 +19,8 @@ from .telemetry.watch import Watch
 
 __all__ = ["FAILED", "Ended", "Following"]
 
-FAILED: ContextVar[list[StreamInterrupted] | None] = ContextVar("anyint_failed_streams", default=None)
+Heard: TypeAlias = "list[tuple[StreamInterrupted, BaseException | None]]"
+FAILED: ContextVar[Heard | None] = ContextVar("anyint_failed_streams", default=None)
 """Where who listens hears of streams that said themselves that they failed, whatever an SDK raises for that."""
 
 _LEAST = 0.001
@@ -156,7 +159,9 @@ class Following:
             return None if self._make is not None else error
         failed = verdict is Verdict.FAILED
         why = "failed" if failed else "cut" if error is None else "broken"
-        why = "idle" if why == "broken" and isinstance(error, self._timeouts) else why
+        if why == "broken" and error is not None:
+            silent = isinstance(error, self._timeouts) or isinstance(error.__cause__, self._timeouts)
+            why = "idle" if silent else why
         fresh = self._close("failed" if failed else "interrupted", error, why)
         if watcher is None or self._make is None or not fresh:
             return error
@@ -168,7 +173,7 @@ class Following:
         if self._close(outcome, None) and outcome == "failed" and self._make is not None:
             made = self._made("failed", None)  # an SDK raises its own for an event that says so
             if heard is not None and isinstance(made, StreamInterrupted):
-                heard.append(made)
+                heard.append((made, sys.exc_info()[1]))
 
     def dropped(self, error: BaseException | None = None) -> None:
         """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""

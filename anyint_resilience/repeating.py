@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from .contract.words import Cause, Operation
+from .callreport import CallReport
+from .contract.words import Cause, Certainty, Operation
 from .exceptions import GateClosed, NotRecorded, OutcomeUnknown, StreamInterrupted
 from .policy.backoff import scheduled
 from .policy.model import Action, Decision
@@ -20,6 +21,7 @@ from .reports import report
 __all__ = ["Repeat", "delay_before", "interruption_of", "repeat_of"]
 
 _MOST = 16
+GENERATIONS = frozenset({Operation.GENERATE, Operation.STREAM})
 
 
 class Repeat(NamedTuple):
@@ -40,30 +42,52 @@ def repeat_of(error: BaseException, policy: Policy | None = None) -> Repeat:
     ``policy`` says whether a generation may be repeated (``repeat_generation``) where nothing else on the exception
     does.
     """
-    chain = list(_chain(error))
-    if any(isinstance(it, (OutcomeUnknown, NotRecorded)) for it in chain):
+    try:
+        return _read(error, Policy() if policy is None else policy)
+    except Exception:  # an attribute that raises: httpx's ``request`` where it was never set
         return Repeat(safe=False)
-    interrupted = interruption_of(error)
-    if interrupted is not None:
-        decision = interrupted.decision
-        at = None if decision is None else decision.retry_at
-        return Repeat(interrupted.safe_to_repeat, interrupted.cause, at, interrupted)
-    for it in chain:
+
+
+def _read(error: BaseException, rules: Policy) -> Repeat:
+    if any(isinstance(it, (OutcomeUnknown, NotRecorded)) for it in chain_of(error)):
+        return Repeat(safe=False)
+    for it in chain_of(error):  # the nearest that says anything: another may have been handled when it was raised
+        if isinstance(it, StreamInterrupted):
+            at = None if it.decision is None else it.decision.retry_at
+            safe = it.safe_to_repeat and (rules.repeat_generation or it.certainty is not Certainty.UNKNOWN)
+            return Repeat(safe, it.cause, at, it)
         if isinstance(it, GateClosed):  # not sent
             return Repeat(True, None if it.decision is None else it.decision.cause, it.retry_at)
-    rules = Policy() if policy is None else policy
-    decision = _of_event(error, rules)
-    if decision is not None:
-        return Repeat(decision.action is Action.BACKOFF, decision.cause, decision.retry_at)
-    told = report(error)
-    if told is None or told.decision is None or told.decision.cause is None:
-        return Repeat(safe=False)
-    return _of_decision(told.decision, rules)
+        told = _own_report(it)
+        if told is not None and told.operation not in GENERATIONS | {Operation.OTHER}:
+            at_last = told.decision
+            return Repeat(False) if at_last is None or at_last.cause is None else _of_decision(at_last, rules)
+        decision = _of_event(it, rules)
+        if decision is not None:
+            return Repeat(decision.action is Action.BACKOFF, decision.cause, decision.retry_at)
+        if told is not None and told.decision is not None and told.decision.cause is not None:
+            return _of_decision(told.decision, rules)
+    return Repeat(safe=False)
+
+
+def _own_report(error: BaseException) -> CallReport | None:
+    """Return the report of an exception, not of what it was made of."""
+    held = getattr(error, "anyint_report", None)
+    if isinstance(held, CallReport):
+        return held
+    for name in ("response", "http_response", "request_info"):
+        try:
+            held = getattr(error, name, None)
+        except RuntimeError:
+            continue
+        if held is not None and (found := report(held)) is not None:
+            return found
+    return None
 
 
 def interruption_of(error: BaseException) -> StreamInterrupted | None:
     """Return the interrupted stream that an exception is, or that an SDK made it of."""
-    return next((it for it in _chain(error) if isinstance(it, StreamInterrupted)), None)
+    return next((it for it in chain_of(error) if isinstance(it, StreamInterrupted)), None)
 
 
 def delay_before(repeat: Repeat, *, number: int, now: float, policy: Policy, u: float) -> float:
@@ -86,9 +110,12 @@ def _of_decision(decision: Decision, policy: Policy) -> Repeat:
 
 def _of_event(error: BaseException, policy: Policy) -> Decision | None:
     """Read an exception that an SDK made of an error event in a stream: a good status, or none, and what it said."""
-    body, request = getattr(error, "body", None), getattr(error, "request", None)
+    body = getattr(error, "body", None)
+    if not isinstance(body, Mapping):
+        return None
+    request = getattr(error, "request", None)
     status, url = getattr(error, "status_code", None), getattr(request, "url", None)
-    if not isinstance(body, Mapping) or url is None or (isinstance(status, int) and status >= 400):
+    if url is None or (isinstance(status, int) and status >= 400):
         return None
     try:
         said = json.dumps(body if "error" in body else {"error": dict(body)}).encode()
@@ -96,10 +123,13 @@ def _of_event(error: BaseException, policy: Policy) -> Decision | None:
         return None
     method = str(getattr(request, "method", "POST"))
     decision = policy.decide_response(method, str(url), 200, (), said, operation=Operation.GENERATE)
+    plain = policy.decide_response(method, str(url), 200, (), b"")
+    if plain.operation not in GENERATIONS:  # a create that an SDK could not read was made all the same
+        return None
     return decision if decision.family is not None and decision.cause is not None else None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain_of(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and what it was made of, nearest first."""
     found: BaseException | None = error
     for _ in range(_MOST):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Event", "event_of", "lines_of", "plain", "whole_part"]
+__all__ = ["Event", "event_of", "plain"]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -35,16 +35,6 @@ def plain(block: bytes, *, first: bool) -> tuple[bytes, bytes]:
     if block.endswith(b"\r") and not block.endswith(b"\r\r"):
         block, left = block[:-1], b"\r"
     return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), left
-
-
-def whole_part(block: bytes) -> int:
-    """Return where the last whole event of a plain block ends, 0 if there is none."""
-    return block.rfind(b"\n\n") + 2 if block.rfind(b"\n\n") >= 0 else 0
-
-
-def lines_of(event: bytes) -> list[bytes]:
-    """Return the lines of an event of a plain block."""
-    return event.split(b"\n")
 
 
 def event_of(raw: bytes) -> Event | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from ..contract.streams import StreamEnds
@@ -19,6 +20,7 @@ from .frames import Event
 __all__ = ["MAX_TEXT", "Marks", "Verdict"]
 
 _DONE = b"[DONE]"
+_MOST = 256  # parts, and words on usage, that are told apart
 
 MAX_TEXT = 262_144
 """Characters of text that are kept; of a longer one nothing is."""
@@ -87,7 +89,7 @@ class Marks:
     @property
     def many(self) -> bool:
         """Whether several parts are open, each of which has an end of its own."""
-        return len(self._open) > 1
+        return len(self._open | self._closed) > 1
 
     def skipped(self, content: int, last_id: str | None) -> None:
         """Take note of events that were only counted."""
@@ -149,7 +151,7 @@ class Marks:
         for path in self._ends.usage_paths:
             for found in values_at(document, path):
                 if is_object(found):
-                    self.usage = {**(self.usage or {}), **found}
+                    self.usage = dict(islice({**(self.usage or {}), **found}.items(), _MOST))
         for path in self._ends.finish_paths:
             for found in values_at(document, path):
                 if isinstance(found, str) and found and found not in self._ends.not_done:
@@ -184,7 +186,7 @@ class Marks:
             if not is_object(part):
                 continue
             index, word = part.get("index", 0), part.get(path[-1])
-            index = index if isinstance(index, int) else 0
+            index = index if isinstance(index, int) and len(self._open | self._closed) < _MOST else 0
             if isinstance(word, str) and word and word not in ended:
                 self._closed.add(index)
                 self._open.discard(index)

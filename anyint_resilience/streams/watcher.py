@@ -2,12 +2,14 @@
 
 Must not know any client, nor what is done about it. What comes in is only kept by reference; it is looked at when
 somebody asks, or when more than 64 KiB are held: then the older half is counted, and read only where it tells of an
-error. So the end of a stream is always read whole, and what a piece costs is next to nothing.
+error. So the end of a stream is always read whole, and what a piece costs is next to nothing. The price: of several
+choices in one stream, one that both begins and stops for good in what was only counted is not known of.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from typing import Any
 
@@ -28,10 +30,11 @@ KEPT = 16_384
 MAX_EVENT = 16 * 1024 * 1024
 """Bytes of one event; of a stream with a longer one nothing more is known."""
 
-_TELLING = (b'data: {"error"', b'data:{"error"', b'data: {"type":"error"')
+_TELLING = (b'data: {"error"', b'data:{"error"', b'data: {"type":"error"', b'data: {"type": "error"')
 _FAILING = (b"event: error", b"event:error")
 """How a line begins that tells of an error."""
 
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SSE = "text/event-stream"
 _GZIP = ("gzip", "x-gzip")
 _PLAIN = (b"\xef\xbb\xbf", b"data:", b"event:", b"id:", b"retry:", b":", b"\r", b"\n", b"[", b"{")
@@ -127,11 +130,11 @@ class Watcher:
             index -= 1
             kept += len(held[index])
         older, rest = held[:index], held[index:]
-        if not all(it[-2:] == b"\n\n" for it in older):  # pieces that are no whole events: so that they are
+        if not older or self._first or not all(it[-2:] == b"\n\n" for it in older):  # no whole events: so that they are
             block, left = self._block()
             end = block.rfind(b"\n\n", 0, max(0, len(block) - KEPT)) + 2
             older, rest = ([block[:end]], [block[end:] + left]) if end > 1 else ([], [block + left])
-        if self._marks.many or not self._counted(older):
+        if older and (self._first or self._marks.many or not self._counted(older)):
             for it in older:
                 self._read(it)
         self._keep(rest)
@@ -210,7 +213,7 @@ class ArrayWatcher(Watcher):
             text, left = block[: error.start].decode("utf-8"), block[error.start :]
             self.opaque = len(left) > 3
         while not self.opaque:
-            at += len(text) - at - len(text[at:].lstrip(" \t\r\n,"))
+            at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
             mark = text[at : at + 1]
             if mark == "[" and not self._opened:
                 self._opened, at = True, at + 1
@@ -233,13 +236,16 @@ class ArrayWatcher(Watcher):
         self._seen = self._size
 
     def _let_go(self) -> None:
-        self._look()
+        if self.opaque:
+            self._keep([])
+        else:
+            self._look()
 
 
 class CodedWatcher(Watcher):
     """One in a content coding: gzip and deflate are undone, unless the client did; of others nothing is known."""
 
-    __slots__ = ("_came", "_coding", "_inner", "_machine", "_plain")
+    __slots__ = ("_came", "_coding", "_inner", "_machine", "_plain", "_start")
 
     def __init__(self, ends: StreamEnds, inner: Watcher, coding: str) -> None:
         super().__init__(ends)
@@ -248,17 +254,23 @@ class CodedWatcher(Watcher):
         self._machine: Any = None
         self._came = 0
         self._plain: bool | None = None
+        self._start = b""
 
     def feed(self, chunk: bytes) -> None:
         """Take a piece as it came."""
         self._came += len(chunk)
         if self._plain is None and chunk:
+            chunk = self._start + chunk
+            if not chunk.startswith(_PLAIN) and any(it.startswith(chunk) for it in _PLAIN):
+                self._start = chunk  # too little to tell
+                return
             self._plain = chunk.startswith(_PLAIN)
             self.opaque = not self._plain and self._coding not in (*_GZIP, "deflate")
         if self._plain:
             self._inner.feed(chunk)
             return
-        while chunk and not self.opaque:
+        full = False
+        while (chunk or full) and not (self.opaque or self._inner.opaque):
             if self._machine is None or self._machine.eof:  # another member may follow
                 self._machine = zlib.decompressobj(self._window(chunk))
             try:
@@ -266,6 +278,7 @@ class CodedWatcher(Watcher):
             except zlib.error:
                 self.opaque = True
                 return
+            full = len(piece) == _PIECE and not self._machine.eof
             chunk = self._machine.unused_data or self._machine.unconsumed_tail
             if piece:
                 self._inner.feed(piece)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 import aiohttp
+import backoff
 import httpx
 import httpx2
 import requests
@@ -38,14 +40,19 @@ from anyint_resilience import (
     QueryRefused,
     Resilience,
     ResilienceError,
+    Restarted,
+    Resumed,
     StoreError,
+    StreamInterrupted,
     TaskFailed,
     TaskHandle,
     TaskTimeout,
     TaskUpdate,
     parse_callback,
     report,
+    resume_stream,
 )
+from anyint_resilience.backoff import giveup, safe_to_repeat, wait
 from anyint_resilience.tasks.ledger import Entry
 from anyint_resilience.telemetry import name_of_key
 
@@ -353,3 +360,110 @@ def refused_by_adapters(
     ours: tuple[GateClosed, ...] = closed
     circuits: tuple[CircuitOpen, ...] = (one, two, three, four)
     print(theirs, ours, circuits)
+
+
+def interrupted(
+    one: for_httpx.StreamInterrupted,
+    two: for_httpx2.StreamInterrupted,
+    three: for_requests.StreamInterrupted,
+    four: for_aiohttp.StreamInterrupted,
+) -> None:
+    ours: tuple[StreamInterrupted, ...] = (one, two, three, four)
+    httpx_kinds: tuple[httpx.ReadError, httpx.RemoteProtocolError] = (one, one)
+    httpx2_kinds: tuple[httpx2.ReadError, httpx2.RemoteProtocolError] = (two, two)
+    requests_kinds: tuple[requests.ConnectionError, requests.exceptions.ChunkedEncodingError] = (three, three)
+    aiohttp_kinds: tuple[aiohttp.ClientConnectionError, aiohttp.ClientPayloadError] = (four, four)
+    print(ours, httpx_kinds, httpx2_kinds, requests_kinds, aiohttp_kinds)
+
+
+def interrupted_by_silence(
+    one: for_httpx.StreamInterruptedTimeout,
+    two: for_httpx2.StreamInterruptedTimeout,
+    three: for_requests.StreamInterruptedTimeout,
+    four: for_aiohttp.StreamInterruptedTimeout,
+) -> None:
+    ours: tuple[StreamInterrupted, ...] = (one, two, three, four)
+    theirs: tuple[httpx.ReadTimeout, httpx2.ReadTimeout, requests.ReadTimeout, aiohttp.ServerTimeoutError] = (
+        one,
+        two,
+        three,
+        four,
+    )
+    timeout: asyncio.TimeoutError = four
+    print(ours, theirs, timeout)
+
+
+def so_far(error: StreamInterrupted) -> None:
+    base: ResilienceError = error
+    print(base)
+    assert_type(error.why, str)
+    assert_type(error.events, int)
+    assert_type(error.bytes, int)
+    assert_type(error.text, str | None)
+    assert_type(error.last_event_id, str | None)
+    assert_type(error.usage, dict[str, Any] | None)
+    assert_type(error.finish_reason, str | None)
+    assert_type(error.safe_to_repeat, bool)
+    assert_type(error.spend, Callable[[], bool] | None)
+    assert_type(error.cause, Cause | None)
+    assert_type(error.certainty, Certainty)
+    assert_type(error.decision, Decision | None)
+
+
+def resumed(
+    anyint: Resilience,
+    listed: Callable[[], list[str]],
+    generator: Callable[[], Generator[bytes, None, None]],
+    manager: Callable[[], AbstractContextManager[Iterator[int]]],
+) -> None:
+    assert_type(resume_stream(listed), Resumed[str])
+    assert_type(resume_stream(generator, anyint=anyint), Resumed[bytes])
+    assert_type(resume_stream(manager, anyint=anyint, policy=Policy(attempts=2)), Resumed[int])
+    for event in resume_stream(listed):
+        assert_type(event, str | Restarted)
+        if isinstance(event, Restarted):
+            assert_type((event.number, event.delay, event.items, event.why), tuple[int, float, int, str])
+            assert_type(event.error, Exception)
+            event.items = 0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+            continue
+        assert_type(event, str)
+    with resume_stream(generator) as chunks:
+        assert_type(chunks, Resumed[bytes])
+        assert_type(iter(chunks), Iterator[bytes | Restarted])
+    resume_stream(listed())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    resume_stream(lambda: 7)  # type: ignore[arg-type, return-value]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    Restarted(2, 0.0, 1, "cut", ValueError())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def resumed_async(
+    generator: Callable[[], AsyncIterator[str]],
+    awaited: Callable[[], Awaitable[AsyncIterator[bytes]]],
+    manager: Callable[[], AbstractAsyncContextManager[AsyncIterator[int]]],
+) -> None:
+    assert_type(resume_stream(generator), Resumed[str])
+    assert_type(resume_stream(awaited), Resumed[bytes])
+    assert_type(resume_stream(manager), Resumed[int])
+    async with resume_stream(generator) as events:
+        assert_type(events, Resumed[str])
+        assert_type(aiter(events), AsyncIterator[str | Restarted])
+        async for event in events:
+            assert_type(event, str | Restarted)
+
+
+async def for_backoff(error: Exception) -> None:
+    assert_type(giveup(error), bool)
+    assert_type(safe_to_repeat(error), bool)
+    assert_type(wait(), Generator[float, Any, None])
+    assert_type(wait(policy=Policy()), Generator[float, Any, None])
+    wait(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    @backoff.on_exception(wait, Exception, giveup=giveup, max_tries=3, jitter=None, policy=Policy())
+    def answer() -> str:
+        return ""
+
+    @backoff.on_exception(wait, Exception, giveup=giveup, max_tries=3, jitter=None)
+    async def later() -> str:
+        return ""
+
+    assert_type(answer(), str)
+    assert_type(await later(), str)
