@@ -131,7 +131,7 @@ class Peek(Generic[R]):
 
     Of a stream it is read until its ``watcher`` has seen content, or the end. The first piece must come within
     ``first`` seconds; ``pace`` says how long each read may take, and that is ``idle`` afterwards (None: as the caller
-    has it).
+    has it). Without content it may be for ``content_idle`` seconds after its first piece, whatever comes.
     """
 
     response: R = field(repr=False)
@@ -141,6 +141,7 @@ class Peek(Generic[R]):
     watcher: Watcher | None = None
     first: float | None = None
     idle: float | None = None
+    content_idle: float | None = None
     pace: Pace | None = field(default=None, repr=False)
 
 

@@ -43,10 +43,11 @@ def listened(call: Call, outcome: Outcome[R]) -> Generator[Peek[R], Any, Observa
         watcher=watcher,
         first=first,
         idle=policy.idle,
+        content_idle=policy.content_idle_timeout,
         pace=outcome.pace,
     )
-    call.whole, call.peeked = peeked.complete, peeked.body
     verdict, content = watcher.verdict, watcher.marks.content
+    call.whole, call.peeked = peeked.complete or verdict is Verdict.FAILED, peeked.body  # what follows says no more
     if verdict is Verdict.FAILED and not content:
         return read_failed(call.route, watcher.marks, outcome.status, outcome.headers, call.runtime.wall())
     if content or verdict is not Verdict.CUT or not (peeked.complete or peeked.error is not None):

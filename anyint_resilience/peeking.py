@@ -28,11 +28,16 @@ class Head:
         self._watcher = effect.watcher
         self._pace = effect.pace
         self._idle = effect.idle
+        self._content_idle = effect.content_idle
+        self._barren: float | None = None  # until when there must be content
 
     @property
     def patience(self) -> float | None:
         """Seconds in which the next chunk must come, None for any time."""
-        return self._idle if self.first is None else self.first
+        if self.first is not None or self._barren is None:
+            return self._idle if self.first is None else self.first
+        left = max(0.001, self._barren - self._clock())
+        return left if self._idle is None else min(left, self._idle)
 
     def paced(self) -> None:
         """Bound each further read, where the client can be told."""
@@ -41,6 +46,8 @@ class Head:
 
     def begun(self) -> bool:
         """Say that the first chunk has come; True if the next ones have another time than that had."""
+        if self._barren is None and self._content_idle is not None:
+            self._barren = self._clock() + self._content_idle
         if self.first is None:
             return False
         self.first = None
@@ -48,7 +55,11 @@ class Head:
         return self._pace is not None
 
     def feed(self, chunk: bytes) -> bool:
-        """Take a chunk; True when enough has been read."""
+        """Take a chunk; True when enough has been read.
+
+        Raises:
+            TimeoutError: if there was no content for too long.
+        """
         self.chunks.append(chunk)
         self._left -= len(chunk)
         watcher = self._watcher
@@ -56,6 +67,8 @@ class Head:
             watcher.feed(chunk)
             if watcher.begun or watcher.verdict is not Verdict.CUT:
                 return True
+            if self._barren is not None and self._clock() >= self._barren:
+                raise TimeoutError("no content came within the content_idle_timeout")
         return self._left <= 0 or self._clock() >= self._until
 
     def seen(self, *, complete: bool, error: Exception | None) -> Peeked:

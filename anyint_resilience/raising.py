@@ -102,6 +102,8 @@ class RaisingSurface(WatchedSurface[Q, R]):
         policy, request = call.policy, call.watch.request
 
         def make(why: str, watcher: Watcher, error: Exception | None) -> StreamInterrupted:
+            if why == "idle" and type(error).__module__ in ("builtins", "asyncio.exceptions"):
+                error = self.silence(policy.idle)  # a time-out of ours: in the client's words
             made = interrupted(call, why, watcher, error, self.errors)
             if request is not None and made.anyint_report is not None:
                 attach(request, made.anyint_report)  # all that openai's exception for an error event leads to

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from inspect import ismethod
 from typing import Any
 from weakref import ref
@@ -215,8 +216,8 @@ class _Reader:
         self._following = following
         self._busy = False  # urllib3 also closes a response by itself, on its way to raising
         file = getattr(raw, "_fp", None)
-        plain = isinstance(file, _File) and not raw.headers.get("content-encoding")
-        self._file = file if plain and check is None and following is None else None
+        self._coded = bool(raw.headers.get("content-encoding"))
+        self._file = file if isinstance(file, _File) and check is None and following is None else None
         # The class's own, or what stood before it already.
         self._before = {name: raw.__dict__.get(name, getattr(kind, name)) for name in ("read", "stream", "close")}
 
@@ -244,8 +245,11 @@ class _Reader:
         """Stream as urllib3 does."""
         carried: _Carried | None = None
         try:
-            if self._file is not None:
-                yield from self._file.pieces(CHUNK if amt is None else max(1, amt))
+            most = CHUNK if amt is None else max(1, amt)
+            if self._file is not None and (not self._coded or decode_content is False):
+                yield from self._file.pieces(most)
+            elif self._file is not None and hasattr(HTTPResponse, "read1"):  # urllib3 itself waits for a whole piece
+                yield from iter(partial(self._read1, most, decode_content), b"")
             else:
                 for chunk in self._steps(self._inner("stream", amt, decode_content)):
                     self._checked()
@@ -257,6 +261,10 @@ class _Reader:
             raise
         self._out(carried)
         self._seen(last=True)
+
+    def _read1(self, most: int, decode: bool | None) -> bytes:
+        raw = self._held()
+        return b"" if raw is None else raw.read1(most, decode_content=decode)
 
     def close(self) -> None:
         """Close it, before its end or after."""

@@ -77,7 +77,9 @@ LESSONS = {
 
 _OBSERVABILITY = "no spans or metrics yet; the report of a call has each attempt"
 _BENCH = "benchmarks/overhead.py"
-_STREAMS = "a good stream is handed over as it comes: its events are not judged yet"
+_STREAMS = (
+    "tests/conformance/test_streams.py and tests/conformance/scenarios_streams.py: in each dialect, on each client"
+)
 ELSEWHERE = {
     "M11": "tests/clients/test_aiohttp.py: only aiohttp has such a time-out",
     "M12": "tests/conformance/test_cancellation.py",

@@ -147,6 +147,9 @@ def moved(status: int, url: str) -> Fault:
 
 GOOD = {"id": mark("id"), "choices": [{"message": {"content": mark("answer"), "refusal": None}}], "url": SIGNED}
 EVENTS = "".join(f"data: {json.dumps({'choices': [{'delta': {'content': mark('piece')}}]})}\n\n" for _ in range(400))
+DONE = "data: [DONE]\n\n"
+STOP = f"data: {json.dumps({'choices': [{'delta': {}, 'finish_reason': KEY}]})}\n\n"
+FAILS = f"data: {json.dumps({'error': {'message': ECHO, 'type': 'server_error', 'code': KEY, 'param': ECHO}})}\n\n"
 STREAMED = {"content-type": "text/event-stream"}
 LOST = Fault(reset="before_headers", process=True)
 RESET = Fault(reset="before_headers")
@@ -228,13 +231,23 @@ CASES: dict[str, Case] = {
     "good, a refusal inside": _query(CHAT, {"choices": [{"message": {"refusal": ECHO}, "finish_reason": KEY}]}),
     "switched off": _case(CHAT, refuses(503), end="failed|success", anyint={"policy": lambda: Policy(enabled=False)}),
     # streams
-    "stream": _case(STREAM, Fault(body=EVENTS + "data: [DONE]\n\n", headers=STREAMED), end="success"),
+    "stream": _case(STREAM, Fault(body=EVENTS + DONE, headers=STREAMED), end="success"),
+    "stream that ends early": _case(STREAM, Fault(body=EVENTS, headers=STREAMED), end="interrupted"),
+    "stream without its last event": _case(STREAM, Fault(body=EVENTS + STOP, headers=STREAMED), end="success"),
+    "stream that fails": _case(STREAM, Fault(body=EVENTS + FAILS, headers=STREAMED), end="failed"),
+    "stream that fails at first": _case(STREAM, *[Fault(body=FAILS, headers=STREAMED)] * 3),
     "stream cut": _case(STREAM, Fault(body=EVENTS, headers=STREAMED, truncate=3000), end="interrupted"),
     "stream reset": _case(STREAM, Fault(body=EVENTS, headers=STREAMED, reset="mid_body"), end="interrupted"),
     "stream abandoned": _case(
         STREAM, Fault(body=EVENTS * 20, headers=STREAMED), end="abandoned|success|interrupted", chunks=1
     ),
-    "stream healed": _case(STREAM, refuses(503), Fault(body=EVENTS, headers=STREAMED), end="success"),
+    "stream healed": _case(
+        STREAM,
+        refuses(503),
+        Fault(body=FAILS, headers=STREAMED),
+        Fault(body=EVENTS + DONE, headers=STREAMED),
+        end="success",
+    ),
     # refusals
     **{
         f"{status}, code {name}": _case(CHAT, *[refuses(status, code=code)] * 3)

@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience import Guards, Policy, Resilience, report
+from anyint_resilience import Guards, Policy, Resilience, StreamInterrupted, report
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.guards.shared import shared_guards
 from tests.conformance.guards_kit import ONCE, Call, Heard, another, called, guarded, moved, peak, together
 from tests.conformance.kit import KEY, client
 from tests.conformance.scenario import CHAT, MODELS, STREAM, Ask
 from tests.conformance.surfaces import Caller, Surface, every_surface
+from tests.conformance.test_pool_of_one import only_our_warnings
 from tests.waiting import until
 
 HINT = 0.1
 SOON = {"retry-after-ms": str(int(HINT * 1000))}
+STALLED = 0.3  # seconds after which a client gives a stream up in which nothing comes
 STAY = 0.03  # seconds for which a request stays at the gateway, where how many do so counts
 CROWD = 8
 
@@ -149,16 +151,35 @@ def test_a_rate_answer_cuts_how_many_may_fly(surface: Surface, emu: Emulator) ->
 
 
 @every_surface
-def test_a_stream_gives_its_permit_back_when_it_has_begun(surface: Surface, emu: Emulator) -> None:
-    """A permit is one from sending to the answer's headers: an open stream does not keep others out."""
+def test_a_stream_keeps_its_permit_until_it_ends(surface: Surface, emu: Emulator) -> None:
+    """An open stream is a call that runs: the next one goes out when it has broken off, and not before."""
     anyint = guarded(emu, moved(), guards=Guards(max_concurrency=1))
     with client(surface, emu, anyint, pool=2) as caller:
         emu.script(Fault(stall="mid_body"))
-        calls = [Call(STREAM, {"timeout": 0.3}), Call(another(CHAT, 2))]
+        calls = [Call(STREAM, {"timeout": STALLED}), Call(another(CHAT, 2))]
         broken, served = together(caller, calls, lambda number: len(emu.seen) >= number)
-        assert isinstance(broken, surface.error)
+        assert isinstance(broken, StreamInterrupted)
         assert served.status == 200
-        assert report(served).held < 0.3  # type: ignore[union-attr]
+        first, second = emu.seen
+        assert second.at - first.at >= 0.9 * STALLED  # a client's clock may start before the gateway has seen it
+        assert report(served).held > 0  # type: ignore[union-attr]
+
+
+@every_surface
+@pytest.mark.parametrize("chunks", [None, 1, 0], ids=["whole", "half read", "unread"])
+def test_a_stream_that_is_over_keeps_nobody_waiting(surface: Surface, chunks: int | None, emu: Emulator) -> None:
+    """Read to its end or closed before: its permit is there for the next call at once."""
+    anyint = guarded(emu, moved(), guards=Guards(max_concurrency=1))
+    with only_our_warnings(surface), client(surface, emu, anyint, pool=2) as caller:
+        for number in range(3):
+            if chunks is not None:
+                emu.script(Fault(stall="mid_body"))
+            ask = another(STREAM, number)
+            _, _, broken = caller.stream(ask.method, ask.path, json=ask.json, chunks=chunks)
+            assert broken is None
+            served = called(caller, another(CHAT, number))
+            assert served.status == 200
+            assert report(served).held == 0  # type: ignore[union-attr]
 
 
 # --- the guards of a process

@@ -25,7 +25,10 @@ LATER = 2 * SOON
 QUICK = Policy(first_byte_timeout=SOON)
 SILENT = Fault(stall="before_headers")
 asks = pytest.mark.parametrize("ask", [CHAT, STREAM, MESSAGES], ids=["chat", "stream", "messages"])
-SLOW: list[tuple[Ask, Any]] = [(CHAT, None), (CHAT, 5.0), (STREAM, (5.0, None)), (MESSAGES, (None, 5.0))]
+CLAUDE = MESSAGES.but(json={**MESSAGES.json, "stream": True}, streamed=True)
+OWN: list[Any] = [None, 5.0, (5.0, None), (None, 5.0)]
+SLOW: list[tuple[Ask, Any]] = [(ask, timeout) for ask in (CHAT, MESSAGES) for timeout in OWN]
+STREAMS: list[tuple[Ask, Any]] = [(ask, timeout) for ask in (STREAM, CLAUDE) for timeout in OWN]
 """What is asked for, and the client's own time-outs."""
 
 
@@ -50,7 +53,7 @@ def test_a_silent_primary_is_left_for_its_fallback(surface: Surface, ask: Ask, e
 @every_surface
 @pytest.mark.parametrize(("ask", "timeout"), SLOW, ids=lambda it: str(getattr(it, "path", it)))
 def test_a_slow_answer_that_has_begun_is_not_cut(surface: Surface, ask: Ask, timeout: Any, emu: Emulator) -> None:
-    """Its body takes longer than the first byte may; whatever the client's own time-outs are."""
+    """A document's body takes longer than the first byte may; whatever the client's own time-outs are."""
     with client(surface, emu, falling(emu, row(ask), policy=QUICK), pool=1, timeout=timeout) as caller:
         whole = called(caller, ask)
         emu.reset()
@@ -64,13 +67,32 @@ def test_a_slow_answer_that_has_begun_is_not_cut(surface: Surface, ask: Ask, tim
 
 
 @every_surface
-def test_a_stream_that_pauses_is_not_cut(surface: Surface, emu: Emulator) -> None:
-    """Read as it comes: the first piece comes long after the headers."""
-    with client(surface, emu, falling(emu, policy=QUICK), pool=1) as caller:
+@pytest.mark.parametrize(("ask", "timeout"), STREAMS, ids=lambda it: str(getattr(it, "path", it)))
+def test_a_stream_that_is_only_headers_has_not_begun(surface: Surface, ask: Ask, timeout: Any, emu: Emulator) -> None:
+    """They are there at once, the first byte after them is not: another serves, and no connection is kept."""
+    with client(surface, emu, falling(emu, row(ask), policy=QUICK), pool=1, timeout=timeout) as caller:
         emu.script(Fault(delay_body=LATER))
+        end = called(caller, ask)
+        fell(end, "transient", origin=model_of(ask))
+        told = report(end)
+        assert told is not None
+        first = told.attempts[0]
+        assert first.fault is not None
+        assert (first.status, first.fault.kind) == (200, FaultKind.READ_TIMEOUT)
+        assert models(emu.seen) == [model_of(ask), SPARE]
+        assert caller.in_use() == 0
+        until(lambda: emu.connections_open <= 1)
+
+
+@every_surface
+def test_a_stream_that_pauses_is_not_cut(surface: Surface, emu: Emulator) -> None:
+    """A comment came in time; the first event takes longer than that may."""
+    with client(surface, emu, falling(emu, policy=QUICK), pool=1) as caller:
+        emu.script(Fault(delay_body=LATER, keep_alive=0.9 * LATER))
         _, body, broken = caller.stream("POST", STREAM.path, json=STREAM.json)
         assert broken is None
         assert body.endswith(b"data: [DONE]\n\n")
+        assert models(emu.seen) == ["gpt-5"]
 
 
 @every_surface

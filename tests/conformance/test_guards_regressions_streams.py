@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience import CircuitOpen, Guards, Policy, Resilience
+from anyint_resilience import CircuitOpen, Guards, Policy, Resilience, report
 from anyint_resilience.emulator import Emulator, Fault
+from anyint_resilience.policy.model import FaultKind
 from tests.conformance.fallback_kit import AMPLE, BUSY
 from tests.conformance.guards_kit import ONCE, Call, Clock, another, called, guarded, moved, together
 from tests.conformance.kit import client
@@ -19,7 +20,7 @@ from tests.conformance.surfaces import Caller, Surface, every_surface, surfaces
 
 SOON, LATER = 0.15, 0.35
 QUICK = Policy(attempts=1, first_byte_timeout=SOON)
-CUT, WHOLE = Fault(cut_stream_after=1), Fault()
+CUT, WHOLE = Fault(cut_stream_after=3), Fault()
 
 # --- silence
 
@@ -37,13 +38,30 @@ def test_waiting_for_ones_own_pool_is_no_silence(surface: Surface, emu: Emulator
 
 
 @every_surface
-def test_a_stream_that_begins_late_is_not_cut(surface: Surface, emu: Emulator) -> None:
-    """Its headers came in time, whoever reads it and however."""
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_document_that_begins_late_is_not_cut(surface: Surface, kind: str, emu: Emulator) -> None:
+    """Its headers came in time, whoever reads it and however; that a stream was asked for does not make it one."""
     with client(surface, emu, guarded(emu, Clock().runtime(), policy=QUICK), pool=1, timeout=10.0) as caller:
-        emu.script(Fault(delay_body=LATER))
+        emu.script(Fault(body=b'{"choices":[]}', headers={"content-type": kind}, delay_body=LATER))
         end = called(caller, STREAM)
         assert getattr(end, "status", end) == 200
-        assert end.content.endswith(b"data: [DONE]\n\n")
+        assert end.content == b'{"choices":[]}'
+
+
+@every_surface
+def test_a_stream_that_begins_late_is_silent(surface: Surface, emu: Emulator) -> None:
+    """Its headers came in time and nothing of it: the client's own time-out, and its connection is not kept."""
+    anyint = guarded(emu, Clock().runtime(), policy=QUICK, guards=Guards(failures=99, **AMPLE))
+    with client(surface, emu, anyint, pool=1, timeout=10.0) as caller:
+        emu.script(Fault(delay_body=LATER))
+        end = called(caller, STREAM)
+        # requests has no time-out of its own for a body, but a lost connection.
+        assert isinstance(end, (surface.timeout_error, surface.transport_error)), repr(end)
+        told = report(end)
+        assert told is not None
+        assert [it.fault.kind for it in told.attempts if it.fault is not None] == [FaultKind.READ_TIMEOUT]
+        assert called(caller, another(STREAM, 2)).status == 200
+        assert caller.in_use() == 0
 
 
 TIMES: dict[str, dict[str, Any]] = {

@@ -148,7 +148,7 @@ def test_streams_fall_back_before_they_begin(surface: Surface, emu: Emulator) ->
 def test_a_stream_that_has_begun_is_never_replaced(surface: Surface, emu: Emulator) -> None:
     """What came of it was the primary's: it breaks off, and no other model goes on with it."""
     with client(surface, emu, falling(emu), pool=1) as caller:
-        emu.script(Fault(cut_stream_after=2))
+        emu.script(Fault(cut_stream_after=3))
         _, body, broken = caller.stream("POST", STREAM.path, json=STREAM.json)
         assert isinstance(broken, surface.body_error)
         assert body != b""

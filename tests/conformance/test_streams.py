@@ -63,6 +63,7 @@ ENDINGS = [
     Ending("no last event, another dialect", Fault(drop_terminator=True), "interrupted", ask=CLAUDE, events=CUT_OFF),
     Ending("an error in the middle", Fault(body=PIECE + ERROR, headers=EVENTS), "failed", events=("stream failed",)),
     Ending("an error at first", Fault(body=ERROR, headers=EVENTS), "success", events=AGAIN, attempts=2),
+    Ending("overloaded", Fault(error_event=True), "success", ask=CLAUDE, events=AGAIN, attempts=2),
     Ending("cut", Fault(cut_stream_after=3), "interrupted", events=CUT_OFF),
     Ending("cut before its content", Fault(cut_stream_after=1), "success", events=AGAIN, attempts=2),
     Ending("cut at once", Fault(cut_stream_after=0), "success", events=AGAIN, attempts=2),

@@ -50,6 +50,7 @@ from tests.real.tracing_kit import (
 
 RESET = Fault(reset="before_headers")
 CALLS: list[tuple[tuple[Fault, ...], str, Any]] = [
+    ((), CHAT, {**ASK, "user": "a first"}),
     ((), CHAT, {**ASK, "stream": True}),
     ((Fault(cut_stream_after=3),), CHAT, {**ASK, "stream": True}),
     (THREE, CHAT, ASK),
@@ -57,7 +58,7 @@ CALLS: list[tuple[tuple[Fault, ...], str, Any]] = [
     ((RESET, RESET, RESET), CHAT, {**ASK, "user": "a third"}),
     ((Fault(reset="before_headers", process=True),), VIDEOS, FILM),
 ]
-"""Faults, path, body: a stream, one that breaks off, one that recovers, one refused, one lost, a paid one lost.
+"""Faults, path, body: a good answer, a stream and one that breaks off; one that recovers, one refused, two lost.
 
 The good one is the first: after a failure no call takes the fast lane for a while.
 """

@@ -25,7 +25,7 @@ pytestmark = [
     # OpenAI ended its own Sora API; AnyInt's /openai/v1/videos is AnyInt's own and stays.
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
     # The SDK leaves a stream, and the client's generators under it, at [DONE] on every loop; trio alone tells.
-    pytest.mark.filterwarnings("ignore:Async generator '(openai|httpcore|httpx):ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Async generator '(openai|httpcore|httpx|anyint_resilience):ResourceWarning"),
 ]
 
 TEXT = "Hello from the AnyInt emulator."

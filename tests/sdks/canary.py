@@ -80,7 +80,7 @@ class Canary:
             for call in (chat, stream):
                 assert self.hear(call, *[refuses(status, family, code)] * ENOUGH) is None
         self.hear(chat, *[LOST] * ENOUGH)
-        self.hear(stream, Fault(cut_stream_after=1, headers=HOSTILE))
+        self.hear(stream, Fault(cut_stream_after=5, headers=HOSTILE))
         if create is not None:
             self.hear(create, refuses(400, family, SENTENCE))
             self.hear(create, *[LOST] * ENOUGH)

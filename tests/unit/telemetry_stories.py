@@ -1,12 +1,13 @@
 """Stories that tell what is emitted of calls: the answers they get, and the events and outcomes that follow.
 
-Must not know how any of it is emitted. Those of guards and fallbacks are in ``telemetry_stories_guards``.
+Must not know how any of it is emitted. Those of guards and fallbacks are in ``telemetry_stories_guards``,
+those of streams in ``telemetry_stories_streams``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,9 +17,9 @@ from anyint_resilience import Policy, TaskHandle
 from anyint_resilience.contract.words import Family
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience_httpx import task_updates, wait_for_task
-from tests.unit.telemetry_kit import CHAT, CREATE, HOST, MADE, STREAM, Clock, ask
+from tests.unit.telemetry_kit import CHAT, CREATE, HOST, MADE, Clock, ask
 
-__all__ = ["HANDLE", "STORIES", "Story", "video"]
+__all__ = ["HANDLE", "LOST", "STORIES", "Story", "video"]
 
 TASK = ("/dashscope/v1/tasks/t", None)
 FAILED_TASK = json.dumps({"output": {"task_id": "t", "task_status": "FAILED", "code": "DataInspectionFailed"}}).encode()
@@ -39,13 +40,7 @@ class Down(MemoryStore):
         raise OSError("down")
 
 
-def broken() -> Iterator[bytes]:
-    yield b"data: {}\n\n"
-    raise httpx.ReadError("reset")
-
-
-def failing() -> Iterator[bytes]:
-    yield b'data: {"error":{"message":"overloaded"}}\n\n'
+LOST = httpx.ReadError("reset")
 
 
 def late() -> Exception:
@@ -70,11 +65,6 @@ def looked_once(client: httpx.Client) -> None:
         break
 
 
-def left(client: httpx.Client) -> None:
-    with client.stream("POST", STREAM[0], json=STREAM[1]):
-        pass
-
-
 @dataclass(frozen=True)
 class Story:
     """Calls, the answers they get, and what is emitted: events of all calls in order, the outcome of each."""
@@ -90,7 +80,6 @@ class Story:
     settings: Callable[[], dict[str, Any]] = dict
 
 
-LOST = httpx.ReadError("reset")
 WAITED = ("anyint.task.waits", "anyint.task.duration")
 STORIES = [
     Story("a good answer", (), (), ("success",)),
@@ -167,31 +156,6 @@ STORIES = [
         ("anyint.store.failures",),
         asks=(CREATE,),
         settings=lambda: {"store": Down(lambda: 0.0)},
-    ),
-    Story(
-        "a stream that breaks",
-        (lambda: httpx.Response(200, content=broken()),),
-        ("stream interrupted",),
-        ("interrupted",),
-        ("anyint.streams",),
-        asks=(STREAM,),
-    ),
-    Story(
-        "a stream whose last event says that it failed",
-        (lambda: httpx.Response(200, content=failing()),),
-        ("stream failed",),
-        ("failed",),
-        ("anyint.streams",),
-        asks=(STREAM,),
-    ),
-    Story(
-        "a stream nobody reads",
-        (lambda: httpx.Response(200, content=broken()),),
-        (),
-        ("abandoned",),
-        ("anyint.streams",),
-        asks=(None,),
-        how=left,
     ),
     Story("Ctrl-C", (KeyboardInterrupt(),), ("cut off",), ("cancelled",)),
     Story(

@@ -30,8 +30,9 @@ from tests.unit import telemetry_stories
 from tests.unit.telemetry_kit import Clock, Wire, ask, calling, silently
 from tests.unit.telemetry_stories import HANDLE, Story, video
 from tests.unit.telemetry_stories_guards import GUARDED, RETRY_AFTER, SPARE
+from tests.unit.telemetry_stories_streams import STREAMED
 
-STORIES = [*telemetry_stories.STORIES, *GUARDED]
+STORIES = [*telemetry_stories.STORIES, *STREAMED, *GUARDED]
 ALWAYS = {"anyint.calls", "anyint.call.duration", "anyint.call.attempts", "http.client.request.duration"}
 
 
