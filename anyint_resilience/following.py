@@ -24,6 +24,7 @@ FAILED: ContextVar[Heard | None] = ContextVar("anyint_failed_streams", default=N
 """Where who listens hears of streams that said themselves that they failed, whatever an SDK raises for that."""
 
 _LEAST = 0.001
+_HOLLOW, _TAIL = b"[DONE]", 256  # and how near the end of a piece it is looked for
 _GOOD = (Verdict.WHOLE, Verdict.SOFT)
 _UNENDED = "the blank line after its last event did not come, and was made up for"
 _UNTERMINATED = "the reason for its end came, its last event did not: handed over as whole"
@@ -49,7 +50,7 @@ class Following:
 
     __slots__ = (
         *("_broken", "_clock", "_content", "_content_idle", "_last", "_make", "_mended", "_open", "_then", "_timeouts"),
-        *("_watch", "idle", "noted", "watcher"),
+        *("__weakref__", "_watch", "idle", "noted", "watcher"),
     )
 
     def __init__(
@@ -108,9 +109,13 @@ class Following:
 
     def heard(self, chunk: bytes) -> None:
         """Do as :meth:`passed` for a piece that the watcher knows already."""
-        tail, watcher = chunk[-6:].rstrip(), self.watcher
-        if (not tail or tail[-1:] == b"]") and watcher is not None and watcher.marks.hollow and watcher.verdict in _BAD:
-            at = chunk.rfind(b"data:")
+        watcher, tail = self.watcher, chunk[-_TAIL:]
+        at = tail.rfind(_HOLLOW)
+        assert watcher is not None
+        if at < 0 and not watcher.coded and (rest := tail.rstrip()) and rest[-1:] != b"]":
+            return  # nor the second half of one
+        if watcher.marks.hollow and watcher.verdict in _BAD:
+            at = -1 if at < 0 or watcher.coded else chunk.rfind(b"data:", 0, len(chunk) - len(tail) + at)
             raise Ended(chunk[: max(0, at)])
 
     def mend(self) -> bytes:
@@ -170,7 +175,8 @@ class Following:
     def closed(self) -> None:
         """Say that nobody reads on: the end, if the last event was seen."""
         outcome, heard = self._sofar(), FAILED.get()
-        if self._close(outcome, None) and outcome == "failed" and self._make is not None:
+        soft = self._flaw(self.watcher.verdict) if self.watcher is not None and outcome == "success" else ""
+        if self._close(outcome, None, soft=soft) and outcome == "failed" and self._make is not None:
             made = self._made("failed", None)  # an SDK raises its own for an event that says so
             if heard is not None and isinstance(made, StreamInterrupted):
                 heard.append((made, sys.exc_info()[1]))
@@ -185,6 +191,12 @@ class Following:
         self._tell(outcome, later=True)
         if watch is not None:
             watch.dropped(outcome, None if error is None else type(error).__name__)
+
+    def now(self) -> CallReport | None:
+        """Return the report of a stream that has said that it failed, before anybody has closed it."""
+        if not self._open or self._make is None or self.watcher is None or self.watcher.verdict is not Verdict.FAILED:
+            return None
+        return self._make("failed", self.watcher, None).anyint_report
 
     def _flaw(self, verdict: Verdict) -> str:
         """Return what is not as it should be of a stream that is whole, for those who look on; nothing, mostly."""

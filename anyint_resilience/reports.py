@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from .callreport import CallReport
 from .policy.model import Attempt
 from .router import Plan
 
-__all__ = ["REPORT_KEY", "attach", "report"]
+__all__ = ["LIVE_KEY", "REPORT_KEY", "attach", "report"]
 
 REPORT_KEY = "anyint_resilience"
 """Where the extensions of a response hold its report (a plan after a clean first attempt)."""
+
+LIVE_KEY = "anyint_resilience_live"
+"""Where they hold, weakly, what follows a stream that is still read."""
 
 _MOST = 32  # objects looked at
 
@@ -34,6 +38,8 @@ def report(x: object) -> CallReport | None:
         if held is None:
             extensions = getattr(x, "extensions", None)
             held = extensions.get(REPORT_KEY) if isinstance(extensions, Mapping) else None
+            live = extensions.get(LIVE_KEY) if isinstance(extensions, Mapping) else None
+            held = held if live is None else _now(live, held)
         if isinstance(held, CallReport):
             return held
         if isinstance(held, Plan):
@@ -50,10 +56,17 @@ def attach(x: object, found: CallReport | Plan) -> None:
         return
 
 
+def _now(live: Any, held: object) -> object:
+    """Return the report as it is now: a stream may have said that it failed, and an SDK not have closed it yet."""
+    following = live()
+    found = None if following is None else following.now()
+    return held if found is None else found
+
+
 def _next(x: object) -> list[object]:
     """Return what a response or an exception was made of, nearest first."""
     found: list[object] = []
-    for name in ("response", "http_response", "request_info", "__cause__", "request"):
+    for name in ("response", "http_response", "response_stream", "request_info", "__cause__", "request"):
         with suppress(RuntimeError):  # httpx: a property that was never set
             found.append(getattr(x, name, None))
     if isinstance(x, BaseException) and not x.__suppress_context__:

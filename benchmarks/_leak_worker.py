@@ -24,7 +24,7 @@ from anyint_resilience import Resilience, report
 from anyint_resilience.policy.model import FaultKind
 from anyint_resilience.runtime import Runtime
 
-__all__ = ["USERS", "WARM_UP", "plan_name", "work"]
+__all__ = ["USERS", "WARM_UP", "count", "memory", "plan_name", "tasks_of", "work"]
 
 WARM_UP = 500
 USERS = 4  # threads or tasks that share the pool
@@ -54,7 +54,7 @@ def _sockets() -> int:
     return found
 
 
-def _memory() -> float:
+def memory() -> float:
     """MiB that are resident, after the allocator has given back what it can."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -73,7 +73,7 @@ def count(tasks: int) -> dict[str, float]:
         "tasks": tasks,
         "threads": threading.active_count(),
         "objects": len(gc.get_objects()),
-        "rss_mib": round(_memory(), 2),
+        "rss_mib": round(memory(), 2),
     }
 
 
@@ -163,7 +163,7 @@ async def _run_tasks(call: Callable[[Job], Any], jobs: Iterable[Job], tally: Tal
     await anyio.sleep(SETTLE)
 
 
-def _tasks(backend: str) -> int:
+def tasks_of(backend: str) -> int:
     """Tasks of the running loop."""
     if backend == "asyncio":
         return len(asyncio.all_tasks())
@@ -206,10 +206,10 @@ async def _work_async(surface: str, url: str, calls: int, anyint: Resilience) ->
         await _run_tasks(call, plan(name, length), tally, USERS)
         took = time.monotonic() - begun
         await _run_tasks(call, filling(f"{name}-fill", POOL), Tally(anyint), POOL)
-        counts.append(count(_tasks(backend)))
+        counts.append(count(tasks_of(backend)))
     await close()
     await anyio.sleep(SETTLE)
-    return tally.told(took, [*counts, count(_tasks(backend))])
+    return tally.told(took, [*counts, count(tasks_of(backend))])
 
 
 def work(surface: str, url: str, calls: int) -> dict[str, Any]:

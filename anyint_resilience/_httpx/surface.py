@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
+from weakref import ref
 
 from ..calls import Call
 from ..config import OVERRIDES, Resilience
@@ -19,7 +20,7 @@ from ..following import Following
 from ..policy.hints import TELLING_BYTES, WORDY, spends
 from ..policy.model import Fault
 from ..replay import Replay
-from ..reports import REPORT_KEY
+from ..reports import LIVE_KEY, REPORT_KEY
 from ..router import Plan
 from ..surface import Body, Place, SurfaceBase
 from .bodies import body_of
@@ -204,6 +205,7 @@ class Base(SurfaceBase[Q, R]):
         if getattr(response, "is_closed", False):
             return False
         self._replay(response).following = following
+        response.extensions[LIVE_KEY] = ref(following)
         return True
 
     def noting(self, response: R) -> Any:

@@ -75,8 +75,9 @@ class Marks:
         """What it is so far."""
         if self.error is not None:
             return Verdict.FAILED
-        if self.done:  # a choice without the reason for its end may be a relay's, which ends all it sends like that
-            return Verdict.SOFT if self._open and self._ends.done_data is not None else Verdict.WHOLE
+        if self.done:  # without the reason for its end it may be a relay's, which ends all it sends like that
+            bare = self._ends.done_data is not None and (self._open or not self._closed)
+            return Verdict.SOFT if bare else Verdict.WHOLE
         if self._closed and not self._open:
             return Verdict.WHOLE if self._ends.done_paths else Verdict.SOFT
         return Verdict.CUT

@@ -48,13 +48,15 @@ class Watcher:
 
     __slots__ = (
         *("_ends", "_first", "_held", "_limit", "_marks", "_quiet", "_rest", "_seen", "_size", "_total"),
-        *("opaque", "strict"),
+        *("coded", "opaque", "strict"),
     )
 
     def __init__(self, ends: StreamEnds) -> None:
         self._ends = ends
         self.strict = ends.hollow_done
         """Whether SDKs may stop to read before its end."""
+        self.coded = False
+        """Whether its pieces come in a coding, so that nothing in them shows."""
         self._marks = Marks(ends)
         self._held: list[bytes] = []
         self._size = self._rest = self._seen = self._total = 0
@@ -265,6 +267,7 @@ class CodedWatcher(Watcher):
                 self._start = chunk  # too little to tell
                 return
             self._plain = chunk.startswith(_PLAIN)
+            self.coded = not self._plain
             self.opaque = not self._plain and self._coding not in (*_GZIP, "deflate")
         if self._plain:
             self._inner.feed(chunk)
