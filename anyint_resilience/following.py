@@ -105,7 +105,8 @@ class Following:
         watcher = self.watcher
         assert watcher is not None
         watcher.feed(chunk)
-        self.heard(chunk)
+        if chunk[-3:] != b"}\n\n":  # as most end, and never the last
+            self.heard(chunk)
 
     def heard(self, chunk: bytes) -> None:
         """Do as :meth:`passed` for a piece that the watcher knows already."""
@@ -180,6 +181,14 @@ class Following:
             made = self._made("failed", None)  # an SDK raises its own for an event that says so
             if heard is not None and isinstance(made, StreamInterrupted):
                 heard.append((made, sys.exc_info()[1]))
+
+    def left(self) -> None:
+        """Say that who read it stopped: others need not wait for it. Perhaps within the garbage collector.
+
+        The call closes when its response does, or when that is garbage.
+        """
+        if self._open:
+            self._tell(self._sofar(), later=True)
 
     def dropped(self, error: BaseException | None = None) -> None:
         """Say so from where nothing can be told at once: an object's end, perhaps within the garbage collector."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from .exceptions import ResilienceError
 from .following import Ended, Following
-from .runtime import in_time
+from .runtime import in_time, on_asyncio
 
 _MAX_BUFFERED = 64  # chunks a closed connection may still hold; it then raises or ends
 
@@ -99,6 +99,9 @@ class SyncReplay(Replay):
                     took(chunk)
                     yield chunk
             last = self.mended()
+        except GeneratorExit:
+            self.left()
+            raise
         except Ended as end:
             last = end.before
         except Exception as broken:
@@ -113,6 +116,18 @@ class SyncReplay(Replay):
                 raise error
             finally:
                 del error
+
+    def left(self) -> None:
+        """End the rest where nobody reads on, as a client's own generators do: each ends the one below it.
+
+        It is held here as well, and httpx holds this in a reference cycle.
+        """
+        if self.following is not None:
+            self.following.left()
+        left, self.rest = self.rest, None
+        close = getattr(left, "close", None)
+        if close is not None:
+            close()
 
     def close(self) -> None:
         """Close the body on the wire."""
@@ -177,6 +192,16 @@ class _Pieces:
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
+
+    def __del__(self) -> None:
+        """Let go of the rest where nobody reads on, so that asyncio ends it; trio would only warn."""
+        replay = self._replay
+        if self._over or replay.rest is None:
+            return
+        if replay.following is not None:
+            replay.following.left()
+        if on_asyncio():
+            replay.rest = None
 
     async def __anext__(self) -> bytes:
         if not self._over:

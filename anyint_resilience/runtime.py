@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["Bell", "Runtime", "in_time", "later"]
+__all__ = ["Bell", "Runtime", "in_time", "later", "on_asyncio"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,17 @@ async def in_time(seconds: float, awaitable: Awaitable[T]) -> T:
             return await awaitable
     with fail_after(seconds):
         return await awaitable
+
+
+def on_asyncio() -> bool:
+    """Whether an asyncio loop runs in this thread."""
+    from asyncio import get_running_loop
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def later(seconds: float, call: Callable[[], object]) -> Callable[[], object]:

@@ -148,6 +148,8 @@ class WatchedSurface(Generic[Q, R]):
             watcher = watcher_of(call.route, status, headers)
             self._follow(response, Following(watch, watcher))
         if good and response is not None and (call.stream is not None or watch.follows):
+            if watch.hub.dropped:
+                watch.hub.flush()
             return
         if result.instead is not None:
             watch.told(f"create {result.instead}", reason="" if decision is None else decision.reason)

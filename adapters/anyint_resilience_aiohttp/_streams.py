@@ -5,6 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -27,9 +28,11 @@ class Watched(aiohttp.StreamReader):
     def __init__(self, inner: aiohttp.StreamReader, response: aiohttp.ClientResponse) -> None:
         held: Any = response
         loop = held._loop
-        super().__init__(BaseProtocol(loop=loop), 2**16, loop=loop)
+        limit: int = getattr(inner, "_low_water", 2**16)  # a line may be twice as long
+        super().__init__(BaseProtocol(loop=loop), limit, loop=loop)
         self.inner = inner
         self.following: Following | None = None
+        self._feed: Callable[[bytes], object] | None = None
         self._head = b""
         self._last = False
         self._response = ref(response)
@@ -41,6 +44,7 @@ class Watched(aiohttp.StreamReader):
     def follow(self, following: Following) -> None:
         """Have its end, and each further piece, told."""
         self.following, head = following, self._head
+        self._feed = following.feed if following.patience() is None else None
         if self._exception is not None:  # closed because its opening broke: whoever follows it says so
             self._exception, self._last = None, True
         try:
@@ -54,7 +58,22 @@ class Watched(aiohttp.StreamReader):
         """Read what is there, as aiohttp does, without a detour through a buffer."""
         if self._buffer or self._eof or self._exception is not None:
             return await super().readany()
-        return await self._next()
+        if self._feed is None or self._last:
+            return await self._next()
+        error: Exception | None = None
+        try:  # as _next does where no time is bounded, with a coroutine less for each piece
+            piece = await self.inner.readany()
+            if piece:
+                self._feed(piece)
+                return piece
+            piece, self._last = self._mended(), True
+        except Ended as end:
+            piece, self._last = end.before, True
+        except Exception as broken:
+            piece, error = b"", broken
+        if not piece:
+            self._over(error)
+        return piece
 
     async def readchunk(self) -> tuple[bytes, bool]:
         """Read a piece and whether an HTTP chunk ends with it, as aiohttp does."""
@@ -77,10 +96,15 @@ class Watched(aiohttp.StreamReader):
         """Wait until all has come."""
         await self.inner.wait_eof()
 
+    def _mended(self) -> bytes:
+        return b"" if self.following is None else self.following.mend()
+
     async def _wait(self, func_name: str) -> None:
-        piece = await self._next()
-        if piece:
-            self.feed_data(piece)
+        piece = await self.readany()  # nothing is left, or nobody would wait
+        if piece:  # feed_data, without anybody to wake or to hold up
+            self._size += len(piece)
+            self.total_bytes += len(piece)
+            self._buffer.append(piece)
 
     async def _next(self, ends: list[bool] | None = None) -> bytes:
         """Return the next piece, nothing at the end; raise where that is not the end of a whole stream."""

@@ -5,6 +5,7 @@ Must not decide anything.
 
 from __future__ import annotations
 
+import http.client
 import io
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -59,7 +60,14 @@ class Stream:
         self.raw = raw
 
     def __iter__(self) -> Iterator[bytes]:
-        read = getattr(self.raw, "read1", self.raw.read)  # urllib3 1.26 has no read1, and waits for a whole piece
+        raw: Any = self.raw
+        wire = getattr(raw, "_fp", None)
+        if getattr(raw, "chunked", False) and type(wire) is http.client.HTTPResponse and hasattr(raw, "_error_catcher"):
+            with raw._error_catcher():  # past what urllib3 does with each piece, as its own read_chunked goes
+                while chunk := wire.read1(CHUNK):
+                    yield chunk
+            return
+        read = getattr(raw, "read1", raw.read)  # urllib3 1.26 has no read1, and waits for a whole piece
         while chunk := read(CHUNK, decode_content=False):
             yield chunk
 
@@ -94,7 +102,7 @@ class Replay(SyncReplay):
         """Tell who follows in requests' own words; return what to raise within urllib3."""
         known = None if error is None or self.following is None else as_requests(error)
         ended = super().ending(error if known is None else known)
-        return error if ended is known else ended
+        return error if known is not None and ended is known else ended
 
     def let_go(self) -> None:
         """Tell who follows that nobody reads on; an application closes the response."""

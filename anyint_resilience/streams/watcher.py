@@ -41,6 +41,8 @@ _PLAIN = (b"\xef\xbb\xbf", b"data:", b"event:", b"id:", b"retry:", b":", b"\r", 
 """How a stream begins whose coding the client has undone already."""
 
 _PIECE = 65_536
+_LAST = 1_024
+"""Bytes at the end that are enough to tell that a stream is over."""
 
 
 class Watcher:
@@ -48,7 +50,7 @@ class Watcher:
 
     __slots__ = (
         *("_ends", "_first", "_held", "_limit", "_marks", "_quiet", "_rest", "_seen", "_size", "_total"),
-        *("coded", "opaque", "strict"),
+        *("_strange", "coded", "opaque", "strict"),
     )
 
     def __init__(self, ends: StreamEnds) -> None:
@@ -63,6 +65,7 @@ class Watcher:
         self._limit = MAX_HELD
         self._first = True
         self._quiet = tuple(b"event:" + gap + it.encode() for it in ends.ignored_events for gap in (b"", b" "))
+        self._strange = (*self._quiet, *_FAILING)
         self.opaque = False
         """In a coding that is not read here, or with an event that is too long: nothing is known."""
 
@@ -117,10 +120,25 @@ class Watcher:
             block, left = self._block()
             end = block.rfind(b"\n\n") + 2
             if end > 1:
-                self._read(block[:end])
+                if end <= 2 * _LAST or self._first or self._marks.many or not self._ended(block, end):
+                    self._read(block[:end])
                 block = block[end:]
             self._keep([block + left])
             self._seen = self._size
+
+    def _ended(self, block: bytes, end: int) -> bool:
+        """Whether its last events say that it is over well: those are read, and all before them is only counted."""
+        cut, last = block.rfind(b"\n\n", 0, end - _LAST) + 2, Marks(self._ends)
+        if cut < 2:  # it is one event
+            return False
+        for raw in block[cut:end].split(b"\n\n"):
+            event = event_of(raw)
+            if event is not None:
+                last.take(event)
+        if not last.done or last.verdict is not Verdict.WHOLE or not self._counted([block[:cut]]):
+            return False
+        self._read(block[cut:end])
+        return True
 
     def _let_go(self) -> None:
         """Count the older part of what is held, and read it only where it may tell of more than content."""
@@ -132,6 +150,10 @@ class Watcher:
             index -= 1
             kept += len(held[index])
         older, rest = held[:index], held[index:]
+        if older and not self._first and not self._marks.many and self._simple(older):
+            self._marks.skipped(index, None)
+            self._keep(rest)
+            return
         if not older or self._first or not all(it[-2:] == b"\n\n" for it in older):  # no whole events: so that they are
             block, left = self._block()
             end = block.rfind(b"\n\n", 0, max(0, len(block) - KEPT)) + 2
@@ -140,6 +162,20 @@ class Watcher:
             for it in older:
                 self._read(it)
         self._keep(rest)
+
+    def _simple(self, pieces: list[bytes]) -> bool:
+        """Whether each piece is one event of content, its data in one line: as most are, and quickly told."""
+        for piece in pieces:
+            at = 0
+            if piece[:6] == b"event:":
+                if piece.startswith(self._strange):
+                    return False
+                at = piece.find(b"\n") + 1
+            if piece.find(b"\n", at) != len(piece) - 2 or piece[at : at + 5] != b"data:" or piece[-1] != 10:
+                return False
+            if piece.startswith(_TELLING, at):
+                return False
+        return True
 
     def _block(self) -> tuple[bytes, bytes]:
         block = self._held[0] if len(self._held) == 1 else b"".join(self._held)

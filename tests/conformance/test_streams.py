@@ -26,7 +26,7 @@ from tests.conformance.test_pool_of_one import only_our_warnings
 
 CLAUDE = MESSAGES.but(json={**MESSAGES.json, "stream": True}, streamed=True)
 PIECE = b'data: {"choices":[{"delta":{"content":"hello"}}]}\n\n'
-LAST = b"data: [DONE]\n\n"
+LAST = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 ERROR = b'data: {"error":{"message":"overloaded","type":"server_error"}}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 EVENTS = {"content-type": "text/event-stream"}

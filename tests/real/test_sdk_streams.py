@@ -25,23 +25,8 @@ from tests.real.stream_table import SURFACES, WAYS, Clients, Played, Way, withou
 
 Play = Callable[[Row, Way, Surface], Played]
 
-PASSED = "a [DONE] that does not end its piece of the body is not seen in time: the SDK reads no further"
-UNHEARD = "the SDK closes a stream at its [DONE], and a stream that is closed says nothing of what its end lacks"
 ITS_OWN = "the SDK raises its own, which has no link to our response"
-SILENT = {
-    ("[DONE] without a terminal event, then a comment", "responses create"): PASSED,
-    ("[DONE] without a terminal event, gzip", "responses create"): PASSED,
-}
-"""Where a short answer is not seen by the application yet: row, and a part of the way's name and the surface's."""
-UNWARNED = {
-    ("[DONE], but no finish reason", "httpx2-sync"): UNHEARD,
-    ("last event without its blank line", "chat"): UNHEARD,
-}
-"""Where a lenient end is not told of."""
-HOLLOW = {(row, ""): PASSED for row, _ in SILENT}
-"""Where no exception of ours is raised."""
 UNTOLD = {
-    **HOLLOW,
     ("malformed event", ""): ITS_OWN,
     ("error event first, each time", "responses get_final_response"): ITS_OWN,
 }
@@ -70,7 +55,7 @@ def play(gateway: Emulator) -> Iterator[Play]:
         yield cache(lambda row, way, surface: clients.play(row, way, surface, ours=True))
 
 
-@cases(SILENT)
+@cases({})
 def test_a_stream_is_whole_or_an_exception(row: Row, way: Way, surface: Surface, play: Play) -> None:
     """What is not whole is raised; what failed before its content is repeated unseen, nothing else is."""
     played = play(row, way, surface)
@@ -80,13 +65,13 @@ def test_a_stream_is_whole_or_an_exception(row: Row, way: Way, surface: Surface,
         assert (played.text, played.told) == (TEXT, [])
 
 
-@cases(UNWARNED)
+@cases({})
 def test_a_lenient_end_is_warned_of(row: Row, way: Way, surface: Surface, play: Play) -> None:
     """What is handed over as whole though its end lacks something is told of, and nothing else is."""
     assert play(row, way, surface).warned is row.warned
 
 
-@cases(HOLLOW, lambda row: row.why is not None)
+@cases({}, lambda row: row.why is not None)
 def test_what_was_interrupted_says_all_it_knows(row: Row, way: Way, surface: Surface, play: Play) -> None:
     """The StreamInterrupted is what is raised, or its cause: with its why, its text, and the report."""
     played = play(row, way, surface)

@@ -78,11 +78,8 @@ ROWS = [
 
 
 NO_WAY = "the SDK raises its own, which has no link to our response"
-HIDDEN = "the SDK's exception holds our response as .response.response_stream, where no report is looked for"
 UNTOLD = {
     "malformed event": NO_WAY,
-    "error event first, each time": HIDDEN,
-    "error event mid-stream": HIDDEN,
 }
 """Where the application has no way from what is raised to our report."""
 

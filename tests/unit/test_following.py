@@ -159,7 +159,7 @@ def test_closed_by_who_reads(verdict: Verdict, outcome: str) -> None:
     """SDKs stop reading at the last event; before it nobody wanted the rest."""
     told = Told()
     following(watching(verdict), told).closed()
-    assert (told.ends, told.then) == ([(outcome, None, "", False)], [(outcome, False)])
+    assert (told.ends, told.then) == ([(outcome, None, "", verdict is Verdict.SOFT)], [(outcome, False)])
 
 
 @pytest.mark.parametrize(("verdict", "outcome"), SO_FAR.items())
