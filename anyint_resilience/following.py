@@ -122,7 +122,7 @@ class Following:
     def mend(self) -> bytes:
         """Return what a body lacks that came to its end: no more than the end of its last event."""
         found = b"" if self.watcher is None or self._make is None or not self._open else self.watcher.mend()
-        self._mended = bool(found)
+        self._mended = self._mended or bool(found)
         return found
 
     def _measured(self, chunk: bytes) -> None:
