@@ -23,7 +23,7 @@ from .policy.model import FaultKind
 from .reports import attach
 from .router import Plan
 from .runtime import in_time
-from .streams.watcher import streams
+from .streams.choosing import streams
 from .telemetry.watch import Watch
 
 __all__ = [
@@ -93,6 +93,12 @@ def resume_sync(
     watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane, and was not good."""
+    peek = surface.opening(plan, first) if watch is None else None
+    if peek is not None:
+        peeked = _heard(surface, surface.peek(peek.response, peek), peek)
+        if surface.opened(request, plan, started, edit, first, peek, peeked):
+            return peek.response
+        del peeked
     call = surface.open_call(request, plan, started, sent=True, edit=edit, watch=watch)
     try:
         return _end(surface, call, _flow_sync(surface, request, call, first))
@@ -154,6 +160,12 @@ async def resume_async(
     watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane; the twin of :func:`resume_sync`."""
+    peek = surface.opening(plan, first) if watch is None else None
+    if peek is not None:
+        peeked = _heard(surface, await surface.peek(peek.response, peek), peek)
+        if surface.opened(request, plan, started, edit, first, peek, peeked):
+            return peek.response
+        del peeked
     call = surface.open_call(request, plan, started, sent=True, edit=edit, watch=watch)
     try:
         return _end(surface, call, await _flow_async(surface, request, call, first))

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from .calls import Call
 from .credentials import HeaderEdit
-from .effects import Answer, Peek, Peeked, Result, Send
+from .effects import Answer, Outcome, Peek, Peeked, Result, Send
 from .policy.model import Fault, HeaderPairs
 from .router import Plan
 from .telemetry.watch import Watch
@@ -121,6 +121,24 @@ class Surface(Protocol[Q, R]):
 
     def clean(self, response: R, plan: Plan, /) -> bool:
         """Whether a first answer is good (below 400, no limit spent, no stream); if so, note the plan for a report."""
+        ...
+
+    def opening(self, plan: Plan, first: Outcome[R], /) -> Peek[R] | None:
+        """Return what is to be read of a first answer that is a stream, before it can be handed over as it is."""
+        ...
+
+    def opened(
+        self,
+        request: Q,
+        plan: Plan,
+        started: float,
+        edit: HeaderEdit | None,
+        first: Outcome[R],
+        peek: Peek[R],
+        peeked: Peeked,
+        /,
+    ) -> bool:
+        """Whether a stream has begun well, and is followed."""
         ...
 
     def watched(self, response: R, watch: Watch, /) -> None:

@@ -202,6 +202,8 @@ class Outcome(Generic[R]):
     error: Exception | None = field(default=None, repr=False)
     fault: Fault | None = None
     pace: Pace | None = field(default=None, repr=False)
+    watcher: Watcher | None = None  # of a stream whose opening was read already, and what that saw
+    peeked: Peeked | None = None
 
 
 @dataclass(slots=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from .callreport import CallReport
 from .exceptions import DeadlineExceeded, StreamInterrupted
 from .streams.marks import Verdict
 from .streams.watcher import Watcher
-from .telemetry.watch import Watch
 
 __all__ = ["FAILED", "Ended", "Following"]
 
@@ -30,6 +29,18 @@ _UNENDED = "the blank line after its last event did not come, and was made up fo
 _UNTERMINATED = "the reason for its end came, its last event did not: handed over as whole"
 _REASONLESS = "[DONE] came without the reason for its end: handed over as whole, though a relay may have cut it before"
 _BAD = (Verdict.CUT, Verdict.FAILED)
+
+
+class Teller(Protocol):
+    """Who is told how a stream ended: a call's watch."""
+
+    def stream_over(self, outcome: str, error: str | None, at: Any = None, *, why: str = "", soft: str = "") -> None:
+        """Say how it ended."""
+        ...
+
+    def dropped(self, outcome: str, error: str | None = None) -> None:
+        """Say so where nothing can be told at once."""
+        ...
 
 
 class Ended(Exception):
@@ -55,7 +66,7 @@ class Following:
 
     def __init__(
         self,
-        watch: Watch | None,
+        watch: Teller | None,
         watcher: Watcher | None = None,
         *,
         then: Callable[..., object] | None = None,

@@ -17,7 +17,7 @@ from .policy.bodies import plain, slim
 from .policy.hints import normal_headers
 from .policy.model import Decision, Fault, FaultKind, HeaderPairs, Observation
 from .policy.reading import needs_body, read_response
-from .streams.watcher import watcher_of
+from .streams.choosing import watcher_of
 from .tasks.answers import kept
 
 __all__ = ["Aim", "judge", "judge_fault", "judge_read"]
@@ -44,7 +44,8 @@ def judge(
     wall, body, cut, operation = call.runtime.wall(), b"", False, aim.operation
     call.seen, call.answer, call.whole, call.peeked, call.stream = None, None, False, b"", None
     if own and outcome.response is not None:
-        call.stream = watcher_of(aim.route, outcome.status, outcome.headers)
+        known = outcome.watcher
+        call.stream = watcher_of(aim.route, outcome.status, outcome.headers) if known is None else known
     if call.stream is not None:
         operation = Operation.STREAM  # its body is no document
         failed = None if call.paid else (yield from listened(call, outcome))

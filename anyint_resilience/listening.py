@@ -13,14 +13,14 @@ from typing import Any
 from .calls import Call
 from .contract.routes import Route
 from .contract.words import Cause, Certainty, Operation
-from .effects import Outcome, Peek, Peeked, R
+from .effects import Outcome, Peek, R
 from .policy.model import Fault, FaultKind, Observation
 from .policy.reading import read_response
 from .streams.marks import Marks, Verdict
 
-__all__ = ["listened", "read_failed"]
+__all__ = ["OPENING_BYTES", "listened", "read_failed"]
 
-_OPENING_BYTES = 64 * 1024
+OPENING_BYTES = 64 * 1024
 _SLOW = (FaultKind.READ_TIMEOUT, FaultKind.WRITE_TIMEOUT)
 
 
@@ -35,17 +35,20 @@ def listened(call: Call, outcome: Outcome[R]) -> Generator[Peek[R], Any, Observa
     now, first = call.runtime.monotonic(), None
     if policy.first_byte_timeout is not None:
         first = max(0.001, policy.first_byte_timeout - (call.elapsed() - call.sent_at))
-    peeked: Peeked = yield Peek(
-        outcome.response,
-        _OPENING_BYTES,
-        now + call.patience(policy.stream_hold),
-        call.remaining(),
-        watcher=watcher,
-        first=first,
-        idle=policy.idle,
-        content_idle=policy.content_idle_timeout,
-        pace=outcome.pace,
-    )
+    peeked = outcome.peeked
+    if peeked is None:
+        peeked = yield Peek(
+            outcome.response,
+            OPENING_BYTES,
+            now + call.patience(policy.stream_hold),
+            call.remaining(),
+            watcher=watcher,
+            first=first,
+            idle=policy.idle,
+            content_idle=policy.content_idle_timeout,
+            pace=outcome.pace,
+        )
+    assert peeked is not None
     verdict, content = watcher.verdict, watcher.marks.content
     call.whole, call.peeked = peeked.complete or verdict is Verdict.FAILED, peeked.body  # what follows says no more
     if verdict is Verdict.FAILED and not content:

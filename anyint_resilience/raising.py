@@ -97,23 +97,26 @@ class RaisingSurface(WatchedSurface[Q, R]):
         said = "in time" if seconds is None else f"within {seconds:.3g} s"
         return self.errors.silent(f"nothing came {said}: Policy.first_byte_timeout, or a time-out of the client's own")
 
+    def making(
+        self, call: Call, why: str, watcher: Watcher, error: Exception | None, *, request: object = None
+    ) -> StreamInterrupted:
+        """Make the exception for a stream that is not whole; its report is found from the ``request`` too."""
+        request = call.watch.request if request is None else request
+        if why == "idle" and type(error).__module__ in ("builtins", "asyncio.exceptions"):
+            error = self.silence(call.policy.idle)  # a time-out of ours: in the client's words
+        made = interrupted(call, why, watcher, error, self.errors)
+        if request is not None and made.anyint_report is not None:
+            attach(request, made.anyint_report)  # all that openai's exception for an error event leads to
+        return made
+
     def following_of(self, call: Call, watch: Watch | None, broken: Exception | None) -> Following:
         """Return what follows the stream of a call; ``watch``: who is told of its end; ``broken``: what broke it."""
-        policy, request = call.policy, call.watch.request
-
-        def make(why: str, watcher: Watcher, error: Exception | None) -> StreamInterrupted:
-            if why == "idle" and type(error).__module__ in ("builtins", "asyncio.exceptions"):
-                error = self.silence(policy.idle)  # a time-out of ours: in the client's words
-            made = interrupted(call, why, watcher, error, self.errors)
-            if request is not None and made.anyint_report is not None:
-                attach(request, made.anyint_report)  # all that openai's exception for an error event leads to
-            return made
-
+        policy = call.policy
         return Following(
             watch,
             call.stream,
             then=partial(stream_told, call),
-            make=make,
+            make=partial(self.making, call, request=call.watch.request),
             clock=call.runtime.monotonic,
             idle=None if call.paid else policy.stream_idle_timeout,
             content_idle=None if call.paid else policy.content_idle_timeout,

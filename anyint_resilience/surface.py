@@ -19,10 +19,11 @@ from .exceptions import (
     ResilienceError,
 )
 from .intents import OWN, attempt_before, name_of, paper_of
+from .openings import OpeningSurface
 from .policy.request import GZIP, glance, operation_of
 from .policy.rules import Policy
 from .policy.verdicts import PAID
-from .raising import Errors, RaisingSurface
+from .raising import Errors
 from .repeats import MULTIPLY
 from .router import MAX_CACHED, Plan
 from .tasks.paper import NO_PAPER
@@ -56,7 +57,7 @@ def _operation(plan: Plan, content: bytes | None) -> Operation:
     return operation_of(plan.route, content) if paid else glance(plan.route, content)
 
 
-class SurfaceBase(RaisingSurface[Q, R]):
+class SurfaceBase(OpeningSurface[Q, R]):
     """What does not wait, and is the same for every client. Adapters fill in the part that raises here."""
 
     times_silence = True
@@ -74,6 +75,7 @@ class SurfaceBase(RaisingSurface[Q, R]):
             and guarding.settings.max_concurrency is None
         )
         self.shared = guarding.shared
+        self.counts = guarding.settings.breaker is True or bool(guarding.fallbacks)
         self.monotonic = self.anyint.runtime.monotonic
         self.plans: dict[Any, Plan | None] = {}
         self.lane = self.anyint.credentials.lane

@@ -19,7 +19,7 @@ from .following import Following
 from .policy.model import HeaderPairs
 from .policy.request import glance
 from .router import Plan
-from .streams.watcher import watcher_of
+from .streams.choosing import watcher_of
 from .telemetry.watch import Watch
 
 __all__ = ["Body", "Place", "WatchedSurface", "outcome_of", "tells_off"]

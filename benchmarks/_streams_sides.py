@@ -241,7 +241,7 @@ def _aiohttp(name: str, mode: str, side: str, dialect: str, pieces: list[bytes],
 
 def _watcher(name: str, mode: str, side: str, dialect: str, pieces: list[bytes], closing: AsyncExitStack) -> Any:
     from anyint_resilience.contract.streams import STREAMS
-    from anyint_resilience.streams.watcher import watcher_for
+    from anyint_resilience.streams.choosing import watcher_for
 
     (ends,) = (row for row in STREAMS if row.name.startswith(dialect.replace(" ", "_")) or row.name.endswith(dialect))
 

@@ -164,8 +164,12 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Hand over a good first answer, with just enough on it to make a report of."""
         if response.status >= 400 or spent(response):
             return False
-        response.anyint_report = plan  # type: ignore[attr-defined]
+        self.mark(response, plan)
         return True
+
+    def mark(self, response: aiohttp.ClientResponse, plan: Plan) -> None:
+        """Note its plan on it."""
+        response.anyint_report = plan  # type: ignore[attr-defined]
 
     def deliver(
         self, response: aiohttp.ClientResponse, call: Call, result: Result[aiohttp.ClientResponse]

@@ -202,9 +202,13 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         """Hand over a good first answer, with just enough on it to make a report of."""
         if response.status_code >= 400 or spent(response):
             return False
+        self.mark(response, plan)
+        return True
+
+    def mark(self, response: requests.Response, plan: Plan) -> None:
+        """Note its plan on it."""
         response.anyint_report = plan  # type: ignore[attr-defined]
         response.connection = self.owner  # auth handlers send their second request by it
-        return True
 
     def deliver(self, response: requests.Response, call: Call, result: Result[requests.Response]) -> requests.Response:
         """Hand over the last real response."""

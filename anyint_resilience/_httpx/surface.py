@@ -171,8 +171,12 @@ class Base(SurfaceBase[Q, R]):
         """Hand over a good first answer, with just enough on it to make a report of."""
         if response.status_code >= 400 or self.spent(response):
             return False
-        response.extensions[REPORT_KEY] = plan
+        self.mark(response, plan)
         return True
+
+    def mark(self, response: R, plan: Plan) -> None:
+        """Note its plan on it."""
+        response.extensions[REPORT_KEY] = plan
 
     def spent(self, response: R) -> bool:
         """Whether a good answer says that a limit is spent, or is a stream. On the fast lane."""

@@ -6,8 +6,9 @@ Must not know how events are told apart in the bytes, nor any dialect by name: a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -114,7 +115,7 @@ class Marks:
             document = json.loads(data)
         except (ValueError, RecursionError):
             document = None
-        if is_object(document):
+        if type(document) is dict:
             self.read(document, event.name)
             return
         self.malformed += 1
@@ -125,12 +126,9 @@ class Marks:
         """Read one document: an event's data, or an item of an array."""
         ends = self._ends
         kind = document.get("type")
-        known = ends.done_events | ends.failed_events | ends.empty_events | ends.ignored_events
-        kind = name if name in known or not isinstance(kind, str) else kind
+        kind = name if not isinstance(kind, str) or name in _known(ends) else kind
         self._note(document)
-        if kind in ends.failed_events or any(
-            has_leaf(it) for path in ends.error_paths for it in values_at(document, path)
-        ):
+        if kind in ends.failed_events or any(has_leaf(it) for path in ends.error_paths for it in _at(document, path)):
             self._fail(self._envelope(document))
             self.done = self.done or kind in ends.done_events
         elif kind in ends.done_events:
@@ -150,11 +148,11 @@ class Marks:
 
     def _note(self, document: Any) -> None:
         for path in self._ends.usage_paths:
-            for found in values_at(document, path):
+            for found in _at(document, path):
                 if is_object(found):
                     self.usage = dict(islice({**(self.usage or {}), **found}.items(), _MOST))
         for path in self._ends.finish_paths:
-            for found in values_at(document, path):
+            for found in _at(document, path):
                 if isinstance(found, str) and found and found not in self._ends.not_done:
                     self.finish = found[:64]
                     return
@@ -163,7 +161,7 @@ class Marks:
         ends = self._ends
         if not ends.content_paths:
             return kind not in ends.empty_events and kind not in ends.ignored_events
-        return any(_holds(it, ends.not_content) for path in ends.content_paths for it in values_at(document, path))
+        return any(_holds(it, ends.not_content) for path in ends.content_paths for it in _at(document, path))
 
     def _say(self, document: Any, kind: str) -> None:
         texts, ends = self._texts, self._ends
@@ -183,7 +181,7 @@ class Marks:
             if any(isinstance(it, str) and it and it not in ended for it in values_at(document, path)):
                 self.done = True
             return
-        for part in values_at(document, path[:-1]):
+        for part in _at(document, path[:-1]):
             if not is_object(part):
                 continue
             index, word = part.get("index", 0), part.get(path[-1])
@@ -213,9 +211,20 @@ class Marks:
         return {"error": {**flat, "type": flat.get("code")}}
 
 
+@lru_cache(maxsize=16)
+def _known(ends: StreamEnds) -> frozenset[str]:
+    """Return the names of events that a dialect knows."""
+    return ends.done_events | ends.failed_events | ends.empty_events | ends.ignored_events
+
+
+def _at(document: Any, path: Path) -> Iterable[object]:
+    """Yield what stands at a path; mostly there is nothing, and that is quickly seen."""
+    return () if document.get(path[0]) is None else values_at(document, path)
+
+
 def _holds(value: object, but: frozenset[str]) -> bool:
     if is_object(value):
-        return any(has_leaf(it) for key, it in value.items() if key not in but)
+        return any(key not in but and ((it and type(it) is str) or has_leaf(it)) for key, it in value.items())
     return has_leaf(value)
 
 

@@ -8,20 +8,11 @@ choices in one stream, one that both begins and stops for good in what was only 
 
 from __future__ import annotations
 
-import json
-import re
-import zlib
-from typing import Any
-
-from ..contract.routes import Route
-from ..contract.streams import StreamEnds, ends_of
-from ..contract.words import Operation
-from ..policy.hints import normal_headers
-from ..policy.model import HeaderPairs
+from ..contract.streams import StreamEnds
 from .frames import event_of, plain
 from .marks import Marks, Verdict
 
-__all__ = ["MAX_EVENT", "MAX_HELD", "ArrayWatcher", "CodedWatcher", "Watcher", "streams", "watcher_for", "watcher_of"]
+__all__ = ["MAX_EVENT", "MAX_HELD", "Watcher"]
 
 MAX_HELD = 65_536
 """Bytes that are held before the older half is counted and let go."""
@@ -34,13 +25,7 @@ _TELLING = (b'data: {"error"', b'data:{"error"', b'data: {"type":"error"', b'dat
 _FAILING = (b"event: error", b"event:error")
 """How a line begins that tells of an error."""
 
-_BETWEEN = re.compile(r"[ \t\r\n,]*")
-_SSE = "text/event-stream"
-_GZIP = ("gzip", "x-gzip")
-_PLAIN = (b"\xef\xbb\xbf", b"data:", b"event:", b"id:", b"retry:", b":", b"\r", b"\n", b"[", b"{")
-"""How a stream begins whose coding the client has undone already."""
 
-_PIECE = 65_536
 _LAST = 1_024
 """Bytes at the end that are enough to tell that a stream is over."""
 
@@ -220,162 +205,3 @@ class Watcher:
         self._first = False
         self._marks.skipped(count, None if ident is None else ident.strip().decode("utf-8", "replace"))
         return True
-
-
-class ArrayWatcher(Watcher):
-    """One that is a JSON array of documents (Gemini without ``alt=sse``), or a single document."""
-
-    __slots__ = ("_closed", "_opened")
-
-    def __init__(self, ends: StreamEnds) -> None:
-        super().__init__(ends)
-        self._opened = self._closed = False
-
-    @property
-    def verdict(self) -> Verdict:
-        """What it is, if this was all: an array that is not closed is not whole."""
-        verdict = super().verdict
-        return verdict if self._closed or verdict is not Verdict.WHOLE else Verdict.CUT
-
-    def mend(self) -> bytes:
-        """Return nothing: what is not closed is not whole."""
-        return b""
-
-    def _look(self) -> None:
-        if self._size <= self._seen or self.opaque:
-            return
-        block, at = b"".join(self._held), 0
-        try:
-            text, left = block.decode("utf-8"), b""
-        except UnicodeDecodeError as error:  # perhaps in the middle of a character
-            text, left = block[: error.start].decode("utf-8"), block[error.start :]
-            self.opaque = len(left) > 3
-        while not self.opaque:
-            at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
-            mark = text[at : at + 1]
-            if mark == "[" and not self._opened:
-                self._opened, at = True, at + 1
-            elif mark == "]" and self._opened:
-                self._closed, at = True, at + 1
-            elif mark == "{":
-                try:
-                    document, at = json.JSONDecoder().raw_decode(text, at)
-                except ValueError:  # its end has not come
-                    break
-                except RecursionError:
-                    self.opaque = True
-                    break
-                self._marks.read(document)
-                self._closed = self._closed or not self._opened
-            else:
-                self.opaque = bool(mark)
-                break
-        self._keep([text[at:].encode() + left])
-        self._seen = self._size
-
-    def _let_go(self) -> None:
-        if self.opaque:
-            self._keep([])
-        else:
-            self._look()
-
-
-class CodedWatcher(Watcher):
-    """One in a content coding: gzip and deflate are undone, unless the client did; of others nothing is known."""
-
-    __slots__ = ("_came", "_coding", "_inner", "_machine", "_plain", "_start")
-
-    def __init__(self, ends: StreamEnds, inner: Watcher, coding: str) -> None:
-        super().__init__(ends)
-        self._inner = inner
-        self._coding = coding
-        self._machine: Any = None
-        self._came = 0
-        self._plain: bool | None = None
-        self._start = b""
-
-    def feed(self, chunk: bytes) -> None:
-        """Take a piece as it came."""
-        self._came += len(chunk)
-        if self._plain is None and chunk:
-            chunk = self._start + chunk
-            if not chunk.startswith(_PLAIN) and any(it.startswith(chunk) for it in _PLAIN):
-                self._start = chunk  # too little to tell
-                return
-            self._plain = chunk.startswith(_PLAIN)
-            self.coded = not self._plain
-            self.opaque = not self._plain and self._coding not in (*_GZIP, "deflate")
-        if self._plain:
-            self._inner.feed(chunk)
-            return
-        full = False
-        while (chunk or full) and not (self.opaque or self._inner.opaque):
-            if self._machine is None or self._machine.eof:  # another member may follow
-                self._machine = zlib.decompressobj(self._window(chunk))
-            try:
-                piece = self._machine.decompress(chunk, _PIECE)
-            except zlib.error:
-                self.opaque = True
-                return
-            full = len(piece) == _PIECE and not self._machine.eof
-            chunk = self._machine.unused_data or self._machine.unconsumed_tail
-            if piece:
-                self._inner.feed(piece)
-            elif self._machine.eof and not any(chunk):
-                return  # padding
-
-    def _window(self, chunk: bytes) -> int:
-        """Return the window: what is called deflate may come without its header (RFC 9110 8.4.1.2)."""
-        if self._coding in _GZIP:
-            return 16 + zlib.MAX_WBITS
-        return zlib.MAX_WBITS if chunk[0] & 0x0F == 8 else -zlib.MAX_WBITS
-
-    @property
-    def marks(self) -> Marks:
-        """What all whole events have said so far."""
-        return self._inner.marks
-
-    @property
-    def begun(self) -> bool:
-        """Whether any content has come, or so much that nobody would wait for it."""
-        return self.opaque or self._inner.begun
-
-    @property
-    def verdict(self) -> Verdict:
-        """What it is, if this was all."""
-        verdict = self._inner.verdict
-        return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
-
-    def mend(self) -> bytes:
-        """Return the end of a last event that lacks no more than that, where it can be given as it is."""
-        return self._inner.mend() if self._plain else b""
-
-    @property
-    def size(self) -> int:
-        """How many bytes came, before they were decompressed."""
-        return self._came
-
-
-def streams(headers: HeaderPairs | None) -> bool:
-    """Whether an answer's headers are those of a stream of events."""
-    return normal_headers(headers).get("content-type", [""])[0].strip().lower().startswith(_SSE)
-
-
-def watcher_of(route: Route, status: int, headers: HeaderPairs | None) -> Watcher | None:
-    """Return what watches an answer, None where it is no stream of a dialect that is known."""
-    ends = ends_of(route.family, route.template)
-    if ends is None or not 200 <= status < 300 or status == 204:
-        return None
-    named = normal_headers(headers)
-    kind = named.get("content-type", [""])[0].strip().lower()
-    sse = kind.startswith(_SSE)
-    if not sse and not (route.operation is Operation.STREAM and kind.startswith("application/json")):
-        return None
-    return watcher_for(ends, ",".join(named.get("content-encoding", [])), array=not sse)
-
-
-def watcher_for(ends: StreamEnds, coding: str = "", *, array: bool = False) -> Watcher:
-    """Return what watches a stream in this coding (as the header has it); ``array``: it is one of JSON documents."""
-    coding = coding.strip().lower()
-    inner = ArrayWatcher(ends) if array else Watcher(ends)
-    return inner if coding in ("", "identity") else CodedWatcher(ends, inner, coding)

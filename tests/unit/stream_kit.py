@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyint_resilience.contract.streams import STREAMS
+from anyint_resilience.streams.choosing import watcher_for
 from anyint_resilience.streams.marks import Marks, Verdict
-from anyint_resilience.streams.watcher import Watcher, watcher_for
+from anyint_resilience.streams.watcher import Watcher
 
 ENDS = {row.name: row for row in STREAMS}
 CHAT, RESPONSES, CLAUDE = "openai_chat", "openai_responses", "anthropic_messages"

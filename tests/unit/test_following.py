@@ -12,8 +12,9 @@ from anyint_resilience.contract.streams import StreamEnds, ends_of
 from anyint_resilience.contract.words import Family
 from anyint_resilience.exceptions import StreamInterrupted
 from anyint_resilience.following import FAILED, Following
+from anyint_resilience.streams.choosing import watcher_for
 from anyint_resilience.streams.marks import Verdict
-from anyint_resilience.streams.watcher import Watcher, watcher_for
+from anyint_resilience.streams.watcher import Watcher
 
 CHAT, RESPONSES = "/openai/v1/chat/completions", "/openai/v1/responses"
 

@@ -6,7 +6,7 @@ import pytest
 
 from anyint_resilience.exceptions import StreamInterrupted
 from anyint_resilience.following import Following
-from anyint_resilience.streams.watcher import watcher_for
+from anyint_resilience.streams.choosing import watcher_for
 from tests.unit.test_following import DONE, ERROR, HELLO, STOP, Told, dialect, following, watching
 
 PING = b": still here\n\n"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from anyint_resilience.streams import watcher as watching
+from anyint_resilience.streams.choosing import watcher_for
 from anyint_resilience.streams.marks import Verdict
-from anyint_resilience.streams.watcher import watcher_for
 from tests.unit.stream_kit import (
     BEAT,
     BOM,

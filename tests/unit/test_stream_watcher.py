@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from anyint_resilience.contract.matching import RouteTable
 from anyint_resilience.streams import watcher as watching
+from anyint_resilience.streams.choosing import streams, watcher_for, watcher_of
+from anyint_resilience.streams.forms import ArrayWatcher, CodedWatcher
 from anyint_resilience.streams.marks import Verdict
-from anyint_resilience.streams.watcher import ArrayWatcher, CodedWatcher, Watcher, streams, watcher_for, watcher_of
+from anyint_resilience.streams.watcher import Watcher
 from tests.unit.stream_kit import (
     BEAT,
     BOM,

@@ -14,7 +14,7 @@ from anyint_resilience.backoff import __all__ as for_backoff
 from anyint_resilience.contract.streams import STREAMS, StreamEnds
 from anyint_resilience.contract.tasks import Path as Keys
 from anyint_resilience.interrupting import _WORDS
-from anyint_resilience.listening import _OPENING_BYTES
+from anyint_resilience.listening import OPENING_BYTES
 from anyint_resilience.streams.marks import MAX_TEXT
 from anyint_resilience.streams.watcher import MAX_EVENT, MAX_HELD
 from anyint_resilience.telemetry.words import EVENTS, METRICS
@@ -152,7 +152,7 @@ def test_numbers_in_the_text_are_the_codes() -> None:
     assert f"at most `Policy(stream_hold={Policy().stream_hold:g})` seconds" in text
     assert (Policy().first_byte_timeout, Policy().stream_idle_timeout, Policy().content_idle_timeout) == (None,) * 3
     assert "All but the last are off by default" in text
-    assert _OPENING_BYTES == MAX_HELD == 64 * 1024 < MAX_TEXT
+    assert OPENING_BYTES == MAX_HELD == 64 * 1024 < MAX_TEXT
     assert "and 64 KiB" in text
     assert "kept of streams of up to 64 KiB" in text
     assert MAX_EVENT == 16 * 1024 * 1024
