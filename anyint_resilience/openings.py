@@ -127,7 +127,7 @@ class _LateCall:
 
     def made(self, why: str, watcher: Watcher, error: Exception | None) -> StreamInterrupted:
         """Make the exception for a stream that is not whole."""
-        return self._surface.making(self.call(), why, watcher, error)
+        return self._surface.making(self.call(), why, watcher, error, request=self._request)
 
     # as a call's watch
 

@@ -173,7 +173,7 @@ def ends_with(text: bytes) -> Any:
 DONE, STOP = ends_with(b"data: [DONE]\n\n"), ends_with(b'data: {"type":"message_stop"}\n\n')
 CLAUDE_STREAM = MESSAGES.but(json={**MESSAGES.json, "stream": True}, streamed=True)
 STREAMS = [
-    Scenario(name="a good stream", asks=(STREAM,), decision=DELIVERED, check=DONE, once=True),
+    Scenario(name="a good stream", asks=(STREAM,), check=DONE, once=True),
     healed("503 before a stream", STREAM, BUSY, waits=(0.05,), lessons=("B1.3",), check=DONE, once=True),
     healed("429 before a stream", STREAM, error(429, retry_after=2), waits=(2.2,), lessons=("B1.3",), check=DONE),
     healed("a reset before a stream", STREAM, Fault(reset="before_headers"), waits=(0.05,), check=DONE),
