@@ -93,10 +93,10 @@ def resume_sync(
     watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane, and was not good."""
-    peek = surface.opening(plan, first) if watch is None else None
+    peek = surface.opening(plan, first)
     if peek is not None:
         peeked = _heard(surface, surface.peek(peek.response, peek), peek)
-        if surface.opened(request, plan, started, edit, first, peek, peeked):
+        if surface.opened(request, plan, started, edit, first, peek, peeked, watch):
             return peek.response
         del peeked
     call = surface.open_call(request, plan, started, sent=True, edit=edit, watch=watch)
@@ -160,10 +160,10 @@ async def resume_async(
     watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane; the twin of :func:`resume_sync`."""
-    peek = surface.opening(plan, first) if watch is None else None
+    peek = surface.opening(plan, first)
     if peek is not None:
         peeked = _heard(surface, await surface.peek(peek.response, peek), peek)
-        if surface.opened(request, plan, started, edit, first, peek, peeked):
+        if surface.opened(request, plan, started, edit, first, peek, peeked, watch):
             return peek.response
         del peeked
     call = surface.open_call(request, plan, started, sent=True, edit=edit, watch=watch)

@@ -136,6 +136,7 @@ class Surface(Protocol[Q, R]):
         first: Outcome[R],
         peek: Peek[R],
         peeked: Peeked,
+        watch: Watch | None,
         /,
     ) -> bool:
         """Whether a stream has begun well, and is followed."""

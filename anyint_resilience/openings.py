@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from .calls import Call
+from .contract.words import Certainty, Operation
 from .credentials import HeaderEdit
 from .effects import Outcome, Peek, Peeked
 from .exceptions import StreamInterrupted
 from .following import Following
+from .judging import Aim, judge_read
 from .listening import OPENING_BYTES
 from .policy.hints import SPENT, normal_headers
 from .policy.model import Attempt
+from .policy.reading import read_response
 from .raising import RaisingSurface
 from .router import Plan
 from .streams.choosing import watcher_from
@@ -74,6 +77,7 @@ class OpeningSurface(RaisingSurface[Q, R]):
         first: Outcome[R],
         peek: Peek[R],
         peeked: Peeked,
+        watch: Watch | None,
     ) -> bool:
         """Whether a stream has begun well; if so it is followed, and its response is ready to be handed over."""
         watcher = peek.watcher
@@ -85,7 +89,9 @@ class OpeningSurface(RaisingSurface[Q, R]):
         plan.tally.good += 1
         plan.tally.last = started
         self.mark(peek.response, plan)
-        late = _LateCall(self, request, plan, started, edit, first.status, watcher)
+        late = _LateCall(self, request, plan, started, edit, first.status, watcher, watch)
+        if watch is not None:
+            watch.over(first.status, None, first.headers if watch.spans is not None else ())
         self._follow(peek.response, Following(late, watcher, make=late.made, timeouts=self.errors.timeouts))
         return True
 
@@ -93,7 +99,7 @@ class OpeningSurface(RaisingSurface[Q, R]):
 class _LateCall:
     """Stands for the call of such a stream; made for the first thing that is to be told or raised."""
 
-    __slots__ = ("_call", "_edit", "_plan", "_request", "_started", "_status", "_surface", "_watcher")
+    __slots__ = ("_call", "_edit", "_plan", "_request", "_started", "_status", "_surface", "_watch", "_watcher")
 
     def __init__(
         self,
@@ -104,6 +110,7 @@ class _LateCall:
         edit: HeaderEdit | None,
         status: int,
         watcher: Watcher,
+        watch: Watch | None,
     ) -> None:
         self._surface = surface
         self._request = request
@@ -112,15 +119,20 @@ class _LateCall:
         self._edit = edit
         self._status = status
         self._watcher = watcher
+        self._watch = watch
         self._call: Call | None = None
 
     def call(self) -> Call:
         """Return the call, with its one attempt."""
         if self._call is None:
-            call = self._surface.open_call(self._request, self._plan, self._started, sent=True, edit=self._edit)
+            call = self._surface.open_call(
+                self._request, self._plan, self._started, sent=True, edit=self._edit, watch=self._watch
+            )
+            seen = read_response(self._plan.route, Operation.STREAM, self._status)
+            decision, _ = judge_read(call, seen, 1, Aim(call.route, call.operation, call.method))
             call.stream = self._watcher
             call.attempts.append(
-                Attempt(number=1, started=0.0, duration=0.0, status=self._status, fault=None, decision=None)
+                Attempt(number=1, started=0.0, duration=0.0, status=self._status, fault=None, decision=decision)
             )
             self._call = call
         return self._call
@@ -132,11 +144,17 @@ class _LateCall:
     # as a call's watch
 
     def stream_over(self, outcome: str, error: str | None, at: Any = None, *, why: str = "", soft: str = "") -> None:
-        """Say how it ended; of a good end there is nothing to say, for nobody looked on when it began."""
-        if outcome not in _NOTHING or soft:
-            self.call().watch.stream_over(outcome, error, at, why=why, soft=soft)
+        """Say how it ended; of a good end there is nothing to say, where nobody looked on when it began."""
+        if self._watch is None and outcome in _NOTHING and not soft:
+            return
+        watch = self.call().watch if self._watch is None else self._watch
+        if outcome not in _NOTHING:  # its headers said yes
+            watch.settled(None, certainty=Certainty.COMMITTED.value)
+        watch.stream_over(outcome, error, at, why=why, soft=soft)
 
     def dropped(self, outcome: str, error: str | None = None) -> None:
         """Say so with the next call."""
-        if outcome not in _NOTHING:
+        if self._watch is not None:
+            self._watch.dropped(outcome, error)
+        elif outcome not in _NOTHING:
             self._surface.anyint.telemetry.dropped.append(lambda: self.stream_over(outcome, error))
