@@ -22,6 +22,7 @@ from .guards.settings import Guards
 from .policy.fallback import Fallback
 from .policy.model import Action, Decision
 from .policy.rules import Policy
+from .repeating import interruption_of, safe_to_repeat
 from .reports import report
 from .resuming import Restarted, Resumed, resume_stream
 from .stores.protocol import StoreError
@@ -59,7 +60,9 @@ __all__ = [
     "TaskHandle",
     "TaskTimeout",
     "TaskUpdate",
+    "interruption_of",
     "parse_callback",
     "report",
     "resume_stream",
+    "safe_to_repeat",
 ]

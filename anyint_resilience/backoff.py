@@ -18,20 +18,10 @@ from collections.abc import Generator
 from typing import Any
 
 from .policy.rules import Policy
-from .repeating import delay_before, repeat_of
+from .repeating import delay_before, repeat_of, safe_to_repeat
 from .runtime import Runtime
 
 __all__ = ["giveup", "safe_to_repeat", "wait"]
-
-
-def safe_to_repeat(error: BaseException) -> bool:
-    """Whether the request that ended with this exception may be made anew without paying for any work twice.
-
-    A stream that broke off (a generation, which keeps no state), a call that a guard did not let out, and failures of
-    a kind that may pass. Never a paid create of unknown outcome, nor what would fail again: a wrong key, a refused
-    content, a used-up quota. An exception that is not of a call of ours is not.
-    """
-    return repeat_of(error).safe
 
 
 def giveup(error: BaseException) -> bool:

@@ -14,6 +14,8 @@ from .tasks.handle import TaskHandle
 
 __all__ = ["CallReport", "FallbackUsed"]
 
+_NOTICED = 0.1  # seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackUsed:
@@ -80,5 +82,7 @@ class CallReport:
             line = f"  {attempt.number}. +{attempt.started:.2f} s:{asked} {end}"
             if attempt.decision is not None:
                 line += f" -> {attempt.decision.action.value}: {attempt.decision.reason}"
+                delay = 0.0 if attempt.decision.delay is None else attempt.decision.delay
+                line += f" (waited {attempt.waited:.2f} s, in line too)" if attempt.waited - delay > _NOTICED else ""
             lines.append(line)
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

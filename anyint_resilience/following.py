@@ -126,7 +126,7 @@ class Following:
         assert watcher is not None
         if at < 0 and not watcher.coded and (rest := tail.rstrip()) and rest[-1:] != b"]":
             return  # nor the second half of one
-        if watcher.marks.hollow and watcher.verdict in _BAD:
+        if watcher.marks.stopped and watcher.verdict in _BAD:
             at = -1 if at < 0 or watcher.coded else chunk.rfind(b"data:", 0, len(chunk) - len(tail) + at)
             raise Ended(chunk[: max(0, at)])
 

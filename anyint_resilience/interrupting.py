@@ -54,7 +54,8 @@ def interrupted(call: Call, why: str, watcher: Watcher, error: Exception | None,
     made.last_event_id, made.usage, made.finish_reason = marks.last_id, marks.usage, marks.finish
     made.spend = partial(_spent, call)
     made.__cause__ = error
-    attach(made, call.report(decision))
+    told = call.report(decision)
+    attach(made, replace(told, notes=(*told.notes, f"the stream {_WORDS[why]} {so_far}")))
     return made
 
 
@@ -64,7 +65,10 @@ def _spent(call: Call) -> bool:
     if not course.guarded or not guarding.settings.budget:
         return True
     step = guarding.spend(call.plan.tally.take(), cost=1.0)
-    return bool(guarding.shared.change(course.budget_key(call.key_id()), step))
+    may = bool(guarding.shared.change(course.budget_key(call.key_id()), step))
+    if not may:
+        call.watch.refused("budget", "the retry budget of this key and host is spent", None)
+    return may
 
 
 def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) -> tuple[Decision, bool]:

@@ -29,13 +29,16 @@ class Head:
         self._pace = effect.pace
         self._idle = effect.idle
         self._content_idle = effect.content_idle
+        self._began = False
         self._barren: float | None = None  # until when there must be content
 
     @property
     def patience(self) -> float | None:
         """Seconds in which the next chunk must come, None for any time."""
-        if self.first is not None or self._barren is None:
-            return self._idle if self.first is None else self.first
+        if not self._began:
+            return self.first
+        if self._barren is None:
+            return self._idle
         left = max(0.001, self._barren - self._clock())
         return left if self._idle is None else min(left, self._idle)
 
@@ -46,13 +49,15 @@ class Head:
 
     def begun(self) -> bool:
         """Say that the first chunk has come; True if the next ones have another time than that had."""
-        if self._barren is None and self._content_idle is not None:
-            self._barren = self._clock() + self._content_idle
-        if self.first is None:
+        if self._began:
             return False
-        self.first = None
-        self.paced()
-        return self._pace is not None
+        self._began = True
+        if self._content_idle is not None:
+            self._barren = self._clock() + self._content_idle
+        changed = self._pace is not None and self.first != self._idle
+        if changed:
+            self.paced()
+        return changed
 
     def feed(self, chunk: bytes) -> bool:
         """Take a chunk; True when enough has been read.

@@ -6,6 +6,7 @@ Must not import any client, nor decide anything.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -27,6 +28,7 @@ from .exceptions import (
 )
 from .following import Following
 from .interrupting import interrupted
+from .repeating import INTERRUPTED
 from .reports import attach
 from .streamed import stream_told
 from .streams.watcher import Watcher
@@ -107,6 +109,8 @@ class RaisingSurface(WatchedSurface[Q, R]):
         made = interrupted(call, why, watcher, error, self.errors)
         if request is not None and made.anyint_report is not None:
             attach(request, made.anyint_report)  # all that openai's exception for an error event leads to
+            with suppress(AttributeError):
+                setattr(request, INTERRUPTED, made)
         return made
 
     def following_of(self, call: Call, watch: Watch | None, broken: Exception | None) -> Following:

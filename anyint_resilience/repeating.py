@@ -5,12 +5,12 @@ Must not know any client or SDK: it looks at the attributes that their exception
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from .callreport import CallReport
-from .contract.words import Cause, Certainty, Operation
+from .contract.words import Cause, Certainty
 from .exceptions import GateClosed, NotRecorded, OutcomeUnknown, StreamInterrupted
 from .policy.backoff import scheduled
 from .policy.model import Action, Decision
@@ -18,10 +18,12 @@ from .policy.rules import Policy
 from .policy.verdicts import NEVER_REPEATED, RULES, is_unsafe
 from .reports import report
 
-__all__ = ["Repeat", "delay_before", "interruption_of", "repeat_of"]
+__all__ = ["INTERRUPTED", "Repeat", "chain_of", "delay_before", "interruption_of", "repeat_of", "safe_to_repeat"]
+
+INTERRUPTED = "anyint_interrupted"
+"""Where a request holds the interruption of its stream, for exceptions that an SDK makes by itself."""
 
 _MOST = 16
-GENERATIONS = frozenset({Operation.GENERATE, Operation.STREAM})
 
 
 class Repeat(NamedTuple):
@@ -52,22 +54,29 @@ def _read(error: BaseException, rules: Policy) -> Repeat:
     if any(isinstance(it, (OutcomeUnknown, NotRecorded)) for it in chain_of(error)):
         return Repeat(safe=False)
     for it in chain_of(error):  # the nearest that says anything: another may have been handled when it was raised
-        if isinstance(it, StreamInterrupted):
-            at = None if it.decision is None else it.decision.retry_at
-            safe = it.safe_to_repeat and (rules.repeat_generation or it.certainty is not Certainty.UNKNOWN)
-            return Repeat(safe, it.cause, at, it)
+        broken = _interruption(it)
+        if broken is not None:
+            at = None if broken.decision is None else broken.decision.retry_at
+            safe = broken.safe_to_repeat and (rules.repeat_generation or broken.certainty is not Certainty.UNKNOWN)
+            return Repeat(safe, broken.cause, at, broken)
         if isinstance(it, GateClosed):  # not sent
             return Repeat(True, None if it.decision is None else it.decision.cause, it.retry_at)
         told = _own_report(it)
-        if told is not None and told.operation not in GENERATIONS | {Operation.OTHER}:
-            at_last = told.decision
-            return Repeat(False) if at_last is None or at_last.cause is None else _of_decision(at_last, rules)
-        decision = _of_event(it, rules)
-        if decision is not None:
-            return Repeat(decision.action is Action.BACKOFF, decision.cause, decision.retry_at)
         if told is not None and told.decision is not None and told.decision.cause is not None:
             return _of_decision(told.decision, rules)
+        if told is not None:
+            return Repeat(safe=False)
     return Repeat(safe=False)
+
+
+def _interruption(error: BaseException) -> StreamInterrupted | None:
+    """Return what an exception is, or what belongs to its request: an SDK makes its own of an error event."""
+    if isinstance(error, StreamInterrupted):
+        return error
+    with suppress(Exception):  # httpx: a request that was never set
+        held = getattr(getattr(error, "request", None), INTERRUPTED, None)
+        return held if isinstance(held, StreamInterrupted) else None
+    return None
 
 
 def _own_report(error: BaseException) -> CallReport | None:
@@ -86,8 +95,22 @@ def _own_report(error: BaseException) -> CallReport | None:
 
 
 def interruption_of(error: BaseException) -> StreamInterrupted | None:
-    """Return the interrupted stream that an exception is, or that an SDK made it of."""
-    return next((it for it in chain_of(error) if isinstance(it, StreamInterrupted)), None)
+    """Return what is known of the stream that ended with an exception; None if it was none of ours, or is whole.
+
+    The exception itself, what it was made of (openai's ``APIConnectionError``), or what belongs to the request of an
+    SDK's own exception for an error event (openai's ``APIError``, anthropic's ``APIStatusError``).
+    """
+    return next((found for it in chain_of(error) if (found := _interruption(it)) is not None), None)
+
+
+def safe_to_repeat(error: BaseException) -> bool:
+    """Whether the request that ended with this exception may be made anew without paying for any work twice.
+
+    A stream that broke off (a generation, which keeps no state), a call that a guard did not let out, and failures of
+    a kind that may pass. Never a paid create of unknown outcome, nor what would fail again: a wrong key, a refused
+    content, a used-up quota. An exception that is not of a call of ours is not.
+    """
+    return repeat_of(error).safe
 
 
 def delay_before(repeat: Repeat, *, number: int, now: float, policy: Policy, u: float) -> float:
@@ -108,32 +131,15 @@ def _of_decision(decision: Decision, policy: Policy) -> Repeat:
     return Repeat(safe, cause, decision.retry_at)
 
 
-def _of_event(error: BaseException, policy: Policy) -> Decision | None:
-    """Read an exception that an SDK made of an error event in a stream: a good status, or none, and what it said."""
-    body = getattr(error, "body", None)
-    if not isinstance(body, Mapping):
-        return None
-    request = getattr(error, "request", None)
-    status, url = getattr(error, "status_code", None), getattr(request, "url", None)
-    if url is None or (isinstance(status, int) and status >= 400):
-        return None
-    try:
-        said = json.dumps(body if "error" in body else {"error": dict(body)}).encode()
-    except (TypeError, ValueError, RecursionError):
-        return None
-    method = str(getattr(request, "method", "POST"))
-    decision = policy.decide_response(method, str(url), 200, (), said, operation=Operation.GENERATE)
-    plain = policy.decide_response(method, str(url), 200, (), b"")
-    if plain.operation not in GENERATIONS:  # a create that an SDK could not read was made all the same
-        return None
-    return decision if decision.family is not None and decision.cause is not None else None
-
-
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was made of, nearest first."""
+    """Yield an exception and what it was made of, nearest first.
+
+    What was being handled when it was raised is no cause of what Python raises itself (a ``KeyError``).
+    """
     found: BaseException | None = error
     for _ in range(_MOST):
         if found is None:
             return
         yield found
-        found = found.__cause__ if found.__cause__ is not None or found.__suppress_context__ else found.__context__
+        foreign = type(found).__module__ != "builtins" and not found.__suppress_context__
+        found = found.__cause__ if found.__cause__ is not None or not foreign else found.__context__

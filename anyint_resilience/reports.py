@@ -66,7 +66,7 @@ def _now(live: Any, held: object) -> object:
 def _next(x: object) -> list[object]:
     """Return what a response or an exception was made of, nearest first."""
     found: list[object] = []
-    for name in ("response", "http_response", "response_stream", "request_info", "__cause__", "request"):
+    for name in ("response", "http_response", "response_stream", "_response", "request_info", "__cause__", "request"):
         with suppress(RuntimeError):  # httpx: a property that was never set
             found.append(getattr(x, name, None))
     if isinstance(x, BaseException) and not x.__suppress_context__:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .exceptions import StreamInterrupted
 from .following import FAILED, Heard
 from .policy.rules import Policy
 from .repeating import Repeat, chain_of, delay_before, repeat_of
+from .reports import attach
 from .runtime import Runtime
 
 __all__ = ["Restarted", "Runs"]
+
+_SPENT = "not asked anew: the retry budget of this key and host is spent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +89,8 @@ class Runs:
     def _paid(self, repeat: Repeat) -> bool:
         """Whether the retry budget of its key and gateway pays for it."""
         spend = None if repeat.interrupted is None else repeat.interrupted.spend
-        return True if spend is None else spend()
+        paid = True if spend is None else spend()
+        told = None if paid or repeat.interrupted is None else repeat.interrupted.anyint_report
+        if told is not None:
+            attach(repeat.interrupted, replace(told, notes=(*told.notes, _SPENT)))
+        return paid

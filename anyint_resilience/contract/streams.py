@@ -22,9 +22,10 @@ class StreamEnds:
     whose name (its ``event:`` line, or ``type`` in its JSON) is in ``done_events``, or a non-empty value at
     a ``done_paths`` path followed by EOF, unless that value is in ``not_done``. ``soft_paths`` seen but no
     real end is complete with a warning. ``failed_events`` and a non-empty value at ``error_paths`` are
-    failures after HTTP 200. ``ignored_events`` are keep-alives. ``comment_status`` is the prefix of an SSE
-    comment that carries the real HTTP status. ``hollow_done``: a ``[DONE]`` may come, which is no end by itself, but at
-    which SDKs read no further. ``cut`` says in words what an interruption looks like.
+    failures after HTTP 200, and so are the reasons for the end in ``failed_finishes``. ``ignored_events`` are
+    keep-alives. ``comment_status`` is the prefix of an SSE comment that carries the real HTTP status. ``hollow_done``:
+    SDKs read no further than a ``[DONE]``, whatever came before it. ``cut`` says in words what an
+    interruption looks like.
 
     Content is what stands at ``content_paths`` (but for keys in ``not_content``); in a dialect without them it is each
     event that is not one of ``empty_events``, which come before content, or say again that it came. ``text_paths`` are
@@ -46,6 +47,7 @@ class StreamEnds:
     ignored_events: frozenset[str] = frozenset()
     comment_status: str | None = None
     hollow_done: bool = False
+    failed_finishes: frozenset[str] = frozenset()
     empty_events: frozenset[str] = frozenset()
     content_paths: tuple[Path, ...] = ()
     not_content: frozenset[str] = frozenset()
@@ -62,14 +64,18 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         family=Family.OPENAI,
         origin=Origin.UPSTREAM,
         done_data="[DONE]",
+        hollow_done=True,
         soft_paths=(("choices", "[]", "finish_reason"),),
         failed_events=frozenset({"error"}),
+        not_done=frozenset({"null"}),
+        failed_finishes=frozenset({"error", "abort", "network_error", "insufficient_system_resource"}),
         content_paths=(("choices", "[]", "delta"),),
         not_content=frozenset({"role"}),
         text_paths=(("choices", "[]", "delta", "content"),),
         finish_paths=(("choices", "[]", "finish_reason"),),
         cut="EOF without [DONE], or a broken connection",
-        note="an optional usage chunk with empty choices comes before [DONE]",
+        note="an optional usage chunk with empty choices comes before [DONE]; reasons for the end that are failures "
+        "are of providers behind relays (assumed)",
     ),
     StreamEnds(
         name="openai_responses",
@@ -113,6 +119,7 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         family=Family.GEMINI,
         origin=Origin.UPSTREAM,
         done_paths=(("candidates", "[]", "finishReason"), ("promptFeedback", "blockReason")),
+        not_done=frozenset({"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"}),
         content_paths=(("candidates", "[]", "content", "parts"),),
         text_paths=(("candidates", "[]", "content", "parts", "[]", "text"),),
         usage_paths=(("usageMetadata",),),

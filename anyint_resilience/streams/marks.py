@@ -21,6 +21,7 @@ from .frames import Event
 __all__ = ["MAX_TEXT", "Marks", "Verdict"]
 
 _DONE = b"[DONE]"
+_NO_ERROR = frozenset({"0", "200", "ok", "success"})
 _MOST = 256  # parts, and words on usage, that are told apart
 
 MAX_TEXT = 262_144
@@ -47,12 +48,12 @@ class Marks:
     """Fed with events or documents in their order.
 
     ``content``: how many of them were content. ``error``: what a failure said, as the family's error envelope.
-    ``hollow``: the ``[DONE]`` came at which SDKs stop to read, in a dialect where that is no end by itself.
+    ``stopped``: the ``[DONE]`` came at which SDKs stop to read, whether or not it is an end by itself.
     ``usage`` and ``finish``: the last word on tokens and on the reason for the end. ``last_id``: the last event's id.
     """
 
     __slots__ = (
-        *("content", "done", "error", "finish", "hollow", "last_id", "malformed", "status", "usage", "_closed"),
+        *("content", "done", "error", "finish", "last_id", "malformed", "status", "stopped", "usage", "_closed"),
         "_ends",
         *("_length", "_open", "_texts"),
     )
@@ -60,7 +61,7 @@ class Marks:
     def __init__(self, ends: StreamEnds) -> None:
         self._ends = ends
         self.content = self.malformed = 0
-        self.done = self.hollow = False
+        self.done = self.stopped = False
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] | None = None
         self.finish: str | None = None
@@ -77,8 +78,9 @@ class Marks:
         if self.error is not None:
             return Verdict.FAILED
         if self.done:  # without the reason for its end it may be a relay's, which ends all it sends like that
-            bare = self._ends.done_data is not None and (self._open or not self._closed)
-            return Verdict.SOFT if bare else Verdict.WHOLE
+            if self._ends.done_data is None or (self._closed and not self._open):
+                return Verdict.WHOLE
+            return Verdict.SOFT if self.content else Verdict.CUT
         if self._closed and not self._open:
             return Verdict.WHOLE if self._ends.done_paths else Verdict.SOFT
         return Verdict.CUT
@@ -109,7 +111,7 @@ class Marks:
         if data is None or event.name in ends.ignored_events:
             return
         if data.strip() == _DONE:
-            self.done, self.hollow = ends.done_data is not None or self.done, ends.done_data is None
+            self.done, self.stopped = ends.done_data is not None or self.done, True
             return
         try:
             document = json.loads(data)
@@ -128,7 +130,11 @@ class Marks:
         kind = document.get("type")
         kind = name if not isinstance(kind, str) or name in _known(ends) else kind
         self._note(document)
-        if kind in ends.failed_events or any(has_leaf(it) for path in ends.error_paths for it in _at(document, path)):
+        if (
+            kind in ends.failed_events
+            or document.get("object") == "error"
+            or any(_says(it) for path in ends.error_paths for it in _at(document, path))
+        ):
             self._fail(self._envelope(document))
             self.done = self.done or kind in ends.done_events
         elif kind in ends.done_events:
@@ -139,12 +145,17 @@ class Marks:
         for path in (*ends.done_paths, *ends.soft_paths):
             self._finished(document, path)
 
+    def _says_error(self, document: Any) -> bool:
+        return any(_says(it) for path in self._ends.error_paths for it in _at(document, path))
+
     def _heard(self, comment: str) -> None:
         """Read the status that a comment carries."""
         before = self._ends.comment_status or ""
         digits = comment.removeprefix(before)[:3]
         if comment.startswith(before) and digits.isascii() and digits.isdigit():
             self.status = int(digits)
+            if self.status >= 400:
+                self._fail({"code": digits, "message": "", "request_id": ""})
 
     def _note(self, document: Any) -> None:
         for path in self._ends.usage_paths:
@@ -155,6 +166,8 @@ class Marks:
             for found in _at(document, path):
                 if isinstance(found, str) and found and found not in self._ends.not_done:
                     self.finish = found[:64]
+                    if found in self._ends.failed_finishes:
+                        self._fail({"error": {"type": self.finish, "message": f"finish reason {self.finish}"}})
                     return
 
     def _is_content(self, document: Any, kind: str) -> bool:
@@ -193,7 +206,7 @@ class Marks:
                 self._open.add(index)
 
     def _fail(self, error: dict[str, Any]) -> None:
-        if self.error is None:
+        if self.error is None or self.error.get("request_id") == "":  # a comment's status says less than its data
             self.error = error
 
     def _envelope(self, document: Any) -> dict[str, Any]:
@@ -220,6 +233,13 @@ def _known(ends: StreamEnds) -> frozenset[str]:
 def _at(document: Any, path: Path) -> Iterable[object]:
     """Yield what stands at a path; mostly there is nothing, and that is quickly seen."""
     return () if document.get(path[0]) is None else values_at(document, path)
+
+
+def _says(error: object) -> bool:
+    """Whether what stands in an error's place says that there is one."""
+    if is_object(error):
+        return any(has_leaf(it) and it != 0 for it in error.values())
+    return has_leaf(error) and str(error).lower() not in _NO_ERROR
 
 
 def _holds(value: object, but: frozenset[str]) -> bool:

@@ -26,6 +26,7 @@ _FAILING = (b"event: error", b"event:error")
 """How a line begins that tells of an error."""
 
 
+_LONG = 4_096
 _LAST = 1_024
 """Bytes at the end that are enough to tell that a stream is over."""
 
@@ -35,7 +36,7 @@ class Watcher:
 
     __slots__ = (
         *("_ends", "_first", "_held", "_limit", "_marks", "_quiet", "_rest", "_seen", "_size", "_total"),
-        *("_strange", "coded", "opaque", "strict"),
+        *("_scanned", "_strange", "coded", "opaque", "strict"),
     )
 
     def __init__(self, ends: StreamEnds) -> None:
@@ -47,6 +48,7 @@ class Watcher:
         self._marks = Marks(ends)
         self._held: list[bytes] = []
         self._size = self._rest = self._seen = self._total = 0
+        self._scanned = 0
         self._limit = MAX_HELD
         self._first = True
         self._quiet = tuple(b"event:" + gap + it.encode() for it in ends.ignored_events for gap in (b"", b" "))
@@ -93,7 +95,7 @@ class Watcher:
             return b""
         alone = Watcher(self._ends)
         alone.feed(b"".join(self._held) + b"\n\n")
-        if alone.verdict not in (Verdict.WHOLE, Verdict.SOFT):
+        if alone.verdict not in (Verdict.WHOLE, Verdict.SOFT) and not alone.marks.done:
             return b""
         self.feed(b"\n\n")
         after = self.verdict
@@ -101,7 +103,7 @@ class Watcher:
 
     def _look(self) -> None:
         """Read every whole event that is held."""
-        if self._size > self._seen and not self.opaque:
+        if self._size > self._seen and not self.opaque and self._ending(b"\n", b"\r"):
             block, left = self._block()
             end = block.rfind(b"\n\n") + 2
             if end > 1:
@@ -110,6 +112,13 @@ class Watcher:
                 block = block[end:]
             self._keep([block + left])
             self._seen = self._size
+
+    def _ending(self, *marks: bytes) -> bool:
+        """Whether an event may end in what is new: one that is long is not looked at anew for each of its pieces."""
+        if self._seen <= _LONG:
+            return True
+        fresh, self._scanned = self._held[1 + self._scanned :], len(self._held) - 1
+        return any(mark in it for it in fresh for mark in marks)
 
     def _ended(self, block: bytes, end: int) -> bool:
         """Whether its last events say that it is over well: those are read, and all before them is only counted."""
@@ -173,7 +182,7 @@ class Watcher:
         if size > MAX_EVENT:
             self.opaque, rest, size = True, [], 0
         self._held = rest if size else []
-        self._size, self._rest, self._seen = size, size, 0
+        self._size, self._rest, self._seen, self._scanned = size, size, 0, 0
         self._limit = MAX_HELD if size <= 2 * KEPT else 2 * size
 
     def _read(self, whole: bytes) -> None:

@@ -24,7 +24,7 @@ FOX = "Grüße, 狐 🦊"  # characters of two, three and four bytes
 SPOKEN = {"content": 2, "text": "Hello, " + FOX}
 SAID = {**SPOKEN, "finish": "stop"}
 LINE_ENDS = (b"\n", b"\r", b"\r\n")
-KNOWN = ("content", "text", "usage", "finish", "last_id", "status", "error", "malformed", "hollow")
+KNOWN = ("content", "text", "usage", "finish", "last_id", "status", "error", "malformed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,6 @@ class Story:
     def expected(self) -> dict[str, Any]:
         """All marks after the last block, and the verdict."""
         nothing = {
-            "hollow": False,
             "content": 0,
             "text": "",
             "malformed": 0,

@@ -171,7 +171,7 @@ RESPONDED = (
         dialect=RESPONSES,
         blocks=(*BEGUN, *DELTAS, response("response.completed", "completed"), DONE),
         end=6,
-        says={**SPOKEN, "finish": "completed", "hollow": True},
+        says={**SPOKEN, "finish": "completed"},
     ),
     Story(
         name="unnamed",
@@ -230,5 +230,5 @@ RESPONDED = (
         says={**SPOKEN, "error": {"error": LIMITED}},
     ),
     Story(name="silent", dialect=RESPONSES, blocks=BEGUN),
-    Story(name="done-alone", dialect=RESPONSES, blocks=(*BEGUN, *DELTAS, DONE), says={**SPOKEN, "hollow": True}),
+    Story(name="done-alone", dialect=RESPONSES, blocks=(*BEGUN, *DELTAS, DONE), says={**SPOKEN}),
 )
