@@ -95,7 +95,12 @@ def resume_sync(
     """Go on with a call whose first attempt went out on a fast lane, and was not good."""
     peek = surface.opening(plan, first)
     if peek is not None:
-        peeked = _heard(surface, surface.peek(peek.response, peek), peek)
+        try:
+            peeked = _heard(surface, surface.peek(peek.response, peek), peek)
+        except BaseException as error:
+            if watch is not None:
+                watch.cut(error)
+            raise
         if surface.opened(request, plan, started, edit, first, peek, peeked, watch):
             return peek.response
         del peeked
@@ -162,7 +167,12 @@ async def resume_async(
     """Go on with a call whose first attempt went out on a fast lane; the twin of :func:`resume_sync`."""
     peek = surface.opening(plan, first)
     if peek is not None:
-        peeked = _heard(surface, await surface.peek(peek.response, peek), peek)
+        try:
+            peeked = _heard(surface, await surface.peek(peek.response, peek), peek)
+        except BaseException as error:
+            if watch is not None:
+                watch.cut(error)
+            raise
         if surface.opened(request, plan, started, edit, first, peek, peeked, watch):
             return peek.response
         del peeked

@@ -18,6 +18,8 @@ from .streams.watcher import Watcher
 
 __all__ = ["FAILED", "Ended", "Following"]
 
+Make: TypeAlias = Callable[[str, Watcher, "Exception | None"], StreamInterrupted]
+"""Makes the exception for a stream that is not whole, of why and the client's own."""
 Heard: TypeAlias = "list[tuple[StreamInterrupted, BaseException | None]]"
 FAILED: ContextVar[Heard | None] = ContextVar("anyint_failed_streams", default=None)
 """Where who listens hears of streams that said themselves that they failed, whatever an SDK raises for that."""
@@ -70,7 +72,7 @@ class Following:
         watcher: Watcher | None = None,
         *,
         then: Callable[..., object] | None = None,
-        make: Callable[[str, Watcher, Exception | None], StreamInterrupted] | None = None,
+        make: Make | None = None,
         clock: Callable[[], float] | None = None,
         idle: float | None = None,
         content_idle: float | None = None,
@@ -165,7 +167,7 @@ class Following:
 
     def over(self, error: Exception | None) -> Exception | None:
         """Say that the body came to its end, or broke; return what that is for who reads: None, or what to raise."""
-        watcher = self.watcher
+        watcher, make = self.watcher, self._make
         error, self._broken = self._broken if error is None else error, None
         if isinstance(error, DeadlineExceeded):
             self._close("late", error)
@@ -173,23 +175,21 @@ class Following:
         verdict = Verdict.UNKNOWN if watcher is None else watcher.verdict
         if verdict in _GOOD or (error is None and verdict is Verdict.UNKNOWN):
             self._close("success", None, soft=self._flaw(verdict))
-            return None if self._make is not None else error
+            return None if make is not None else error
         failed = verdict is Verdict.FAILED
         why = "failed" if failed else "cut" if error is None else "broken"
         if why == "broken" and error is not None:
             silent = isinstance(error, self._timeouts) or isinstance(error.__cause__, self._timeouts)
             why = "idle" if silent else why
         fresh = self._close("failed" if failed else "interrupted", error, why)
-        if watcher is None or self._make is None or not fresh:
-            return error
-        return self._made(why, error)
+        return self._made(make, why, error) if fresh else error
 
     def closed(self) -> None:
         """Say that nobody reads on: the end, if the last event was seen."""
-        outcome, heard = self._sofar(), FAILED.get()
+        outcome, heard, make = self._sofar(), FAILED.get(), self._make
         soft = self._flaw(self.watcher.verdict) if self.watcher is not None and outcome == "success" else ""
-        if self._close(outcome, None, soft=soft) and outcome == "failed" and self._make is not None:
-            made = self._made("failed", None)  # an SDK raises its own for an event that says so
+        if self._close(outcome, None, soft=soft) and outcome == "failed":
+            made = self._made(make, "failed", None)  # an SDK raises its own for an event that says so
             if heard is not None and isinstance(made, StreamInterrupted):
                 heard.append((made, sys.exc_info()[1]))
 
@@ -214,9 +214,10 @@ class Following:
 
     def now(self) -> CallReport | None:
         """Return the report of a stream that has said that it failed, before anybody has closed it."""
-        if not self._open or self._make is None or self.watcher is None or self.watcher.verdict is not Verdict.FAILED:
+        watcher, make = self.watcher, self._make  # perhaps from another thread than the one that reads
+        if not self._open or make is None or watcher is None or not watcher.has_failed():
             return None
-        return self._make("failed", self.watcher, None).anyint_report
+        return make("failed", watcher, None).anyint_report
 
     def _flaw(self, verdict: Verdict) -> str:
         """Return what is not as it should be of a stream that is whole, for those who look on; nothing, mostly."""
@@ -226,11 +227,11 @@ class Following:
             return ""
         return _REASONLESS if self.watcher.marks.done else _UNTERMINATED
 
-    def _made(self, why: str, error: Exception | None) -> Exception | None:
+    def _made(self, make: Make | None, why: str, error: Exception | None) -> Exception | None:
         """Make the exception, and leave its report where an SDK's own leads to."""
-        if self._make is None or self.watcher is None:
+        if make is None or self.watcher is None:
             return error
-        made = self._make(why, self.watcher, error)
+        made = make(why, self.watcher, error)
         if self.noted is not None and made.anyint_report is not None:
             self.noted(made.anyint_report)
         return made
@@ -243,6 +244,7 @@ class Following:
         """Close the call; False if that was done before."""
         was, self._open = self._open, False
         watch, self._watch = self._watch, None
+        self._make = None  # it holds the request, which may hold the response, and that this
         self._tell(outcome, later=False)
         if watch is not None:
             watch.stream_over(outcome, None if error is None else type(error).__name__, why=why, soft=soft)

@@ -63,7 +63,7 @@ class Replay:
     def head(self) -> Iterable[bytes]:
         """Return the pieces that were read, up to where the stream ends for who reads it."""
         following = self.following
-        return self.chunks if following is None or not following.strict else _heard(self.chunks, following)
+        return _heard(self.chunks, None if following is None or not following.strict else following)
 
     def mended(self) -> bytes:
         """Return what a body lacks that came to its end."""
@@ -168,9 +168,11 @@ class AsyncReplay(Replay):
             await rest.aclose()
 
 
-def _heard(chunks: list[bytes], following: Following) -> Iterator[bytes]:
-    for chunk in chunks:
-        following.heard(chunk)
+def _heard(chunks: list[bytes], following: Following | None) -> Iterator[bytes]:
+    while chunks:  # once: what was given is not given again
+        chunk = chunks.pop(0)
+        if following is not None:
+            following.heard(chunk)
         yield chunk
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DIALECTS", "LARGEST", "Dialect", "pieces_of"]
+__all__ = ["DIALECTS", "LARGEST", "SMALLEST", "Dialect", "data_of", "pieces_of"]
 
 SMALLEST, LARGEST = 64, 4096
 SEED = 20_260_201
@@ -33,7 +33,7 @@ class Dialect:
     closing: tuple[bytes, ...]
 
 
-def _data(document: dict[str, Any], name: str = "") -> bytes:
+def data_of(document: dict[str, Any], name: str = "") -> bytes:
     """One event."""
     before = f"event: {name}\n" if name else ""
     return f"{before}data: {json.dumps(document, separators=(',', ':'))}\n\n".encode()
@@ -41,11 +41,11 @@ def _data(document: dict[str, Any], name: str = "") -> bytes:
 
 def _typed(name: str, **more: Any) -> bytes:
     """One event that says its name twice, as Responses and Anthropic do."""
-    return _data({"type": name, **more}, name)
+    return data_of({"type": name, **more}, name)
 
 
 def _choice(delta: dict[str, Any], finish: str | None = None) -> bytes:
-    return _data({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    return data_of({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
 
 DIALECTS = {
@@ -53,7 +53,7 @@ DIALECTS = {
         path="/openai/v1/chat/completions",
         body={**_ASKED, "messages": _SAID},
         opening=(_choice({"role": "assistant"}),),
-        content=lambda text: _data({"choices": [{"index": 0, "delta": {"content": text}}]}),
+        content=lambda text: data_of({"choices": [{"index": 0, "delta": {"content": text}}]}),
         closing=(_choice({}, "stop"), b"data: [DONE]\n\n"),
     ),
     "responses": Dialect(

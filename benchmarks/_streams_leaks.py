@@ -1,8 +1,10 @@
-"""What streams that are not whole leave behind: 10,000 of them on each surface, in a process of its own.
+"""What streams that are not whole leave behind: 10,000 of them on each surface, half by half in a process of its own.
 
-Must not know how a client is told apart, nor draw anything. Four threads or tasks share three connections and three
-permits (``Guards(max_concurrency=3)``): who keeps one makes the others wait, and 5 s of waiting are an error. After a
-warm-up, after each quarter, and once the client is closed the garbage is collected, and what is there is counted.
+Must not know how a client is told apart, nor draw anything. Four threads or tasks share three connections: who keeps
+one makes the others wait. One half is read with the library as it is by default, where a stream that begins well stays
+on the fast lane; the other with three permits (``Guards(max_concurrency=3)``), where each has a call, and 5 s of
+waiting are an error. After a warm-up, after each quarter, and once the client is closed the garbage is collected, and
+what is there is counted.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from _streams_chunks import DIALECTS
 from _streams_endings import POOL, Job, opener_of
 
 from anyint_resilience import Guards, Policy, Resilience
+from anyint_resilience.openings import OpeningSurface
 
 __all__ = ["FOOT", "measure", "table", "work"]
 
@@ -39,8 +42,18 @@ PATIENCE = 10.0
 HOLD = 5.0  # seconds for a permit
 STARVED = ("GateClosed", "PoolTimeout", "ConnectTimeout", "ConnectionTimeoutError")
 MOST_STARVED = 4  # streams that waited in vain, and the run is given up
-WATCHED = ("Call", "Following", "Watch", "Watcher", "Response", "ClientResponse", "HTTPResponse")
+WATCHED = ("Call", "_LateCall", "Following", "Watch", "Watcher", "Response", "ClientResponse", "HTTPResponse")
 """The classes whose objects are counted: those of a stream, ours and the clients'."""
+LANES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "permits": {
+        "guards": Guards(gate=False, breaker=False, max_concurrency=POOL),
+        "policy": Policy(attempts=1, hold=HOLD),
+    },
+}
+"""What each half is read with. By default the way of most streams is the fast lane; with permits it is never."""
+FAST = 0.9
+"""The least share of the streams by default that must have stayed there, or they were not what is to be counted."""
 BOUNDS = {"objects": 500, "rss_mib": 4.0, "tasks": 0, "threads": 0}
 ENDINGS = {
     "whole": ("whole", "read", 2),
@@ -55,8 +68,8 @@ ENDINGS = {
 }
 """How a stream ends: what the gateway does, what the reader does, and how often."""
 FOOT = (
-    f"{USERS} users of {POOL} connections and {POOL} permits, {WARM_UP} streams before the first count; may grow by: "
-    f"{BOUNDS['objects']} objects, {BOUNDS['rss_mib']:.0f} MiB, nothing else"
+    f"{USERS} users of {POOL} connections, and of {POOL} permits in that half; {WARM_UP} streams before the first count; "
+    f"may grow by: {BOUNDS['objects']} objects, {BOUNDS['rss_mib']:.0f} MiB, nothing else"
 )
 
 
@@ -78,12 +91,25 @@ def jobs(count: int, surface: str) -> Iterator[Job]:
         yield Job(name, known[name][0], known[name][1], chance.choice(list(DIALECTS)))
 
 
+def _counting() -> Counter[bool]:
+    """Count the streams that are asked whether they begin well on the fast lane, by the answer."""
+    asked, seen = OpeningSurface.opened, Counter[bool]()
+
+    def opened(self: Any, *given: Any) -> bool:
+        well = asked(self, *given)
+        seen[well] += 1
+        return well
+
+    OpeningSurface.opened = opened  # type: ignore[method-assign]
+    return seen
+
+
 class World:
     """One surface with all that is counted of it."""
 
-    def __init__(self, surface: str, url: str) -> None:
-        guards = Guards(gate=False, breaker=False, max_concurrency=POOL)
-        self.anyint = Resilience(api_key="k", base_url=url, guards=guards, policy=Policy(attempts=1, hold=HOLD))
+    def __init__(self, surface: str, url: str, lane: str) -> None:
+        self.anyint = Resilience(api_key="k", base_url=url, **LANES[lane])
+        self.fast = _counting()
         self.ends: Counter[str] = Counter()
         self.starved = 0
         self.taken: list[dict[str, Any]] = []
@@ -159,8 +185,8 @@ def _parts(calls: int) -> list[int]:
     return [WARM_UP, *[calls // 4] * 4]
 
 
-def _work_sync(surface: str, url: str, calls: int) -> World:
-    world = World(surface, url)
+def _work_sync(surface: str, url: str, calls: int, lane: str) -> World:
+    world = World(surface, url, lane)
     for length in _parts(calls):
         _run_threads(world, jobs(length, surface))
         world.take(0)
@@ -170,51 +196,54 @@ def _work_sync(surface: str, url: str, calls: int) -> World:
     return world
 
 
-async def _work_async(surface: str, url: str, calls: int, backend: str, tasks: Callable[[str], int]) -> World:
-    world = World(surface, url)
+async def _work_async(surface: str, url: str, calls: int, lane: str, backend: str) -> World:
+    world = World(surface, url, lane)
     for length in _parts(calls):
         await _run_tasks(world, jobs(length, surface))
-        world.take(tasks(backend))
+        world.take(tasks_of(backend))
     await world.close()
     await anyio.sleep(SETTLE)
-    world.take(tasks(backend))
+    world.take(tasks_of(backend))
     return world
 
 
-def work(surface: str, url: str, calls: int) -> dict[str, Any]:
+def work(surface: str, url: str, calls: int, lane: str) -> dict[str, Any]:
     """Run one surface in this process: what was counted, and how the streams ended."""
     logging.disable(logging.CRITICAL)  # each stream says that it is not whole
     backend, begun = SURFACES[surface][1], time.monotonic()
     if backend is None:
-        world = _work_sync(surface, url, calls)
+        world = _work_sync(surface, url, calls, lane)
     else:
-        world = anyio.run(_work_async, surface, url, calls, backend, tasks_of, backend=backend)
+        world = anyio.run(_work_async, surface, url, calls, lane, backend, backend=backend)
     seconds = round(time.monotonic() - begun, 1)
-    ends = dict(sorted(world.ends.items()))
-    return {"calls": calls, "seconds": seconds, "starved": world.starved, "counts": world.taken, "ends": ends}
+    ends, fast = dict(sorted(world.ends.items())), world.fast[True] / sum(_parts(calls))
+    counts = {"starved": world.starved, "counts": world.taken, "ends": ends}
+    return {"lane": lane, "calls": calls, "fast": fast, "seconds": seconds, **counts}
 
 
 # The command's part.
 
 
 def measure(clients: str, calls: int, run: Callable[..., Any]) -> tuple[dict[str, Any], list[str]]:
-    """Run the surfaces one after the other; what was counted, and what must not be."""
+    """Run the surfaces one after the other, half by half; what was counted, and what must not be."""
     results: dict[str, Any] = {}
     said: list[str] = []
-    for surface in [it for it in SURFACES if not clients or any(word in it for word in clients.split(","))]:
+    wanted = [it for it in SURFACES if not clients or any(word in it for word in clients.split(","))]
+    for surface, lane in ((surface, lane) for surface in wanted for lane in LANES):
+        name = f"{surface}, {lane}"
         with child(str(HERE / "_streams_server.py")) as (url, ask):
             try:
-                found = run("leaks", surface, url=url, calls=calls)
+                found = run("leaks", surface, url=url, calls=calls // len(LANES), lane=lane)
             except subprocess.SubprocessError as error:
-                said.append(f"LEFT BEHIND: {surface} did not come to its end: {type(error).__name__}")
+                said.append(f"LEFT BEHIND: {name} did not come to its end: {type(error).__name__}")
                 print(said[-1], flush=True)
                 continue
             time.sleep(SETTLE)
             seen = ask("counts", PATIENCE)
-        results[surface] = {**found, "gateway_connections": seen["connections"], "requests": seen["requests"]}
-        told = [*problems(results[surface]), *(f"the gateway failed: {it}" for it in seen["errors"])]
-        print(f"{surface}: {'; '.join(told) or 'nothing left behind'}; ends: {found['ends']}", flush=True)
-        said += [f"LEFT BEHIND: {surface}: {it}" for it in told]
+        results[name] = {**found, "gateway_connections": seen["connections"], "requests": seen["requests"]}
+        told = [*problems(results[name]), *(f"the gateway failed: {it}" for it in seen["errors"])]
+        print(f"{name}: {'; '.join(told) or 'nothing left behind'}; ends: {found['ends']}", flush=True)
+        said += [f"LEFT BEHIND: {name}: {it}" for it in told]
     return results, said
 
 
@@ -233,6 +262,8 @@ def problems(result: dict[str, Any]) -> list[str]:
         found.append(f"{last['sockets'] - closed['sockets']} sockets for {POOL} connections")
     if result["starved"]:
         found.append(f"{result['starved']} streams waited in vain for a connection or a permit")
+    if result["lane"] == "default" and result["fast"] < FAST:
+        found.append(f"only {result['fast']:.0%} of the streams stayed on the fast lane: they are not what is counted")
     if result["gateway_connections"]:
         found.append(f"the gateway still has {result['gateway_connections']} connections")
     return found
@@ -242,8 +273,8 @@ def table(results: dict[str, Any]) -> str:
     """One line for each surface."""
     rows = [
         (
-            "surface, streams, connections in use, permits held, objects of a stream alive, sockets (closed), "
-            "gc objects, RSS in MiB: warm; quarters, at the gateway, seconds"
+            "surface; half, streams, on the fast lane, connections in use, permits held, objects of a stream alive, "
+            "sockets (closed), gc objects, RSS in MiB: warm; quarters, at the gateway, seconds"
         ).split(", ")
     ]
     for surface, it in results.items():
@@ -252,7 +283,14 @@ def table(results: dict[str, Any]) -> str:
         alive = sum(last["live"].values())
         rows.append(
             [
-                *(surface, f"{it['calls']:,}", str(last["in_use"]), str(last["permits"]), str(alive)),
+                *(
+                    surface.replace(",", ";"),
+                    f"{it['calls']:,}",
+                    f"{it['fast']:.0%}",
+                    str(last["in_use"]),
+                    str(last["permits"]),
+                    str(alive),
+                ),
                 *(f"{last['sockets']} ({closed['sockets']})", f"{counts[0]['objects']:,} → {last['objects']:,}"),
                 *(memory, str(it["gateway_connections"]), f"{it['seconds']:.0f}"),
             ]

@@ -4,7 +4,8 @@ Three measurements, each over the bare client in the same process and the same r
 
 - pieces: streams of 10,000 events of 64 bytes to 4 KiB that lie in memory, read piece by piece, through the watcher
   alone and through each client. The figure of a side in a round is the CPU time of its best turn; the garbage collector
-  rests. What gives the bytes is said in ``_streams_sides.py``.
+  rests. What gives the bytes is said in ``_streams_sides.py``. With them, and judged by nobody: what other forms cost,
+  without a client (cut anywhere, CRLF, ids, a content coding, choices, ``content_idle_timeout``).
 - first: the time from the request to the first byte on a real socket, side by side, request by request.
 - memory: 1,000 streams open at once, 64 KiB read of each, and once more 1 MiB: what is resident, and what Python holds.
 
@@ -31,6 +32,7 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
+import _streams_forms as forms
 import _streams_leaks as leaks
 import overhead
 from _processes import child
@@ -53,6 +55,8 @@ SIZES = {
     "64 KiB, Python's": (65_536, True),
     "1 MiB, resident": (2**20, False),
 }
+FORM_TURNS = 2
+ALONE = "watcher alone"
 PARTS = ("pieces", "first", "memory")
 
 
@@ -77,7 +81,28 @@ async def pieces(name: str, rounds: int, seed: int) -> dict[str, dict[str, list[
     return taken
 
 
-async def _turn(read: Any) -> float:
+async def other_forms(rounds: int, seed: int) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Do as :func:`pieces` for each form and dialect, without a client; of a coding also what undoing it takes."""
+    chance, taken = random.Random(seed), {}
+    for name, form in forms.FORMS.items():
+        taken[name] = {}
+        for dialect in forms.ALL:
+            given = forms.stream_of(dialect, form, COUNT)
+            sides = [*SIDES, "inflate"] if form.coding else SIDES
+            read = {side: forms.reader_of(dialect, form, given, side) for side in sides if given}
+            found: dict[str, list[float]] = {side: [] for side in read}
+            for _ in range(rounds if given else 0):
+                best = dict.fromkeys(read, float("inf"))
+                for side in chance.sample(list(read) * FORM_TURNS, len(read) * FORM_TURNS):
+                    best[side] = min(best[side], await _turn(read[side], len(given)))
+                for side, spent in best.items():
+                    found[side].append(spent)
+            if given:
+                taken[name][dialect] = found
+    return taken
+
+
+async def _turn(read: Any, pieces: int = COUNT) -> float:
     """Read a whole stream; CPU nanoseconds per piece."""
     gc.collect()
     gc.disable()
@@ -86,9 +111,9 @@ async def _turn(read: Any) -> float:
     count = await count if isawaitable(count) else count
     spent = time.process_time_ns() - begun
     gc.enable()
-    if count < COUNT - len(DIALECTS):  # a client may join what came before the content
-        raise RuntimeError(f"{count} pieces of {COUNT} were read")
-    return spent / COUNT
+    if count < pieces - len(DIALECTS):  # a client may join what came before the content
+        raise RuntimeError(f"{count} pieces of {pieces} were read")
+    return spent / pieces
 
 
 async def first(name: str, url: str, times: int) -> dict[str, Any]:
@@ -103,7 +128,9 @@ def work(wish: argparse.Namespace) -> Any:
     """Measure one thing in this process."""
     part, name = wish.worker.split(":")
     if part == "leaks":
-        return leaks.work(name, wish.url, wish.calls)
+        return leaks.work(name, wish.url, wish.calls, wish.lane)
+    if part == "forms":
+        return asyncio.run(other_forms(wish.rounds, wish.seed))
     if part == "pieces":
         return asyncio.run(pieces(name, wish.rounds, wish.seed))
     if part == "first":
@@ -140,6 +167,24 @@ def measure_pieces(names: list[str], wish: argparse.Namespace) -> dict[str, Any]
     return results
 
 
+def measure_forms(wish: argparse.Namespace) -> dict[str, Any]:
+    """Every form and dialect; ``share``: what is added but for a bare inflate."""
+    rounds = max(2, wish.rounds // 3)
+    runs = [run("forms", ALONE, rounds=rounds, seed=seed) for seed in range(wish.processes)]
+    results: dict[str, Any] = {}
+    for name, dialects in runs[0].items():
+        results[name] = {}
+        for dialect, sides in dialects.items():
+            together = {side: [ns for one in runs for ns in one[name][dialect][side]] for side in sides}
+            less = {"added": "bare", "share": "inflate"}
+            for word, side in less.items():
+                if side in together:
+                    pairs = zip(together["ours"], together[side], strict=True)
+                    together[word] = [mine - other for mine, other in pairs]
+            results[name][dialect] = {side: _spread(ns) for side, ns in together.items()}
+    return results
+
+
 def measure_memory(names: list[str], url: str) -> dict[str, Any]:
     """KiB for each stream, of both sides."""
     return {
@@ -160,6 +205,7 @@ def measure(wish: argparse.Namespace) -> dict[str, Any]:
     parts, results = wish.only.split(","), {}
     if "pieces" in parts:
         results["pieces"] = measure_pieces(wanted(READERS), wish)
+        results["forms"] = measure_forms(wish) if wanted([ALONE]) else {}
     with child(str(HERE / "_streams_server.py")) as (url, _):
         if "first" in parts:
             results["first"] = {name: run("first", name, url=url, times=wish.times) for name in wanted(CLIENTS)}
@@ -182,7 +228,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--leaks", action="store_true", help="streams that break, and what they leave behind")
     parser.add_argument("--calls", type=int, default=10_000, help="of them")
     parser.add_argument("--write-readme", action="store_true", help="put the tables into benchmarks/README.md")
-    for hidden in ("--worker", "--url", "--side", "--size"):
+    for hidden in ("--worker", "--url", "--side", "--size", "--lane"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()

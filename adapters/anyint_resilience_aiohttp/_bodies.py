@@ -97,9 +97,14 @@ class _Pieces:
         self._clock = clock
         self._end = None if seconds is None else clock() + seconds
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self._next():
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._next()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     def _next(self) -> Awaitable[bytes]:
         coming = self._content.readany()

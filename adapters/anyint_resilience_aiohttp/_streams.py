@@ -86,10 +86,18 @@ class Watched(aiohttp.StreamReader):
     def read_nowait(self, n: int = -1) -> bytes:
         """Read what is there, as aiohttp does."""
         if not self._buffer and self._exception is None:
-            piece = self.inner.read_nowait(-1)
+            piece = b"" if self._last else self.inner.read_nowait(-1)
+            try:
+                if piece:
+                    self._seen(piece)
+                elif self.inner.at_eof() and not self._last and not self._eof:
+                    piece, self._last = self._mended(), True
+            except Ended as end:
+                piece, self._last = end.before, True
             if piece:
-                self._seen(piece)
                 self.feed_data(piece)
+            elif self._last and not self._eof:
+                self._over(None)
         return super().read_nowait(n)
 
     async def wait_eof(self) -> None:

@@ -186,12 +186,13 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def _bound(self, response: aiohttp.ClientResponse, call: Call, remaining: float) -> None:
         """Make the rest of a body end with the user's deadline."""
-        content = response.content
+        content, held = response.content, ref(response)
 
         def expire() -> None:
-            if not response.closed:
-                content.set_exception(self.late(call, None))
-                response.close()
+            it = held()
+            if it is not None and not it.closed:
+                it.content.set_exception(self.late(call, None))
+                it.close()
 
         content.on_eof(later(max(0.0, remaining), expire))  # type: ignore[arg-type]
 

@@ -30,9 +30,10 @@ from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
-from ._bodies import body_of, peek, replay_of, unread, watched
+from ._bodies import body_of, peek, replay_of, unread
 from ._faults import fault_of
 from ._others import Whole, answering, asking, bounded, edited, going, holding, unbind
+from ._reader import watched
 
 if TYPE_CHECKING:
     from . import ResilientAdapter

@@ -88,9 +88,12 @@ class SyncTransport(Base[Q, R]):
 
     def peek(self, response: R, effect: Peek[R]) -> Peeked:
         """Read the start of the body and put it back."""
-        head = Head(effect, self.monotonic)
         inner = response.stream
-        peeked, rest = peek_sync(inner, head, anew=True)
+        anew = type(inner).__module__.endswith("_transports.default")  # the client's own goes on where it was
+        if effect.pace is not None and not anew:
+            effect.first = None
+        head = Head(effect, self.monotonic)
+        peeked, rest = peek_sync(inner, head, anew=anew)
         response.stream = made = self.kit.replay_sync(inner, head.chunks, rest)
         made.before = head.before
         return peeked

@@ -147,6 +147,10 @@ class CodedWatcher(Watcher):
         verdict = self._inner.verdict
         return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
 
+    def has_failed(self) -> bool:
+        """Whether it says that it failed."""
+        return self._inner.has_failed()
+
     def mend(self) -> bytes:
         """Return the end of a last event that lacks no more than that, where it can be given as it is."""
         return self._inner.mend() if self._plain else b""

@@ -85,6 +85,14 @@ class Watcher:
         verdict = self.marks.verdict
         return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
 
+    def has_failed(self) -> bool:
+        """Whether it says that it failed; asked without touching anything, from any thread."""
+        if self._marks.error is not None or self.opaque:
+            return self._marks.error is not None
+        alone = type(self)(self._ends)
+        alone.feed(b"".join(list(self._held)))
+        return alone.verdict is Verdict.FAILED
+
     def mend(self) -> bytes:
         """Take note that this was all; return the end of a last event that lacks no more than that, or nothing.
 

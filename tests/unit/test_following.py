@@ -11,7 +11,7 @@ from anyint_resilience import DeadlineExceeded
 from anyint_resilience.contract.streams import StreamEnds, ends_of
 from anyint_resilience.contract.words import Family
 from anyint_resilience.exceptions import StreamInterrupted
-from anyint_resilience.following import FAILED, Following
+from anyint_resilience.following import FAILED, Ended, Following
 from anyint_resilience.streams.choosing import watcher_for
 from anyint_resilience.streams.marks import Verdict
 from anyint_resilience.streams.watcher import Watcher
@@ -26,6 +26,7 @@ def dialect(family: Family = Family.OPENAI, template: str = CHAT) -> StreamEnds:
 
 
 HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
+ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
 STOP = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 ERROR = b'data: {"error":{"message":"overloaded"}}\n\n'
@@ -216,7 +217,7 @@ FED = [
      (b'data: {"delta":{"text":"\\"type\\":\\"message_stop\\" event: message_stop"}}\n\n',), "abandoned"),
     ("a text about a response's", dialect(Family.OPENAI, RESPONSES),
      (b'data: {"type":"response.output_text.delta","delta":"response.completed"}\n\n',), "abandoned"),
-    ("a failure, and then its end", dialect(), (ERROR + DONE,), "failed"),
+    ("a failure", dialect(), (ERROR,), "failed"),
     ("a response's failure", dialect(Family.OPENAI, RESPONSES),
      (b'event: response.failed\ndata: {"type":"response.failed"}\n\n',), "failed"),
     ("Anthropic's failure", dialect(Family.ANTHROPIC, "/anthropic/v1/messages"),
@@ -234,6 +235,31 @@ def test_pieces_are_fed_as_they_come(ends: StreamEnds, pieces: tuple[bytes, ...]
         it.feed(piece)
     it.closed()
     assert [end[0] for end in told.ends] == [outcome]
+
+
+STOPS = [
+    # what comes, what of its last piece is given, what is then known of it
+    ("a failure, and then its end", (HELLO, ERROR + DONE), ERROR, Verdict.FAILED),
+    ("the same in pieces", (HELLO, ERROR, DONE), b"", Verdict.FAILED),
+    ("behind an end", (HELLO, STOP + ERROR, DONE), b"", Verdict.FAILED),
+    ("nothing but its end", (DONE,), b"", Verdict.CUT),
+    ("a role and its end", (ROLE + DONE,), ROLE, Verdict.CUT),
+]
+
+
+@pytest.mark.parametrize(("pieces", "before", "verdict"), [it[1:] for it in STOPS], ids=[it[0] for it in STOPS])
+def test_a_last_event_of_what_is_not_whole_is_not_given(
+    pieces: tuple[bytes, ...], before: bytes, verdict: Verdict
+) -> None:
+    """SDKs read no further than a ``[DONE]``, and would take it for a good end; what stands before it they get."""
+    it = following(watcher_for(dialect()), Told())
+    assert it.feed is not None
+    for piece in pieces[:-1]:
+        it.feed(piece)
+    with pytest.raises(Ended) as caught:
+        it.feed(pieces[-1])
+    assert it.watcher is not None
+    assert (caught.value.before, it.watcher.verdict) == (before, verdict)
 
 
 def test_who_listens_hears_of_a_stream_that_failed_and_was_closed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from anyint_resilience.contract.words import Family
 from anyint_resilience.exceptions import StreamInterrupted
 from anyint_resilience.following import Following
 from anyint_resilience.streams.choosing import watcher_for
@@ -31,11 +32,13 @@ def fed(it: Following, clock: Clock, *pieces: tuple[float, bytes]) -> None:
 
 
 def test_without_a_bound_any_time_will_do() -> None:
-    """The way of every piece is no longer for what nobody has set."""
-    watcher = watcher_for(dialect())
+    """The way of every piece is no longer for what nobody has set; a chat's is only looked at for its [DONE]."""
+    chat = following(watcher_for(dialect()), Told(), clock=Clock())
+    assert chat.feed == chat.passed
+    watcher = watcher_for(dialect(Family.ANTHROPIC, "/anthropic/v1/messages"))
     it = following(watcher, Told(), clock=Clock())
     assert it.feed == watcher.feed
-    assert it.patience() is None
+    assert chat.patience() is it.patience() is None
 
 
 def test_idle_is_the_time_of_each_piece() -> None:

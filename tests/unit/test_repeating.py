@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,8 @@ from anyint_resilience import (
     StreamInterrupted,
     report,
 )
-from anyint_resilience.repeating import Repeat, delay_before, interruption_of, repeat_of
+from anyint_resilience.repeating import INTERRUPTED, Repeat, delay_before, interruption_of, repeat_of
+from anyint_resilience.reports import attach
 from tests.unit.resuming_kit import CHAT, NOW, broken, reported
 
 HOST = "https://gateway.api.anyint.ai"
@@ -34,10 +36,11 @@ class SdkError(Exception):
     """An SDK's exception with the attributes that theirs have."""
 
 
-def of_event(body: Any, path: str = CHAT, **more: Any) -> Exception:
-    """Make what an SDK raises for an error event in a stream."""
+def of_event(body: Any, path: str = CHAT, *, of: Any = None, **more: Any) -> Exception:
+    """Make what an SDK raises for an error event in a stream; ``of``: the interruption that its request holds."""
     made = SdkError("told by an event")
-    given = {"body": body, "request": SimpleNamespace(method="POST", url=HOST + path), **more}
+    request = SimpleNamespace(method="POST", url=HOST + path, **({} if of is None else {INTERRUPTED: of}))
+    given = {"body": body, "request": request, **more}
     for name, it in given.items():
         setattr(made, name, it)
     return made
@@ -52,6 +55,14 @@ def behind(error: BaseException, *outer: BaseException, context: bool = False) -
             it.__cause__ = error
         error = it
     return error
+
+
+def by_sdk(status: int | None, path: str = CHAT) -> Exception:
+    """Make an SDK's exception whose call ended with this status; None: whose report has no decision."""
+    made, told = SdkError("by an SDK"), report(reported(status or 200, path))
+    assert told is not None
+    attach(made, told if status is not None else replace(told, decision=None))
+    return made
 
 
 def closed(kind: type[GateClosed] = GateClosed) -> GateClosed:
@@ -69,19 +80,23 @@ TABLE: list[tuple[str, Callable[[], BaseException], bool]] = [
     ("a stream that broke off", broken, True),
     ("a stream that may not be repeated", lambda: broken(safe=False), False),
     ("what an SDK made of a stream", lambda: behind(broken(), RuntimeError("Connection error.")), True),
-    ("what an SDK made of it by context", lambda: behind(broken(), RuntimeError(), context=True), True),
+    ("what an SDK made of it by context", lambda: behind(broken(), SdkError(), context=True), True),
+    ("what Python raised while it was handled", lambda: behind(broken(), KeyError("mine"), context=True), False),
+    ("what was made of that", lambda: behind(behind(broken(), KeyError(), context=True), SdkError()), False),
     ("what two layers made of it", lambda: behind(broken(), RuntimeError(), RuntimeError()), True),
     ("an unsafe one behind an SDK's", lambda: behind(broken(safe=False), RuntimeError()), False),
-    ("an error event", lambda: of_event(SERVER), True),
-    ("an error event, enveloped", lambda: of_event(OVERLOADED, CLAUDE, status_code=200), True),
-    ("an error event of the Responses API", lambda: of_event(SERVER, RESPONSES), True),
-    ("a refused content", lambda: of_event(REFUSED), False),
-    ("a used-up quota", lambda: of_event(QUOTA), False),
-    ("an event that says nothing", lambda: of_event({}), False),
-    ("a status that says it", lambda: of_event(SERVER, status_code=503), False),
-    ("another gateway's path", lambda: of_event(SERVER, "/v1/elsewhere"), False),
-    ("no body", lambda: of_event(None), False),
-    ("a text for a body", lambda: of_event("server_error"), False),
+    ("an error event", lambda: of_event(SERVER, of=broken("failed")), True),
+    ("an error event, enveloped", lambda: of_event(OVERLOADED, CLAUDE, of=broken("failed"), status_code=200), True),
+    ("an error event of the Responses API", lambda: of_event(SERVER, RESPONSES, of=broken("failed")), True),
+    ("what was made of an error event", lambda: behind(of_event(SERVER, of=broken("failed")), RuntimeError()), True),
+    ("an event that says nothing", lambda: of_event({}, of=broken("failed")), True),
+    ("a refused content", lambda: of_event(REFUSED, of=broken("failed", safe=False)), False),
+    ("a paid create's error event", lambda: of_event(SERVER, RESPONSES, of=broken("failed", safe=False)), False),
+    ("a lost create behind one", lambda: behind(OutcomeUnknown("lost"), of_event(SERVER, of=broken())), False),
+    ("an error event of none of ours", lambda: of_event(SERVER), False),
+    ("one enveloped, of none of ours", lambda: of_event(OVERLOADED, CLAUDE, status_code=200), False),
+    ("a used-up quota of none of ours", lambda: of_event(QUOTA), False),
+    ("a request that holds something else", lambda: of_event(SERVER, of="broken"), False),
     ("no request", lambda: of_event(SERVER, request=None), False),
     ("a paid create of unknown outcome", lambda: OutcomeUnknown("lost"), False),
     ("one behind an SDK's", lambda: behind(OutcomeUnknown("lost"), RuntimeError()), False),
@@ -106,9 +121,12 @@ TABLE: list[tuple[str, Callable[[], BaseException], bool]] = [
     ("anything", lambda: ValueError("mine"), False),
     ("an interrupt", lambda: KeyboardInterrupt(), False),
     # an error that was raised while another was handled is what it is itself
-    ("a wrong key, met on the way out", lambda: behind(broken(), reported(401), context=True), False),
-    ("a lost create, met on the way out", lambda: behind(broken(), reported(504, VIDEOS), context=True), False),
-    ("a wrong key behind a gate", lambda: behind(closed(), reported(401), context=True), False),
+    ("a wrong key, met on the way out", lambda: behind(broken(), by_sdk(401), context=True), False),
+    ("a lost create, met on the way out", lambda: behind(broken(), by_sdk(504, VIDEOS), context=True), False),
+    ("a wrong key behind a gate", lambda: behind(closed(), by_sdk(401), context=True), False),
+    ("a good answer not understood, met there", lambda: behind(broken(), by_sdk(200), context=True), False),
+    ("a report without a decision, met there", lambda: behind(broken(), by_sdk(None), context=True), False),
+    ("a good answer, made of a stream", lambda: behind(broken(), by_sdk(200)), False),
     # an SDK that could not make sense of a good answer: the work was done
     ("a paid create's answer", lambda: of_event({"id": "v1", "status": "queued"}, VIDEOS, status_code=200), False),
     ("another's", lambda: of_event({"data": {"task_id": "t"}}, KLING, status_code=200), False),
@@ -125,7 +143,10 @@ def test_what_is_safe(make: Callable[[], BaseException], safe: bool) -> None:
 def test_a_policy_may_repeat_no_generation() -> None:
     """An error event mid-stream, and a generation that may have been done, are then not safe; what was not done is."""
     strict = Policy.strict()
-    assert not repeat_of(of_event(SERVER), strict).safe
+    for error in (broken(status=504), of_event(SERVER, of=broken("failed", status=504))):
+        assert repeat_of(error).safe
+        assert not repeat_of(error, strict).safe
+    assert repeat_of(of_event(SERVER, of=broken("failed", status=429)), strict).safe
     assert not repeat_of(reported(504), strict).safe
     assert repeat_of(reported(429), strict).safe
     assert repeat_of(closed(), strict).safe
@@ -137,7 +158,8 @@ def test_a_policy_may_repeat_no_generation() -> None:
         (lambda: broken(retry_at=NOW + 3), Cause.TRANSIENT, NOW + 3),
         (lambda: behind(broken(status=429), RuntimeError()), Cause.RATE, None),
         (lambda: closed(), None, NOW + 9),
-        (lambda: of_event(OVERLOADED, CLAUDE), Cause.TRANSIENT, None),
+        (lambda: of_event(OVERLOADED, CLAUDE, of=broken("failed", retry_at=NOW + 4)), Cause.TRANSIENT, NOW + 4),
+        (lambda: of_event(OVERLOADED, CLAUDE), None, None),
         (lambda: reported(429, retry_at=NOW + 8), Cause.RATE, NOW + 8),
         (lambda: reported(401), Cause.AUTH, None),
     ],
@@ -154,13 +176,18 @@ def test_the_interrupted_stream_is_found() -> None:
     assert interruption_of(inner) is inner
     assert interruption_of(behind(inner, RuntimeError())) is inner
     assert interruption_of(behind(inner, outer, RuntimeError())) is outer
+    assert interruption_of(of_event(SERVER, of=inner)) is inner
+    assert interruption_of(behind(of_event(SERVER, of=inner), RuntimeError())) is inner
+    assert interruption_of(behind(inner, KeyError(), context=True)) is None
+    assert interruption_of(of_event(SERVER, of=RuntimeError())) is None
     assert interruption_of(RuntimeError()) is None
     assert repeat_of(behind(inner, RuntimeError())).interrupted is inner
 
 
 def test_a_context_that_was_suppressed_is_no_reason() -> None:
     """``raise ... from None`` says so."""
-    error = behind(broken(), RuntimeError(), context=True)
+    error = behind(broken(), SdkError(), context=True)
+    assert repeat_of(error).safe
     error.__suppress_context__ = True
     assert not repeat_of(error).safe
 
@@ -183,8 +210,11 @@ def test_a_chain_that_is_a_ring_comes_to_an_end() -> None:
 class Raising:
     """Raises, whatever is asked of it."""
 
-    def __str__(self) -> str:
-        raise OSError("no text")
+    def __init__(self, kind: type[Exception]) -> None:
+        self.__dict__["kind"] = kind
+
+    def __getattr__(self, name: str) -> Any:
+        raise self.__dict__["kind"](name)
 
 
 class BadMapping(Mapping[str, Any]):
@@ -216,14 +246,8 @@ HOSTILE: list[tuple[str, Callable[[], Exception]]] = [
       for name in ("body", "request", "status_code", "response", "anyint_report", "extensions")),
     *((f"{name} raises anything", lambda name=name: property_of(name, ValueError("unset")))
       for name in ("body", "request", "status_code")),
-    ("an address that has no text", lambda: of_event(SERVER, request=SimpleNamespace(method="POST", url=Raising()))),
-    ("a method that has no text", lambda: of_event(SERVER, request=SimpleNamespace(method=Raising(), url=HOST + CHAT))),
-    ("an address of bytes", lambda: of_event(SERVER, request=SimpleNamespace(method="POST", url=b"\xff" * 9))),
-    ("a body that can't be read", lambda: of_event(BadMapping())),
-    ("a body that is a ring", lambda: of_event(RING)),
-    ("a body that is no JSON", lambda: of_event({"message": object()})),
-    ("a body of odd names", lambda: of_event({(1, 2): 3})),
-    ("a body that goes deep", lambda: of_event(json.loads('{"a":' * 900 + "1" + "}" * 900))),
+    *((f"a request whose word raises {kind.__name__}", lambda kind=kind: of_event(SERVER, request=Raising(kind)))
+      for kind in (RuntimeError, AttributeError, ValueError)),
 ]  # fmt: skip
 
 
@@ -233,9 +257,23 @@ def test_strange_attributes_are_not_safe_and_nothing_is_raised(make: Callable[[]
     assert repeat_of(make()).safe is False
 
 
-def test_a_huge_body_is_read_like_a_small_one() -> None:
-    """What it says at its head counts."""
-    assert repeat_of(of_event({**SERVER, "more": "x" * 5_000_000})).cause is repeat_of(of_event(SERVER)).cause
+BODIES = [
+    None,
+    "server_error",
+    BadMapping(),
+    RING,
+    {"message": object()},
+    {(1, 2): 3},
+    {**SERVER, "x": "x" * 5_000_000},
+]
+
+
+@pytest.mark.parametrize("body", [*BODIES, json.loads('{"a":' * 900 + "1" + "}" * 900)], ids=range(len(BODIES) + 1))
+@pytest.mark.parametrize("of", [None, broken(status=429)], ids=["of none of ours", "of ours"])
+def test_a_body_changes_nothing(body: Any, of: Any) -> None:
+    """What is known of its stream counts, however odd or long what an SDK made of the event is."""
+    found = repeat_of(of_event(body, of=of))
+    assert (found.safe, found.cause, found.interrupted) == (of is not None, of and Cause.RATE, of)
 
 
 # --- how long

@@ -249,27 +249,31 @@ def test_tokens_used_and_the_reason_for_the_end(dialect: str, documents: list[An
 
 
 @pytest.mark.parametrize(
-    ("dialect", "line", "status"),
+    ("dialect", "line", "status", "verdict"),
     [
-        (QWEN, b":HTTP_STATUS/200", 200),
-        (QWEN, b":HTTP_STATUS/429 Too Many", 429),
-        (QWEN, b":HTTP_STATUS/", None),
-        (QWEN, b":HTTP_STATUS/4x9", None),
-        (QWEN, b":HTTP_STATUS/\xb2\xb2\xb2", None),  # digits to Python, and no number
-        (QWEN, b":http/200", None),
-        (QWEN, b": keep-alive", None),
-        (QWEN, b":200", None),
-        (CHAT, b":HTTP_STATUS/200", None),
+        (QWEN, b":HTTP_STATUS/200", 200, CUT),
+        (QWEN, b":HTTP_STATUS/429 Too Many", 429, FAILED),
+        (QWEN, b":HTTP_STATUS/399", 399, CUT),
+        (QWEN, b":HTTP_STATUS/400", 400, FAILED),
+        (QWEN, b":HTTP_STATUS/503", 503, FAILED),
+        (QWEN, b":HTTP_STATUS/", None, CUT),
+        (QWEN, b":HTTP_STATUS/4x9", None, CUT),
+        (QWEN, b":HTTP_STATUS/\xb2\xb2\xb2", None, CUT),  # digits to Python, and no number
+        (QWEN, b":http/200", None, CUT),
+        (QWEN, b": keep-alive", None, CUT),
+        (QWEN, b":200", None, CUT),
+        (CHAT, b":HTTP_STATUS/200", None, CUT),
+        (CHAT, b":HTTP_STATUS/503", None, CUT),
     ],
 )
-def test_the_status_in_a_comment(dialect: str, line: bytes, status: int | None) -> None:
-    """Only where the dialect has it, only a number; a later comment without one changes nothing."""
+def test_the_status_in_a_comment(dialect: str, line: bytes, status: int | None, verdict: Verdict) -> None:
+    """Only where the dialect has it, only a number; a failure from 400 on; a later comment without one is nothing."""
     marks = Marks(ENDS[dialect])
     for raw in (line, b": keep-alive"):
         event = event_of(raw)
         assert event is not None
         marks.take(event)
-    assert (marks.status, marks.verdict) == (status, CUT)
+    assert (marks.status, marks.verdict) == (status, verdict)
 
 
 @pytest.mark.parametrize(
