@@ -123,10 +123,11 @@ class Following:
 
     def heard(self, chunk: bytes) -> None:
         """Do as :meth:`passed` for a piece that the watcher knows already."""
-        watcher, tail = self.watcher, chunk[-_TAIL:]
-        at = tail.rfind(_HOLLOW)
+        watcher = self.watcher
         assert watcher is not None
-        if at < 0 and not watcher.coded and (rest := tail.rstrip()) and rest[-1:] != b"]":
+        tail = watcher.tail(chunk, _TAIL)
+        at = tail.rfind(_HOLLOW)
+        if at < 0 and (rest := tail.rstrip()) and rest[-1:] != b"]":
             return  # nor the second half of one
         if watcher.marks.stopped and watcher.verdict in _BAD:
             at = -1 if at < 0 or watcher.coded else chunk.rfind(b"data:", 0, len(chunk) - len(tail) + at)

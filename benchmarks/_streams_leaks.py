@@ -68,7 +68,7 @@ ENDINGS = {
 }
 """How a stream ends: what the gateway does, what the reader does, and how often."""
 FOOT = (
-    f"{USERS} users of {POOL} connections, and of {POOL} permits in that half; {WARM_UP} streams before the first count; "
+    f"{USERS} users of {POOL} connections, in one half of {POOL} permits; {WARM_UP} streams before the first count; "
     f"may grow by: {BOUNDS['objects']} objects, {BOUNDS['rss_mib']:.0f} MiB, nothing else"
 )
 
@@ -126,6 +126,7 @@ class World:
 
     def take(self, tasks: int) -> None:
         """Count everything that could have been left behind; what waits to be told is told with the next call."""
+        gc.collect()  # it may be the one who drops a stream
         self.anyint.telemetry.flush()
         found: dict[str, Any] = count(tasks)
         kinds = Counter(type(it).__name__ for it in gc.get_objects())

@@ -84,7 +84,7 @@ class ArrayWatcher(Watcher):
 class CodedWatcher(Watcher):
     """One in a content coding: gzip and deflate are undone, unless the client did; of others nothing is known."""
 
-    __slots__ = ("_came", "_coding", "_inner", "_machine", "_plain", "_start")
+    __slots__ = ("_came", "_coding", "_inner", "_last", "_machine", "_plain", "_start")
 
     def __init__(self, ends: StreamEnds, inner: Watcher, coding: str) -> None:
         super().__init__(ends)
@@ -93,7 +93,7 @@ class CodedWatcher(Watcher):
         self._machine: Any = None
         self._came = 0
         self._plain: bool | None = None
-        self._start = b""
+        self._start = self._last = b""
 
     def feed(self, chunk: bytes) -> None:
         """Take a piece as it came."""
@@ -121,6 +121,7 @@ class CodedWatcher(Watcher):
             full = len(piece) == _PIECE and not self._machine.eof
             chunk = self._machine.unused_data or self._machine.unconsumed_tail
             if piece:
+                self._last = piece
                 self._inner.feed(piece)
             elif self._machine.eof and not any(chunk):
                 return  # padding
@@ -146,6 +147,10 @@ class CodedWatcher(Watcher):
         """What it is, if this was all."""
         verdict = self._inner.verdict
         return Verdict.UNKNOWN if self.opaque and verdict is Verdict.CUT else verdict
+
+    def tail(self, chunk: bytes, most: int) -> bytes:
+        """Return the end of what the piece says that was fed last."""
+        return (chunk if self._plain else self._last)[-most:]
 
     def has_failed(self) -> bool:
         """Whether it says that it failed."""
