@@ -86,7 +86,7 @@ def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) ->
     else:
         fault = Fault(_KINDS[why], "EOF" if error is None else type(error).__name__, status)
         seen, decision = read_fault(call.route, fault), judge_fault(call, fault, 1)
-    if marks.content:  # part of the work was done, whatever is said of the rest
+    if marks.content or call.paid:  # part of the work was done, or the task was made, whatever is said of the rest
         seen = replace(seen, certainty=Certainty.UNKNOWN)
     unsafe = is_unsafe(call.operation, call.method, repeat_generation=policy.repeat_generation)
     cause = Cause.UNKNOWN if seen.cause is None else seen.cause

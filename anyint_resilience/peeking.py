@@ -54,7 +54,7 @@ class Head:
         self._began = True
         if self._content_idle is not None:
             self._barren = self._clock() + self._content_idle
-        changed = self._pace is not None and self.first != self._idle
+        changed = self._pace is not None and self.first != self.patience
         if changed:
             self.paced()
         return changed
@@ -121,7 +121,7 @@ async def peek_async(stream: Any, head: Head) -> tuple[Peeked, Any]:
                 return head.seen(complete=False, error=None), rest
     except Exception as error:
         await stream.aclose()
-        return head.seen(complete=False, error=error), None
+        return head.seen(complete=False, error=error), rest  # which may be left in the middle
     except BaseException:
         await stream.aclose()
         raise

@@ -162,7 +162,10 @@ class AsyncTransport(Base[Q, R]):
         """Read the start of the body and put it back."""
         head = Head(effect, self.monotonic)
         peeked, rest = await peek_async(response.stream, head)
-        response.stream = self._replayed(response, head.chunks, rest)
+        response.stream = made = self._replayed(response, head.chunks, rest)
+        if peeked.error is not None:
+            made.shut = True  # it is; its generators are not
+            await made.aclose()
         return peeked
 
     def _replayed(self, response: R, chunks: list[bytes], rest: Any) -> Any:

@@ -130,11 +130,7 @@ class Marks:
         kind = document.get("type")
         kind = name if not isinstance(kind, str) or name in _known(ends) else kind
         self._note(document)
-        if (
-            kind in ends.failed_events
-            or document.get("object") == "error"
-            or any(_says(it) for path in ends.error_paths for it in _at(document, path))
-        ):
+        if kind in ends.failed_events or document.get("object") == "error" or self._says_error(document):
             self._fail(self._envelope(document))
             self.done = self.done or kind in ends.done_events
         elif kind in ends.done_events:

@@ -48,10 +48,12 @@ from anyint_resilience import (
     TaskHandle,
     TaskTimeout,
     TaskUpdate,
+    interruption_of,
     parse_callback,
     report,
     resume_stream,
 )
+from anyint_resilience import safe_to_repeat as is_safe
 from anyint_resilience.backoff import giveup, safe_to_repeat, wait
 from anyint_resilience.tasks.ledger import Entry
 from anyint_resilience.telemetry import name_of_key
@@ -453,6 +455,10 @@ async def resumed_async(
 async def for_backoff(error: Exception) -> None:
     assert_type(giveup(error), bool)
     assert_type(safe_to_repeat(error), bool)
+    assert_type(is_safe(error), bool)
+    assert_type(interruption_of(error), StreamInterrupted | None)
+    if (broken := interruption_of(error)) is not None:
+        assert_type(broken.text, str | None)
     assert_type(wait(), Generator[float, Any, None])
     assert_type(wait(policy=Policy()), Generator[float, Any, None])
     wait(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
