@@ -60,7 +60,11 @@ class Stream:
         own = type(wire) is http.client.HTTPResponse and hasattr(raw, "_error_catcher")
         if own and (getattr(raw, "chunked", False) or not hasattr(raw, "read1")):
             with raw._error_catcher():  # past what urllib3 does with each piece, as its own read_chunked goes
-                yield from _wire_pieces(wire)
+                if wire.chunked:
+                    while chunk := wire.read1(CHUNK):
+                        yield chunk
+                else:
+                    yield from _wire_pieces(wire)
             return
         while chunk := raw.read1(CHUNK, decode_content=False):
             yield chunk
@@ -73,7 +77,7 @@ class Stream:
 
 def _wire_pieces(wire: http.client.HTTPResponse) -> Iterator[bytes]:
     """Yield what is there of a body, each piece as soon as it is: urllib3 1.26 waits for as much as it asks for."""
-    left = None if wire.chunked else wire.length
+    left = wire.length
     while left is None or left > 0:
         chunk = wire.read1(CHUNK if left is None else min(CHUNK, left))
         if not chunk:
@@ -159,10 +163,18 @@ class File(io.BufferedIOBase):
 
     def pieces(self, most: int) -> Iterator[bytes]:
         """Yield what is left in pieces of no more than so many bytes, past all that urllib3 does with each."""
-        while not self.closed and self._more():
-            start, left = self._at, self._left
-            self._at = start + most
-            yield left if not start and len(left) <= most else left[start : start + most]
+        chunks = self._chunks
+        while not self.closed:
+            if self._at >= len(self._left):
+                left = next(chunks, b"")
+                if not left:
+                    break
+                if len(left) <= most:
+                    yield left
+                    continue
+                self._left, self._at = left, 0
+            self._at += most
+            yield self._left[self._at - most : self._at]
         self.close()
 
     def close(self) -> None:
