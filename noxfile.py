@@ -192,6 +192,7 @@ def bench(session: nox.Session) -> None:
     """``-- overhead`` (cost of a good call), ``-- telemetry``, ``-- import``, ``-- leaks``, ``-- duplicates``,
     ``-- crash`` (kill -9 at every step of a create and a wait), ``-- waits`` (10,000 of them), and under load
     ``-- brownout``, ``-- gate``, ``-- shrink``, ``-- fallback``, ``-- guards_cost`` (what the guards cost a good call).
+    ``-- streams`` is what a stream costs and, with ``--leaks``, what interrupted ones leave.
     """
     scripts = {path.stem: path for path in (HERE / "benchmarks").glob("*.py") if not path.stem.startswith("_")}
     name, *args = session.posargs or ["overhead"]
