@@ -279,3 +279,8 @@ class Resilience:
                 return policy
             held = outer
         return None
+
+    def in_force(self) -> Policy:
+        """Return the policy that counts here: that of the innermost :meth:`override`, else the configuration's."""
+        own = self.overridden()
+        return self.policy if own is None else own

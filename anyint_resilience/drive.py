@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from .calls import Call
 from .credentials import HeaderEdit
 from .driven import AsyncSurface, Keyed, Surface, SyncSurface
-from .effects import Answer, Discard, GuardCall, Outcome, Peek, Peeked, Rest, Result, Send, Sleep, StateCall
+from .effects import Answer, Discard, GuardCall, Outcome, Peek, Peeked, Rest, Result, Send, Sleep, StateCall, is_own
 from .engine import run
 from .exceptions import ResilienceError
 from .policy.model import FaultKind
@@ -330,7 +330,7 @@ def _heard(surface: Surface[Q, R], peeked: Peeked, effect: Peek[R]) -> Peeked:
     error = peeked.error
     if error is not None:
         peeked.fault = surface.fault(error)
-        if type(error).__module__ in ("builtins", "asyncio.exceptions") and peeked.fault.kind is FaultKind.READ_TIMEOUT:
+        if is_own(error) and peeked.fault.kind is FaultKind.READ_TIMEOUT:
             peeked.error = surface.silence(effect.first)
     return peeked
 

@@ -36,11 +36,18 @@ __all__ = [
     "Sleep",
     "StateCall",
     "Target",
+    "is_own",
 ]
+
 
 R = TypeVar("R")
 Pace: TypeAlias = "Callable[[float | None], object]"
 """Says for how many seconds each further read of a body may wait (None: as long as the caller has it)."""
+
+
+def is_own(error: Exception | None) -> bool:
+    """Whether a time-out is one of ours, raised in Python's own class: the clients' have classes of their own."""
+    return type(error).__module__ in ("builtins", "asyncio.exceptions")
 
 
 @dataclass(slots=True)
@@ -96,9 +103,7 @@ class Send:
     def cut_short(self, error: Exception) -> bool:
         """Whether an error is the end of ``silent``, and of no other time-out: the client's have classes of its own."""
         early = self.silent is not None and (self.remaining is None or self.silent < self.remaining)
-        return (
-            early and isinstance(error, TimeoutError) and type(error).__module__ in ("builtins", "asyncio.exceptions")
-        )
+        return early and isinstance(error, TimeoutError) and is_own(error)
 
     @property
     def plain(self) -> bool:

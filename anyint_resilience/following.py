@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
 from .callreport import CallReport
+from .contract.streams import DONE
 from .exceptions import DeadlineExceeded, StreamInterrupted
 from .streams.marks import Verdict
 from .streams.watcher import Watcher
@@ -25,7 +26,7 @@ FAILED: ContextVar[Heard | None] = ContextVar("anyint_failed_streams", default=N
 """Where who listens hears of streams that said themselves that they failed, whatever an SDK raises for that."""
 
 _LEAST = 0.001
-_HOLLOW, _TAIL = b"[DONE]", 256  # and how near the end of a piece it is looked for
+_HOLLOW, _TAIL = DONE.encode(), 256  # and how near the end of a piece it is looked for
 _GOOD = (Verdict.WHOLE, Verdict.SOFT)
 _UNENDED = "the blank line after its last event did not come, and was made up for"
 _UNTERMINATED = "the reason for its end came, its last event did not: handed over as whole"

@@ -14,7 +14,7 @@ from typing import TypeVar
 from .callreport import CallReport
 from .calls import Call
 from .driven import FALLBACK_HEADER, MARK_HEADER
-from .effects import Refusal, Result, Send
+from .effects import Refusal, Result, Send, is_own
 from .exceptions import (
     HELD_BACK,
     REFUSED,
@@ -104,8 +104,8 @@ class RaisingSurface(WatchedSurface[Q, R]):
     ) -> StreamInterrupted:
         """Make the exception for a stream that is not whole; its report is found from the ``request`` too."""
         request = call.watch.request if request is None else request
-        if why == "idle" and type(error).__module__ in ("builtins", "asyncio.exceptions"):
-            error = self.silence(call.policy.idle)  # a time-out of ours: in the client's words
+        if why == "idle" and is_own(error):
+            error = self.silence(call.policy.idle)  # in the client's words
         made = interrupted(call, why, watcher, error, self.errors)
         if request is not None and made.anyint_report is not None:
             attach(request, made.anyint_report)  # all that openai's exception for an error event leads to

@@ -238,6 +238,5 @@ def resume_stream(
     """
     runtime = Runtime() if anyint is None else anyint.runtime
     if policy is None:
-        policy = Policy() if anyint is None else anyint.overridden()
-        policy = anyint.policy if policy is None and anyint is not None else policy
+        policy = Policy() if anyint is None else anyint.in_force()
     return Resumed(make_request, Runs(policy, runtime))

@@ -238,8 +238,7 @@ class SurfaceBase(OpeningSurface[Q, R]):
         """Return the policy in force for a request."""
         own = self.own_policy(request)
         if own is None:
-            overridden = self.anyint.overridden()
-            return self.anyint.policy if overridden is None else overridden
+            return self.anyint.in_force()
         if not isinstance(own, Policy):
             raise ResilienceError(f"the policy on a request must be a Policy, not {type(own).__name__}")
         return own

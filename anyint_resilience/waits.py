@@ -213,8 +213,7 @@ async def _look_async(
 
 def _bounded(anyint: Resilience, wait: Wait, ask: Ask) -> Policy:
     """Return the policy in force, with no more time than the wait has left: a query must not outlast it."""
-    own = anyint.overridden()
-    policy = anyint.policy if own is None else own
+    policy = anyint.in_force()
     least = max(ask.left, min(LAST_LOOK, wait.deadline))
     return replace(policy, deadline=least if policy.deadline is None else min(policy.deadline, least))
 

@@ -75,7 +75,8 @@ class _Reader:
         finally:
             del carried
         amt = args[0] if args else kwargs.get("amt")
-        self._seen(last=amt is None or bool(amt and not piece))
+        if amt is None or (amt and not piece):
+            self._ended()
         return piece
 
     def stream(self, amt: int | None = CHUNK, decode_content: bool | None = None) -> Iterator[bytes]:
@@ -100,7 +101,7 @@ class _Reader:
             self._out(carried)
         finally:
             del carried
-        self._seen(last=True)
+        self._ended()
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
         """Read as urllib3 does."""
@@ -177,6 +178,6 @@ class _Reader:
         if self._following is not None:
             self._following.over(error)
 
-    def _seen(self, *, last: bool) -> None:
-        if self._following is not None and last:
+    def _ended(self) -> None:
+        if self._following is not None:
             self._following.over(None)

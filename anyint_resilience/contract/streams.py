@@ -11,7 +11,10 @@ from typing import Final
 from .tasks import Path
 from .words import Family, Origin
 
-__all__ = ["STREAMS", "StreamEnds", "ends_of"]
+__all__ = ["DONE", "STREAMS", "StreamEnds", "ends_of"]
+
+DONE = "[DONE]"
+"""The payload at which SDKs stop to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ STREAMS: Final[tuple[StreamEnds, ...]] = (
         name="openai_chat",
         family=Family.OPENAI,
         origin=Origin.UPSTREAM,
-        done_data="[DONE]",
+        done_data=DONE,
         hollow_done=True,
         soft_paths=(("choices", "[]", "finish_reason"),),
         failed_events=frozenset({"error"}),

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from ..contract.streams import StreamEnds
+from ..contract.streams import DONE, StreamEnds
 from ..contract.tasks import Path
 from ..contract.words import Family
 from ..policy.bodies import has_leaf, is_object, values_at
@@ -20,7 +20,7 @@ from .frames import Event
 
 __all__ = ["MAX_TEXT", "Marks", "Verdict"]
 
-_DONE = b"[DONE]"
+_DONE = DONE.encode()
 _NO_ERROR = frozenset({"0", "200", "ok", "success"})
 _MOST = 256  # parts, and words on usage, that are told apart
 

@@ -76,10 +76,12 @@ def test_overrides_nest_and_belong_to_one_configuration() -> None:
     one, two = Policy(attempts=1), Policy(attempts=2)
     with ours.override(one), other.override(two):
         assert (ours.overridden(), other.overridden()) == (one, two)
+        assert ours.in_force() is one
         with ours.override(two):
             assert ours.overridden() is two
         assert ours.overridden() is one
     assert ours.overridden() is None
+    assert ours.in_force() is ours.policy
     with pytest.raises(ValueError, match="Policy"), ours.override("off"):  # type: ignore[arg-type]
         pass
 
