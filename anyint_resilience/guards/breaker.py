@@ -55,15 +55,19 @@ def told(
     least: int,
     cooldown: float,
     u: float,
+    more: int = 0,
 ) -> tuple[State | None, str]:
-    """Say how an attempt went that ``began`` then. Verdict: ``opened``, ``closed``, or nothing."""
+    """Say how an attempt went that ``began`` then, and that ``more`` were good besides.
+
+    Verdict: ``opened``, ``closed``, or nothing.
+    """
     if state is None and good:
         return None, ""
     fresh: State = {"slots": [], "window": window, "open": 0.0, "since": 0.0, "probes": {}, "at": now}
     held = fresh if state is None else _shifted(state, now)
     if held["open"]:
         return _told_open(held, now, ticket=ticket, good=good, began=began, cooldown=cooldown, u=u)
-    slots = _counted(held["slots"], now, window, good=good)
+    slots = _counted(held["slots"], now, window, good=good, more=more)
     bad = sum(it[2] for it in slots)
     if not bad:
         return None, ""
@@ -106,12 +110,13 @@ def _told_open(
     return {**held, "open": until, "since": now, "probes": {}}, ""
 
 
-def _counted(slots: list[list[float]], now: float, window: float, *, good: bool) -> list[list[float]]:
-    """Return the window's slots with one outcome more; those that are too old are left out."""
+def _counted(slots: list[list[float]], now: float, window: float, *, good: bool, more: int) -> list[list[float]]:
+    """Return the window's slots with one outcome, and so many good ones more; those that are too old are left out."""
     number, kept = now // (window / SLOTS), _in_window(slots, now, window)
     if not kept or kept[-1][0] != number:
         kept.append([number, 0, 0])
     kept[-1][1 if good else 2] += 1
+    kept[-1][1] += more
     return kept
 
 

@@ -17,7 +17,7 @@ from ..policy.times import MAX_HINT
 from ..stores.protocol import State
 from .opening import MORE, Pace, grown, probing, quiet, shut
 
-__all__ = ["LEASE", "RATES", "USED_UP", "Passage", "Told", "ask", "leave", "settle", "told"]
+__all__ = ["LEASE", "RATES", "USED_UP", "Passage", "Told", "ask", "leave", "renew", "settle", "told"]
 
 LEASE: Final = 1200.0
 """Seconds after which a permit that was not given back is free: longer than any client waits for an answer."""
@@ -83,11 +83,14 @@ def ask(
     bound: float,
     most: int | None = None,
     u: float = 0.0,
+    lease: float = LEASE,
+    keep: float | None = None,
 ) -> tuple[State | None, Passage]:
     """Ask whether an attempt may go out.
 
     ``since``: when its call began, which is its place in the line; ``bound``: until when it can wait. ``most``: how
-    many may ever fly. ``u`` is a random number of [0, 1).
+    many may ever fly. ``u`` is a random number of [0, 1). ``lease``: seconds after which its permit lapses; ``keep``:
+    seconds after which its place does, unless it asks again (None: when it can't wait any longer).
     """
     if state is None and most is None:
         return None, Passage("go")
@@ -95,21 +98,24 @@ def ask(
     bound = min(bound, now + _FAR)
     held["counts"] = held["counts"] or most is not None
     if held["probe"]:
-        refused = _ask_used_up(held, now, ticket, u, most)
+        refused = _ask_used_up(held, now, ticket, u, most, lease)
         if refused is not None:
             return refused
     if now < held["until"] and held["until"] > bound:
         return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held, ticket))
     at, why = _when(held, now, since, ticket, most, u)
     if at <= now:
-        return _gone(held, now, ticket, u)
+        return _gone(held, now, ticket, u, lease)
     if bound <= now:
         return _without(held, ticket), Passage("refuse", at, why, _head(held, ticket))
-    if _place(held["line"], since, ticket) is None:
-        insort(held["line"], [since, ticket, bound])
+    place, until = _place(held["line"], since, ticket), bound if keep is None else min(bound, now + keep)
+    if place is not None:
+        held["line"][place] = [held["line"][place][0], ticket, until]
+    else:
+        insort(held["line"], [since, ticket, until])
         at, why = _when(held, now, since, ticket, most, u)  # it may be the head now
         if at <= now:
-            return _gone(held, now, ticket, u)
+            return _gone(held, now, ticket, u, lease)
     return held, Passage("wait", min(at, bound), why)
 
 
@@ -126,18 +132,19 @@ def told(
     few: int = 2,
     u: float = 0.0,
     stays: bool = False,
+    lease: float = LEASE,
 ) -> tuple[State | None, Told]:
     """Say how an attempt went that ``began`` then: ``good``, ``rate``, ``quota``, ``down`` or ``other``.
 
     ``flying``: how many were out at the least, for the first limit. ``hint``: for how many seconds the server says to
     close; else ``pace`` does. ``few``: how many failures in a row close it. ``stays``: its answer is a stream, which
-    keeps the permit until it ends.
+    keeps the permit until it ends, or for ``lease`` seconds.
     """
     if state is None and kind in ("good", "other"):
         return None, Told()
     held = fresh(state, now)
     if held["out"].pop(ticket, None) is not None and stays:
-        held["out"][ticket] = now + LEASE
+        held["out"][ticket] = now + lease
     was = held["cause"]
     if kind == "good":
         grown(held, now, began)
@@ -159,6 +166,16 @@ def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None
     held = _without(fresh(state, now), ticket)
     held["out"].pop(ticket, None)
     return (None if quiet(held, now) else held), Told(ring=_head(held))
+
+
+def renew(state: State | None, now: float, *, tickets: tuple[str, ...], lease: float) -> tuple[State | None, int]:
+    """Let the permits of calls that are out still not lapse. Verdict: how many of them there were."""
+    if state is None:
+        return None, 0
+    held = fresh(state, now)
+    there = [it for it in tickets if held["out"].pop(it, None) is not None]
+    held["out"].update((it, now + lease) for it in there)  # at the end: the others lapse before
+    return held, len(there)
 
 
 def settle(state: State | None, now: float) -> tuple[State | None, Told]:
@@ -210,11 +227,11 @@ def _when(held: dict[str, Any], now: float, since: float, ticket: str, most: int
     return (held["after"] if line else now), held["cause"]
 
 
-def _gone(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[State, Passage]:
+def _gone(held: dict[str, Any], now: float, ticket: str, u: float, lease: float) -> tuple[State, Passage]:
     """Let an attempt go: it has a permit; the next in line comes a little later."""
     was = len(held["line"])
     held = _without(held, ticket)
-    held["out"][ticket] = now + LEASE
+    held["out"][ticket] = now + lease
     if held["cause"] == "down":  # it is the probe; the next one follows whether or not this one has come back
         before = (held["goal"] or 1.0) / MORE
         held["until"], held["streak"] = now + probing(before).at(held["streak"], u), held["streak"] + 1
@@ -228,7 +245,7 @@ def _gone(held: dict[str, Any], now: float, ticket: str, u: float) -> tuple[Stat
 
 
 def _ask_used_up(
-    held: dict[str, Any], now: float, ticket: str, u: float, most: int | None
+    held: dict[str, Any], now: float, ticket: str, u: float, most: int | None, lease: float
 ) -> tuple[State | None, Passage] | None:
     """While the quota is used up, or a limit is for long, nobody waits; now and then one call finds out if it is so.
 
@@ -244,7 +261,7 @@ def _ask_used_up(
         return held, Passage("refuse", at, held["cause"], _head(held))
     held["probe"], held["streak"] = now + USED_UP.at(held["streak"], u), held["streak"] + 1
     held.update(prober=ticket, probed=now)
-    held["out"][ticket] = now + LEASE
+    held["out"][ticket] = now + lease
     return held, Passage("go", now, held["cause"], _head(held))
 
 

@@ -10,7 +10,8 @@ __all__ = ["State", "Step", "Store", "StoreError"]
 State: TypeAlias = "dict[str, Any]"
 """What a store holds under a key: JSON values only, so that every backend can hold it.
 
-One with ``"keep": True`` at its top level outlasts the others when the store is full.
+One with ``"keep": True`` at its top level outlasts the others when the store is full. ``"busy"``: the names of the
+processes (:attr:`Store.owner`) that have work under way by it, for stores in which a name lives by its lease.
 """
 
 Step: TypeAlias = "Callable[[State | None, float], tuple[State | None, Any]]"

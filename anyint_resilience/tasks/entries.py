@@ -1,7 +1,8 @@
 """What the ledger remembers of a paid create, as pure steps: (state or None, now) -> (state or None, verdict).
 
 Must not know any store, client or clock. One state stands for one intent: all creates that are the same one by their
-``Idempotency-Key``, or by method, route, body and key. It is ``{"creates": [...], "keep": bool}``; each create has
+``Idempotency-Key``, or by method, route, body and key. It is ``{"creates": [...], "keep": bool, "busy": [owner]}``; each
+create has
 
 ``id``      its own name, ``owner``: the process that sent it
 ``fate``    ``in_flight``, ``unknown``, ``rejected``, ``committed``, or ``finished`` (committed, and its task is over)
@@ -64,12 +65,14 @@ def begin(
     mark: str = "",
     body: str = "",
     facts: Mapping[str, Any] | None = None,
+    wary: bool = False,
 ) -> tuple[State, Verdict]:
     """Enter a create that is about to be sent, or say why it must not be.
 
     ``again``: what a repetition gets. ``replay``: the first answer (the same key); ``poll``: how its task stands; both
     wait for one on its way. ``retry``: the answer of the attempt before, whose id is ``before`` where that is known (an
     SDK's retry: what is on its way is another create with the same body). "": the same body may be asked for twice.
+    ``wary``: a process that has ended seems to live for a while, so that what others have on its way is waited for.
     """
     made = _swept(creates_of(state, now), now, window, gone)
     lost = [it for it in made if it["fate"] == "unknown"]
@@ -77,7 +80,8 @@ def begin(
         since = max(0.0, now - max(it["at"] for it in lost))
         return _state(made), Verdict("refuse", since, tuple(it["mark"] for it in lost if it["mark"]))
     facts = {} if facts is None else dict(facts)
-    if again in ("replay", "poll") and any(it["fate"] == "in_flight" for it in made):
+    flying = [it for it in made if it["fate"] == "in_flight"]
+    if flying and (again in ("replay", "poll") or (wary and any(it["owner"] != owner for it in flying))):
         return _state(made), Verdict("wait")
     done = _done(made, again, before, facts.get("key_id"))
     if done is not None and again == "replay" and body and done["body"] and body != done["body"]:
@@ -243,4 +247,5 @@ def _state(made: list[Create]) -> State:
         ranked = sorted(range(len(made)), key=lambda at: (_ORDER.index(made[at]["fate"]), at))
         left = sorted(ranked[len(made) - _MOST :])
         made = [made[at] for at in left]
-    return {"creates": made, "keep": any(it["fate"] in _OPEN for it in made)}
+    busy = sorted({it["owner"] for it in made if it["fate"] == "in_flight"})
+    return {"creates": made, "keep": any(it["fate"] in _OPEN for it in made), "busy": busy}
