@@ -48,7 +48,10 @@ def admitted(call: Call) -> Generator[Any, Any, Refusal | None]:
     shared, settings = guarding.shared, guarding.settings
     if not call.course.guarded or (shared.calm and settings.max_concurrency is None):
         return None
+    shared.come(call.store_said)
     shared.sweep(call.runtime.monotonic())
+    if shared.calm and settings.max_concurrency is None:
+        return None
     ticket = call.course.ticket = shared.ticket()
     row = call.course.fallback()
     breaks = guarding.breaks(row)
@@ -57,7 +60,7 @@ def admitted(call: Call) -> Generator[Any, Any, Refusal | None]:
         if refusal is not None:
             return refusal
     if breaks:
-        passage: breaker.Passage = yield GuardCall(call.course.breaker_key(), guarding.ask_breaker(ticket))
+        passage: breaker.Passage = yield GuardCall(call.course.breaker_key(call.key_id()), guarding.ask_breaker(ticket))
         if not passage.go:
             yield from let_go(call)
             return _refused(call, "circuit", passage.at)
@@ -165,7 +168,7 @@ def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
         else []
     )
     if call.course.probes:
-        keys.append((call.course.breaker_key(), partial(breaker.leave, ticket=ticket)))
+        keys.append((call.course.breaker_key(call.key_id()), partial(breaker.leave, ticket=ticket)))
     call.course.stands = call.course.probes = False
     for key, step in keys:
         if later:
@@ -254,7 +257,7 @@ def told_breaker(
     step: Any = partial(breaker.leave, ticket=ticket)
     if kind in ("good", "spent", "down"):
         step = guarding.tell_breaker(ticket, good=good, began=began, u=u)
-    word: str = yield GuardCall(call.course.breaker_key(), step)
+    word: str = yield GuardCall(call.course.breaker_key(call.key_id()), step)
     if word:
         call.watch.circuit(word, _model(call))
 

@@ -289,6 +289,13 @@ class Call:
         self.notes.append(f"the store failed, this process's memory served instead: {type(error).__name__}")
         self.watch.store_failed(self.ledger.store, error)
 
+    def store_said(self, error: Exception | None) -> None:
+        """Tell that the store which the guards share failed; None: that it answers again."""
+        if error is None:
+            self.watch.store_back(self.ledger.store)
+        else:
+            self.watch.store_failed(self.ledger.store, error)
+
     def cut(self, error: BaseException) -> None:
         """Tell that something from outside has ended the call; paid work that was out by then may have been done."""
         lost = self.paid and self.certainty is Certainty.UNKNOWN

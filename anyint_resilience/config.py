@@ -18,7 +18,7 @@ from .credentials import Credentials, KeySource, key_problem
 from .fallbacks import fallback_problems, guarding_of, guards_problems
 from .guards.guarding import Guarding
 from .guards.settings import Guards
-from .guards.shared import Shared, shared_guards
+from .guards.shared import guards_of
 from .policy.fallback import Fallback
 from .policy.rules import Policy
 from .repeats import Repeats
@@ -58,9 +58,13 @@ class Resilience:
         hosts: more such URLs.
         policy: when to try again, and when to stop.
         seedance: also know the ``/doubao`` routes, which no AnyInt page names.
-        store: where state shared between calls lives: this process's memory by default, ``"sqlite:///path"`` for a file
-            that the processes of one machine share and that survives them, or a :class:`Store` of your own. One for
-            each account, where keys come from a callable: all keys of one store share their creates then.
+        store: where state shared between calls lives: this process's memory by default, ``"redis://host:6379/0"`` for a
+            Redis or Valkey that all processes behind one key share (also ``rediss://``, ``unix://`` and
+            ``redis+sentinel://host:port,host:port/service``; extra ``redis``), ``"sqlite:///path"`` for a file that the
+            processes of one machine share and that survives them, or a :class:`Store` of your own. One for each
+            account, where keys come from a callable: all keys of one store share their creates then.
+        store_wait: seconds that a call waits for a shared store at the most; after that this process's memory serves,
+            until the store answers in time again.
         unknown_window: seconds for which a paid create of unknown outcome is not sent again, and for which one that was
             made is remembered: longer than the application may be down.
         dedupe: ``"fingerprint"``: the same create (by route, body and key) is not made anew while its first task is
@@ -91,6 +95,7 @@ class Resilience:
     policy: Policy = field(default_factory=Policy)
     seedance: bool = False
     store: Store | str | None = field(default=None, repr=False)  # it may say where it is, and by which password
+    store_wait: float = 0.05
     unknown_window: float = 3600.0
     dedupe: Literal["fingerprint"] | None = None
     reconcile: bool = False
@@ -121,9 +126,8 @@ class Resilience:
         if isinstance(self.fallbacks, Iterable) and not isinstance(self.fallbacks, (str, bytes)):
             object.__setattr__(self, "fallbacks", tuple(self.fallbacks))
         problems = self._problems(hosts)
-        shared = shared_guards() if self.runtime == Runtime() else None
-        if shared is None and isinstance(self.runtime, Runtime):
-            shared = Shared(MemoryStore(self.runtime.monotonic))
+        # Guards of its own, until it is known that the store is one to be opened.
+        shared = guards_of(None, self.runtime) if isinstance(self.runtime, Runtime) else None
         router = None
         sound = all(host_problem(url) is None for url in urls) and not guards_problems(self.guards, self.fallbacks)
         if sound and shared is not None:
@@ -132,17 +136,18 @@ class Resilience:
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
         if isinstance(self.store, str):
-            store = opened(self.store, wall=self.runtime.wall)
+            store = opened(self.store, runtime=self.runtime, wait=float(self.store_wait))
         else:
             store = MemoryStore(self.runtime.monotonic) if self.store is None else self.store
         ledger = Ledger(
             store,
             spare=MemoryStore(self.runtime.monotonic),
+            mirror=MemoryStore(self.runtime.monotonic),
             window=float(self.unknown_window),
             strict=self.strict_ledger,
         )
-        assert router is not None
-        assert shared is not None
+        shared = guards_of(store, self.runtime)
+        router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally)
         credentials = Credentials(self.api_key)
         for name, value in (
             ("hosts", hosts),
@@ -214,9 +219,7 @@ class Resilience:
         problem = None if self.store is None else store_problem(self.store)
         if problem is not None:
             problems.append(f"store {problem}")
-        window = self.unknown_window
-        if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
-            problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")
+        problems += _seconds_problems(self.store_wait, self.unknown_window)
         return problems + telemetry_problems(self.spans, self.tracer_provider, self.meter_provider, self.listeners)
 
     @classmethod
@@ -284,3 +287,12 @@ class Resilience:
         """Return the policy that counts here: that of the innermost :meth:`override`, else the configuration's."""
         own = self.overridden()
         return self.policy if own is None else own
+
+
+def _seconds_problems(wait: object, window: object) -> list[str]:
+    problems = []
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0.001 <= wait <= 60:
+        problems.append(f"store_wait must be a number of seconds from 0.001 to 60, not {wait!r}")
+    if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
+        problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")
+    return problems

@@ -10,6 +10,7 @@ from typing import Any
 from .callreport import FallbackUsed
 from .contract.routes import Route
 from .contract.words import Operation
+from .credentials import NO_KEY
 from .effects import Outcome
 from .guards.guarding import Guarding
 from .policy.fallback import Fallback
@@ -78,7 +79,7 @@ class Course:
 
     def budget_key(self, key_id: str | None) -> str:
         """Return the name of the retry budget's state: one for each key and gateway."""
-        return f"budget:{key_id}:{self.way.gateway}"
+        return f"budget:{_account(key_id)}:{self.way.gateway}"
 
     def gate_key(self, key_id: str | None, operation: Operation) -> str:
         """Return the name of the gate's state: one for each key, gateway, family and model.
@@ -88,8 +89,12 @@ class Course:
         """
         family, model = self.route.family, self.way.model
         kind = f"({operation.value})" if operation in _ASKING else f"({self.route.name})" if model is None else model
-        return f"gate:{key_id}:{self.way.gateway}:{None if family is None else family.value}:{kind}"
+        return f"gate:{_account(key_id)}:{self.way.gateway}:{None if family is None else family.value}:{kind}"
 
-    def breaker_key(self) -> str:
-        """Return the name of the circuit breaker's state: one for each gateway, route and model."""
-        return f"breaker:{self.way.gateway}:{self.route.name}:{self.way.model}"
+    def breaker_key(self, key_id: str | None) -> str:
+        """Return the name of the circuit breaker's state: one for each key, gateway, route and model."""
+        return f"breaker:{_account(key_id)}:{self.way.gateway}:{self.route.name}:{self.way.model}"
+
+
+def _account(key_id: str | None) -> str:
+    return NO_KEY if key_id is None else key_id

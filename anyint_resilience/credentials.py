@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .contract.routes import ANTHROPIC_VERSION
 from .contract.words import AuthStyle, Family
@@ -17,7 +17,7 @@ from .exceptions import ResilienceError
 if TYPE_CHECKING:
     from .router import Plan
 
-__all__ = ["Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeaders", "key_problem"]
+__all__ = ["NO_KEY", "Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeaders", "key_problem"]
 
 KeySource: TypeAlias = "str | Callable[[], str | Awaitable[str]] | None"
 """A key, a callable that returns one (or, with async clients, an awaitable of one), or None: the caller's own."""
@@ -291,6 +291,10 @@ def outer_retries(headers: RawHeaders) -> int:
         if name.lower() == _RETRIES and value.isdigit() and len(value) <= 6:
             return int(value)
     return 0
+
+
+NO_KEY: Final = "0" * 16
+"""What stands for the key of those who have none, where shared states are named."""
 
 
 def key_id(key: bytes | None) -> bytes:

@@ -23,6 +23,7 @@ from .policy.model import FaultKind
 from .reports import attach
 from .router import Plan
 from .runtime import in_time
+from .stores.flows import Flow, awaited, waited
 from .streams.choosing import streams
 from .telemetry.watch import Watch
 
@@ -253,7 +254,10 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
             call.plan.tally.out -= 1
             call.watch.back()
     if isinstance(effect, GuardCall):
-        return call.course.guarding.shared.change(effect.key, effect.step)
+        shared = call.course.guarding.shared
+        if shared.fleet is None:
+            return shared.change(effect.key, effect.step)
+        return waited(shared.deciding(effect.key, effect.step, call.store_said))
     if isinstance(effect, Sleep):
         call.runtime.sleep(effect.seconds)
         return call.watch.rested(effect.seconds)
@@ -266,7 +270,7 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
             surface.discard(effect.response)
         return None
     if isinstance(effect, StateCall):
-        return _change_state(surface, call, effect)
+        return waited(_changing(surface, call, effect))
     if isinstance(effect, Answer):
         return surface.made(request, effect)
     key = call.credentials.ask(effect.used)
@@ -293,7 +297,10 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
             call.plan.tally.out -= 1
             call.watch.back()
     if isinstance(effect, GuardCall):
-        return call.course.guarding.shared.change(effect.key, effect.step)
+        shared = call.course.guarding.shared
+        if shared.fleet is None:
+            return shared.change(effect.key, effect.step)
+        return await awaited(shared.deciding(effect.key, effect.step, call.store_said))
     if isinstance(effect, Sleep):
         await call.runtime.asleep(effect.seconds)
         return call.watch.rested(effect.seconds)
@@ -306,17 +313,17 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
             await surface.discard(effect.response)
         return None
     if isinstance(effect, StateCall):
-        return _change_state(surface, call, effect)
+        return await awaited(_changing(surface, call, effect))
     if isinstance(effect, Answer):
         return surface.made(request, effect)
     key = call.credentials.ask(effect.used)
     return call.credentials.accept(await key if isawaitable(key) else key)
 
 
-def _change_state(surface: Surface[Q, R], call: Call, effect: StateCall) -> Any:
+def _changing(surface: Surface[Q, R], call: Call, effect: StateCall) -> Flow:
     """Run a step on the ledger's store, telling of one that fails."""
     try:
-        return call.ledger.change(effect, call.store_failed)
+        return (yield from call.ledger.changing(effect, call.store_failed))
     except Exception as error:
         failure = surface.unrecorded(call, error)
     try:

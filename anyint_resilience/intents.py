@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from .config import Resilience
 from .contract.reconcile import MARKS
 from .contract.routes import HOSTS, Route
-from .credentials import RawHeaders, key_id
+from .credentials import NO_KEY, RawHeaders, key_id
 from .policy.request import same_body, same_json
 from .router import PORTS, mount_before
 from .tasks.ledger import intent_of
@@ -43,15 +43,16 @@ def name_of(method: str, place: Place, raw: RawHeaders, body: Body, used: bytes 
     # AnyInt's two hosts are one gateway; any other host is a gateway of its own, whichever client writes its port.
     number = PORTS.get(scheme, 0) if port is None else port
     gateway = b"" if host in HOSTS else f"{host}:{number}".encode()
-    what = (method.encode(), gateway, target, key_id(used))
+    ident = key_id(used)
+    what, account = (method.encode(), gateway, target, ident), ident.hex() or NO_KEY
     given, kind = values.get(_IDEMPOTENCY_KEY), values.get(b"content-type", b"")
     if given:
-        return intent_of(b"given", *what, given)
+        return intent_of(b"given", *what, given, account=account)
     if body.content is not None:
         said = same_body(body.content, kind)
-        return intent_of(b"body", *what, same_json(said) if paid else said)
+        return intent_of(b"body", *what, same_json(said) if paid else said, account=account)
     if body.chunks is not None:
-        return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in body.chunks()))
+        return intent_of(b"form", *what, *(same_body(chunk, kind) for chunk in body.chunks()), account=account)
     return None
 
 

@@ -26,7 +26,7 @@ def stream_told(call: Call, outcome: str, *, later: bool) -> None:
     ``later``: this may be within the garbage collector, where no guard can be told at once.
     """
     course, guarding = call.course, call.course.guarding
-    change = guarding.shared.later if later else guarding.shared.change
+    change = guarding.shared.later if later else guarding.shared.tell
     ticket, permit, course.permit = course.ticket, course.permit, None
     if permit is not None:
         change(course.gate_key(call.key_id(), call.operation), partial(gate.leave, ticket=permit))
@@ -37,4 +37,4 @@ def stream_told(call: Call, outcome: str, *, later: bool) -> None:
     step: Any = partial(breaker.leave, ticket=name)  # closed before its end: nothing is known
     if good or outcome in ("interrupted", "failed"):
         step = guarding.tell_breaker(name, good=good, began=call.started + call.sent_at, u=0.0)
-    change(course.breaker_key(), step)
+    change(course.breaker_key(call.key_id()), step)

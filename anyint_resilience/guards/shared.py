@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
 from ..runtime import Bell, Runtime
+from ..stores.flows import Flow, waited
 from ..stores.memory import MemoryStore
-from ..stores.protocol import State, Step, Store
+from ..stores.protocol import State, Step, Store, StoreError
 from . import breaker
 from .gate import leave, settle
 from .tally import Tally
 
-__all__ = ["Shared", "shared_guards"]
+if TYPE_CHECKING:
+    from ..stores.member import Member
+    from .fleet import Fleet
+
+__all__ = ["Shared", "guards_of", "shared_guards"]
 
 _SWEEP = 10.0  # seconds between looks for states that are over
 _TTL = 3600.0
@@ -31,11 +38,12 @@ _MOST = 4096
 class Shared:
     """The states of all guards, who waits at them, and whether all is ``calm``: nothing closed, counted or limited.
 
-    Safe to use from many threads; every change of a state is one atomic update of the store.
+    Safe to use from many threads; every change of a state is one atomic update of the store. ``member``: this process's
+    part in a store that many processes share; that has the states then, and ``store`` serves while it is down.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.calm = True
+    def __init__(self, store: Store, member: Member | None = None, clock: Callable[[], float] | None = None) -> None:
+        self.calm = member is None
         self._store = store
         self._troubled: dict[str, None] = {}
         self._bells: dict[str, Bell] = {}
@@ -45,6 +53,14 @@ class Shared:
         self.models: dict[str, tuple[float, tuple[str, ...]]] = {}
         """What a gateway's list of models said, and when."""
         self._swept = float("-inf")
+        self.fleet: Fleet | None = None
+        if member is not None:
+            from .fleet import Fleet  # late: most programs share nothing
+
+            assert clock is not None
+            self.fleet = Fleet(
+                member, clock=clock, local=self._change, troubled=self._troubled, ring=self._rung, stir=self._settle
+            )
         _ALL.add(self)
 
     def tally(self, host: str) -> Tally:
@@ -57,8 +73,9 @@ class Shared:
         return found
 
     def ticket(self) -> str:
-        """Return a name for one attempt, unlike all others of this process."""
-        return str(next(self._numbers))
+        """Return a name for one attempt, unlike all others of all processes that share the states."""
+        name = "" if self.fleet is None else self.fleet.name
+        return f"{name}{next(self._numbers)}"
 
     def bell(self, ticket: str) -> Bell:
         """Return what rings when it may be this ticket's turn."""
@@ -70,10 +87,39 @@ class Shared:
 
     def change(self, key: str, step: Step) -> Any:
         """Run a step on a guard's state, and ring whom it says. Raises what the store raises."""
+        self._catch_up()
+        if self.fleet is None:
+            return self._change(key, step)
+        return waited(self.fleet.deciding(key, step, _nobody))
+
+    def deciding(self, key: str, step: Step, failed: Callable[[StoreError | None], object]) -> Flow:
+        """Do as :meth:`change`, for a fleet. ``failed`` hears of a store that does not answer; None: it does again."""
+        self._catch_up()
+        assert self.fleet is not None
+        return self.fleet.deciding(key, step, failed)
+
+    def tell(self, key: str, step: Step) -> None:
+        """Run a step whose verdict nobody waits for."""
+        if self.fleet is None:
+            self.change(key, step)
+        else:
+            self._catch_up()
+            self.fleet.tell(key, step)
+
+    def _catch_up(self) -> None:
         while self._dropped:
             with suppress(IndexError):  # another thread was faster
-                self._change(*self._dropped.popleft())
-        return self._change(key, step)
+                key, step = self._dropped.popleft()
+                if self.fleet is None:
+                    self._change(key, step)
+                else:
+                    self.fleet.tell(key, step)
+
+    def come(self, failed: Callable[[StoreError | None], object]) -> None:
+        """Be there, where a fleet is, for a call that finds things not calm; and see whether they are by now."""
+        if self.fleet is not None:
+            self.fleet.come(failed)
+            self._settle()
 
     def later(self, key: str, step: Step) -> None:
         """Run a step before the next one: this may be within the garbage collector, in the middle of another."""
@@ -85,9 +131,22 @@ class Shared:
         if now - self._swept < _SWEEP and now >= self._swept:
             return
         self._swept = now
+        if self.fleet is not None:
+            self.fleet.sweep()
         for key in list(self._troubled):
             self._change(key, settle if key.startswith(_GATE) else breaker.settle)
-        self.calm = not self._troubled and not self._dropped
+        self._settle()
+
+    def _settle(self) -> None:
+        self.calm = not self._troubled and not self._dropped and (self.fleet is None or self.fleet.calm)
+
+    def _rung(self, ticket: str) -> None:
+        """Ring a ticket of a fleet's; whoever waited there may be gone with its event loop."""
+        bell = self._bells.get(ticket)
+        if bell is not None and not bell.ring():
+            self.unbell(ticket)
+            assert self.fleet is not None
+            self.fleet.vanished(ticket)
 
     def _change(self, key: str, step: Step) -> Any:
         verdict = self._update(key, step)
@@ -108,7 +167,7 @@ class Shared:
                     self._troubled[key] = None
                 else:
                     self._troubled.pop(key, None)
-                self.calm = not self._troubled and not self._dropped
+                self._settle()
             return new, verdict
 
         return self._store.update(key, noted, _TTL)
@@ -121,7 +180,9 @@ class Shared:
         self._tallies.clear()
         self.models.clear()
         self._dropped.clear()
-        self.calm = True
+        if self.fleet is not None:
+            self.fleet.clear()
+        self.calm = self.fleet is None
 
 
 _ALL: WeakSet[Shared] = WeakSet()
@@ -135,9 +196,28 @@ def _forked() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
+_SHARING = Lock()
 _SHARED = Shared(MemoryStore(Runtime().monotonic))
 
 
 def shared_guards() -> Shared:
     """Return the guards of this process, which all configurations with the real clock share."""
     return _SHARED
+
+
+def guards_of(store: Store | None, runtime: Runtime) -> Shared:
+    """Return the guards that a configuration shares: with all who share its store, else with all of this process.
+
+    Who has clocks of his own has guards of his own.
+    """
+    member: Member | None = getattr(store, "member", None)
+    if member is None:
+        return _SHARED if runtime == Runtime() else Shared(MemoryStore(runtime.monotonic))
+    with _SHARING:
+        if member.company is None:
+            member.company = Shared(MemoryStore(runtime.monotonic), member, runtime.monotonic)
+        return cast("Shared", member.company)
+
+
+def _nobody(error: StoreError | None) -> None:
+    """Nobody is told."""

@@ -21,10 +21,14 @@ __all__ = ["Link"]
 
 
 class Link:
-    """The connection to the database under a path, and the lock that guards it."""
+    """The connection to the database under a path, and the lock that guards it.
 
-    def __init__(self, path: str) -> None:
+    ``passing``: what is in it need not outlive the machine's running, and nobody waits long for it.
+    """
+
+    def __init__(self, path: str, *, passing: bool = False) -> None:
         self.path = path
+        self._passing = passing
         self.lock = RLock()
         self._db: sqlite3.Connection | None = None
         self._pid = 0
@@ -62,7 +66,7 @@ class Link:
         if self._db is not None and self._file != self._under_path():
             self.drop()  # the file was deleted or replaced: what is written to the former one, nobody else sees
         if self._db is None:
-            db = schema.connect(self.path)
+            db = schema.connect(self.path, passing=self._passing)
             self._db, self._pid, self._file = db, os.getpid(), self._under_path()
         return self._db
 

@@ -5,29 +5,36 @@ Must not know any backend before one is asked for, nor show the setting: it may 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib.util import find_spec
 
+from ..runtime import Runtime
 from .protocol import Store, StoreError
 
 __all__ = ["opened", "store_problem"]
 
 _SQLITE = "sqlite:///"
 _FORMS = "sqlite:///relative/path.db or sqlite:////absolute/path.db"
+_REDIS = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
 
 
-def opened(url: str, *, wall: Callable[[], float]) -> Store:
-    """Open the store that a URL names: ``sqlite:///relative/path.db`` or ``sqlite:////absolute/path.db``.
+def opened(url: str, *, runtime: Runtime, wait: float) -> Store:
+    """Open the store that a URL names: ``sqlite:///path.db``, ``redis://host:6379/0`` and what is like these.
 
-    ``wall`` tells the time in Unix seconds. Raises ValueError if it names none, StoreError if it can't be opened.
+    ``wait``: seconds that a call waits for it, where that is shared. Raises ValueError if it names none, StoreError if
+    it can't be opened.
     """
     problem = store_problem(url)
     if problem is not None:
         raise ValueError(f"store {problem}")
+    if url.startswith(_REDIS):
+        from .redis import RedisStore  # late: most programs never need it
+
+        return RedisStore(url, wait=wait, runtime=runtime)
     try:
         from .sqlite import SqliteStore  # late: most programs never need it
     except ImportError as error:
         raise StoreError("this Python was built without sqlite3; nothing was changed") from error
-    return SqliteStore(url[len(_SQLITE) :], wall)
+    return SqliteStore(url[len(_SQLITE) :], runtime.wall, runtime=runtime, wait=wait)
 
 
 def store_problem(value: object) -> str | None:
@@ -46,8 +53,14 @@ def store_problem(value: object) -> str | None:
 
 
 def _url_problem(url: str) -> str | None:
+    if url.startswith(_REDIS):
+        if find_spec("redis") is None:
+            return "needs redis-py: pip install 'anyint-resilience[redis]'"
+        from .redis.links import problem_of  # late: most programs never need it
+
+        return problem_of(url)
     if not url.startswith(_SQLITE):
-        return f"must be {_FORMS}, not another kind of URL"
+        return f"must be {_FORMS}, or redis://host:port/db, not another kind of URL"
     path = url[len(_SQLITE) :]
     if not path.strip() or path.startswith((":memory:", "file:")):
         return f"must name a file ({_FORMS}): a database in memory is shared with nobody"

@@ -23,6 +23,9 @@ VERSION = 1
 BUSY = 5.0
 """How long, in seconds, a connection waits for another process's transaction."""
 
+BRIEF = 0.1
+"""The same, where a call waits for it."""
+
 _SMALLEST = 512
 """Bytes: SQLite's smallest page. It takes a file of less for an empty one, and would write over it."""
 
@@ -48,15 +51,24 @@ def in_words(path: str) -> Generator[None, None, None]:
         raise StoreError(f"{path}: {error}; nothing was changed") from error
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """Open the file, which is made (mode 0600) if there is none. Raises StoreError, and has then changed nothing."""
+def connect(path: str, *, passing: bool = False) -> sqlite3.Connection:
+    """Open the file, which is made (mode 0600) if there is none. Raises StoreError, and has then changed nothing.
+
+    ``passing``: what is written need not be on the disk when that returns.
+    """
     _make(path)
     with in_words(path):
         db = sqlite3.connect(
-            Path(path).as_uri() + "?mode=rw", uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False
+            Path(path).as_uri() + "?mode=rw",
+            uri=True,
+            timeout=BRIEF if passing else BUSY,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             _set_up(db, path)
+            if passing:
+                db.execute("PRAGMA synchronous = OFF")
         except BaseException:
             db.close()
             raise

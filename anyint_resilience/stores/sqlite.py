@@ -12,12 +12,16 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
+from ..runtime import Runtime
 from . import owners
 from .link import Link
 from .protocol import State, Step, StoreError
+
+if TYPE_CHECKING:
+    from .member import Member
 
 __all__ = ["SqliteStore"]
 
@@ -37,11 +41,21 @@ class SqliteStore:
     """State in a file, at most about ``max_entries`` keys: each process may go over it by a hundredth.
 
     Each update is one transaction that is on the disk when it returns. It waits up to 5 s for another process's. Safe
-    to use from many threads, after a fork, and pickled; all of them on one file share one state. Opened at once: raises
-    ValueError if ``path`` is no path of a file, StoreError if the file can't be used.
+    to use from many threads, after a fork, and pickled; all of them on one file share one state. With a ``runtime``
+    they share the states of guards too, in a file ``<path>-guards`` that need not outlive the machine's running; a call
+    waits for that for ``wait`` seconds. Opened at once: raises ValueError if ``path`` is no path of a file, StoreError
+    if the file can't be used.
     """
 
-    def __init__(self, path: str | os.PathLike[str], clock: Callable[[], float], *, max_entries: int = 100_000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        clock: Callable[[], float],
+        *,
+        max_entries: int = 100_000,
+        runtime: Runtime | None = None,
+        wait: float = 0.05,
+    ) -> None:
         name = os.fspath(path)
         if not isinstance(name, str) or not name or name.startswith((":memory:", "file:")) or "\0" in name:
             raise ValueError("path must be that of a file: a database in memory is shared with nobody")
@@ -57,10 +71,31 @@ class SqliteStore:
         with self._link:
             pass
         _ = self.owner
+        self._shares: dict[str, Any] = {} if runtime is None else {"runtime": runtime, "wait": wait}
+        self.member: Member | None = None
+        if runtime is not None:
+            from .machine import member_of  # late: it has a thread of its own
+
+            self.member = member_of(self, self._path, runtime, wait)
+
+    @classmethod
+    def passing(cls, path: str, clock: Callable[[], float]) -> SqliteStore:
+        """Return a store whose entries need not outlive the machine's running, and in which nobody has a name."""
+        store = cls.__new__(cls)
+        store._path, store._clock, store._max_entries = os.path.realpath(path), clock, 100_000
+        store._pause, store._left, store._shares, store.member = _TIDY_ROWS, 0, {}, None
+        store._link = Link(store._path, passing=True)
+        finalize(store, store._link.abandon)
+        return store
+
+    def version(self) -> int:
+        """Return a number that changes when another process has changed anything. Raises StoreError."""
+        with self._link as db, self._link.telling():
+            return int(db.execute("PRAGMA data_version").fetchone()[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is one on the same file."""
-        return partial(SqliteStore, max_entries=self._max_entries), (self._path, self._clock)
+        return partial(SqliteStore, max_entries=self._max_entries, **self._shares), (self._path, self._clock)
 
     @property
     def owner(self) -> str:
@@ -111,6 +146,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the connection; the name stays with the process."""
+        if self.member is not None:
+            self.member.close()
         with self._link.lock:
             self._link.drop()
 

@@ -1,8 +1,8 @@
 """What the ledger remembers of a paid create, as pure steps: (state or None, now) -> (state or None, verdict).
 
 Must not know any store, client or clock. One state stands for one intent: all creates that are the same one by their
-``Idempotency-Key``, or by method, route, body and key. It is ``{"creates": [...], "keep": bool, "busy": [owner]}``; each
-create has
+``Idempotency-Key``, or by method, route, body and key. It is ``{"creates": [...], "keep": bool, "busy": [owner]}``;
+each create has
 
 ``id``      its own name, ``owner``: the process that sent it
 ``fate``    ``in_flight``, ``unknown``, ``rejected``, ``committed``, or ``finished`` (committed, and its task is over)

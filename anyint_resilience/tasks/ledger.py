@@ -15,6 +15,7 @@ from os import urandom
 from typing import Any, Protocol
 
 from ..contract.words import Certainty
+from ..stores.flows import Flow, Pending, waited
 from ..stores.protocol import State, Step, Store
 from .callbacks import Callback, parse_callback
 from .entries import Verdict, begin, creates_of, fate_of, finish, forget, resolve, settle
@@ -24,24 +25,30 @@ from .news import News, note_phase
 
 __all__ = ["Entry", "Ledger", "intent_of"]
 
+_ACCOUNT = 8  # characters of a key id
 _PREFIX = "create:"
 _CLOCK = "clock:"
 _CALLBACK = "callback:"
 _CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
 _MOST_DROPPED = 10_000
 _LATEST = 1e11  # Unix seconds
+_PATIENT = 2.0  # seconds that a create waits to be entered, where it must not be sent without
 _LONGEST_FLIGHT = 86_400.0  # seconds for which a create may be on its way
 
 
-def intent_of(*parts: bytes) -> str:
-    """Return the name of a create in the ledger: a hash of what makes it this create and no other."""
+def intent_of(*parts: bytes, account: str = "") -> str:
+    """Return the name of a create in the ledger: a hash of what makes it this create and no other.
+
+    It begins like its ``account``, so that a store which is spread over machines has all of an account in one place.
+    """
     from hashlib import blake2b  # late: most programs never need it, and it costs every one of them at import
 
     digest = blake2b(digest_size=16, person=b"anyint-intent")
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
-    return digest.hexdigest()
+    begins = account[:_ACCOUNT]
+    return begins + digest.hexdigest()[len(begins) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +84,21 @@ class Ledger:
     """The ledger of one :class:`~anyint_resilience.Resilience`.
 
     ``window`` is for how long, in seconds, a create of unknown outcome is refused and one that was made is remembered.
-    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``.
+    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``. ``mirror`` is
+    another one: what this process entered in a store that may lose what it held.
     """
 
-    def __init__(self, store: Store, *, spare: Store, window: float, strict: bool = False) -> None:
+    def __init__(
+        self, store: Store, *, spare: Store, window: float, strict: bool = False, mirror: Store | None = None
+    ) -> None:
         self.store = store
         self.spare = spare
         self.window = window
         self.strict = strict
         self._spared = False
+        self._losses = getattr(store, "losses", 0)
+        self._leased = bool(getattr(store, "leased", False))
+        self._mirror = mirror if self._leased else None
         self.news = News()
         self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
 
@@ -106,7 +119,9 @@ class Ledger:
 
     def enter(self, *, ident: str, **known: Any) -> Step:
         """Return the step that enters a create; see :func:`~anyint_resilience.tasks.entries.begin`."""
-        return partial(begin, window=self.window, owner=self._owner(), gone=self._gone, ident=ident, **known)
+        return partial(
+            begin, window=self.window, owner=self._owner(), gone=self._gone, ident=ident, wary=self._leased, **known
+        )
 
     def leave(self, certainty: Certainty, *, ident: str, **known: Any) -> Step:
         """Return the step that settles a create; see :func:`~anyint_resilience.tasks.entries.settle`."""
@@ -120,37 +135,62 @@ class Ledger:
         """Return the step that settles a create of unknown outcome, which carries this mark, by its task."""
         return partial(resolve, mark=mark, task=lambda _: task)
 
-    def change(self, change: Change, failed: Callable[[Exception], object]) -> Any:
+    def changing(self, change: Change, failed: Callable[[Exception], object]) -> Flow:
         """Run a step on the store; one that fails must not be a new way for calls to fail, nor to pay twice.
 
-        While it fails this process's memory serves; what was entered there counts for as long as it is remembered.
+        While it fails this process's memory serves; what was entered there counts for as long as it is remembered. Of a
+        store that lives elsewhere, and may lose what it held, this process remembers its own creates as well. Returns
+        the verdict; yields what is to be waited for.
 
         Raises:
             Exception: what the store raised, where a strict ledger could not enter a create.
         """
         key, step, ttl = change.key, change.step, change.ttl
+        must = change.enters and self.strict
         try:
-            self._catch_up()
-            verdict = self.store.update(key, step, ttl)
+            yield from self._catching_up()
+            verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
             failed(error)
-            if change.enters and self.strict:
+            if must:
                 raise
             self._spared = True
             if not change.enters:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
-        if self._spared and not _holds_back(verdict) and self._held(key):  # else it is sent by nobody, and not entered
+        if self._lost() and not _holds_back(verdict) and self._held(key):  # else it is sent by nobody, and not entered
             held = self.spare.update(key, _here(step), ttl)
             if _holds_back(held):
-                self._undo(key, step, failed)
+                yield from self._undoing(key, step, failed)
                 return held
+        elif self._mirror is not None and not _holds_back(verdict):
+            self._mirror.update(key, _here(step), ttl)
         return verdict
 
-    def _undo(self, key: str, step: Step, failed: Callable[[Exception], object]) -> None:
+    def _updating(self, key: str, step: Step, ttl: float, *, patience: float | None = None) -> Flow:
+        """Run a step on the store, whichever way that has."""
+        updating = getattr(self.store, "updating", None)
+        if updating is None:
+            return self.store.update(key, step, ttl)
+        pending: Pending = updating(key, step, ttl, patience)
+        if patience is not None:  # a create that is not sent if nobody hears in time that it was entered
+            back = self.leave(Certainty.REJECTED, ident=_ident_of(step))
+            pending.late = lambda verdict: None if _holds_back(verdict) else updating(key, back, self.window)
+        return (yield pending)
+
+    def _lost(self) -> bool:
+        """Whether this process may know of creates that the store does not."""
+        losses = getattr(self.store, "losses", 0)
+        if self._mirror is not None and losses != self._losses:
+            self._losses, self._spared = losses, True
+            for key, state in self._mirror.scan(_PREFIX):
+                self.spare.update(key, partial(_put, state), self.longest)
+        return self._spared
+
+    def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
         """Take a create back that the store let in and this process's memory held back."""
         try:
-            self.store.update(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)), self.window)
+            yield from self._updating(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)), self.window)
         except Exception as error:
             failed(error)
 
@@ -161,7 +201,7 @@ class Ledger:
         """
         self._dropped.append((key, step))
 
-    def _catch_up(self) -> None:
+    def _catching_up(self) -> Flow:
         """Run the steps that are still to be run. Raises what the store raises: then they stay."""
         while self._dropped:
             try:
@@ -169,7 +209,7 @@ class Ledger:
             except IndexError:  # another thread was faster
                 return
             try:
-                self.store.update(key, step, self.window)
+                yield from self._updating(key, step, self.window)
                 if self._spared and self._held(key):
                     self.spare.update(key, _here(step), self.window)
             except BaseException:
@@ -210,7 +250,7 @@ class Ledger:
         handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
         """
         with suppress(Exception):  # a store that fails says so below
-            self._catch_up()
+            waited(self._catching_up())
         fates: dict[str, Entry] = {}
         for store in (self.store, self.spare):
             for entry in self._entries(store, self._gone if store is self.store else _never):
@@ -265,7 +305,7 @@ class Ledger:
         return self._both(intent, step)
 
     def _both(self, intent: str, step: Step) -> bool:
-        self._catch_up()
+        waited(self._catching_up())
         verdicts = [store.update(self.key(intent), step, self.longest) for store in (self.store, self.spare)]
         return any(verdicts)
 
@@ -274,6 +314,11 @@ def _here(step: Step) -> Step:
     """Return a step as it is run on this process's own memory: whoever entered a create there lives."""
     held: Any = step
     return partial(held, gone=_never) if "gone" in getattr(step, "keywords", ()) else step
+
+
+def _put(held: State, state: State | None, now: float) -> tuple[State, None]:
+    """Put a state there, whatever there is."""
+    return held, None
 
 
 def _ident_of(step: Step) -> str:

@@ -119,6 +119,10 @@ class Teller:
         reason = f"{name} raised {kind}; this process's memory served instead"
         self.say("store failure", {"anyint.store": name, "error.type": kind, "anyint.reason": reason})
 
+    def store_back(self, store: object) -> None:
+        """Say that a store that many share answers again."""
+        self.say("store back", {"anyint.store": type(store).__name__})
+
     def say(self, name: str, details: dict[str, Value], level: int | None = None) -> None:
         """Put an event on the span and tell it to the log and to listeners; ``level`` if it is not the row's."""
         level = EVENTS[name].level if level is None else level

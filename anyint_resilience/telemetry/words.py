@@ -139,6 +139,7 @@ EVENTS: Final[dict[str, EventRow]] = {
     "attempts multiply": EventRow(logging.WARNING, "the same request failed again within a minute of its failure"),
     "deadline exceeded": EventRow(logging.WARNING, "the user's deadline passed"),
     "store failure": EventRow(logging.ERROR, "the store failed; this process's memory served instead"),
+    "store back": EventRow(logging.WARNING, "the shared store answers again, and serves from now on"),
     "stream interrupted": EventRow(logging.WARNING, "a streamed answer broke off"),
     "stream unterminated": EventRow(
         logging.WARNING, "a streamed answer is whole but for its last event, or the reason for its end"

@@ -31,6 +31,7 @@ from anyint_resilience.intents import name_of, paper_of
 from anyint_resilience.policy.model import Fault, FaultKind
 from anyint_resilience.router import Router
 from anyint_resilience.runtime import Runtime
+from anyint_resilience.stores.flows import waited
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.tasks.ledger import Ledger
 from anyint_resilience.tasks.paper import NO_PAPER, Paper
@@ -133,7 +134,7 @@ class Script:
             return None
         if isinstance(effect, StateCall):
             self.effects.append("ledger")
-            return self.world.ledger.change(effect, self.call.store_failed)
+            return waited(self.world.ledger.changing(effect, self.call.store_failed))
         assert isinstance(effect, AskKey)
         self.effects.append("ask")
         return self.call.credentials.accept(self.call.credentials.ask(effect.used))

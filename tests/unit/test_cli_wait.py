@@ -297,7 +297,7 @@ def test_a_wrong_environment_is_one_line(
     assert said in err[0]
 
 
-@pytest.mark.parametrize("store", ["redis://x", "sqlite:////nowhere/at/all.db"])
+@pytest.mark.parametrize("store", ["redis+x://x", "sqlite:////nowhere/at/all.db"])
 def test_a_wrong_store_is_one_line(place: Place, capsys: pytest.CaptureFixture[str], store: str) -> None:
     """A store that cannot be opened is told in one line, which does not show its URL."""
     code, out, err = run(capsys, place.make().to_json(), "--store", store)

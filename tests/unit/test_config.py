@@ -170,7 +170,7 @@ def test_what_is_no_store(store: Any, said: str) -> None:
     assert said in str(caught.value)
     if isinstance(store, str):
         with pytest.raises(ValueError, match="store must") as caught:
-            opened(store, wall=lambda: 0.0)
+            opened(store, runtime=Runtime(), wait=0.05)
         assert "hunter2" not in str(caught.value)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from anyint_resilience import Certainty, StoreError, TaskHandle, parse_callback
 from anyint_resilience.effects import StateCall
+from anyint_resilience.stores.flows import waited
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.sqlite import SqliteStore
 from anyint_resilience.tasks.ledger import Ledger, intent_of
@@ -75,7 +76,9 @@ class Books:
         self.last = ""
 
     def change(self, step: Any, *, enters: bool = False, intent: str = "i") -> Any:
-        return self.ledger.change(StateCall(self.ledger.key(intent), step, WINDOW, enters), self.errors.append)
+        return waited(
+            self.ledger.changing(StateCall(self.ledger.key(intent), step, WINDOW, enters), self.errors.append)
+        )
 
     def enter(self, **more: Any) -> str:
         return str(self.ask(**more).kind)
@@ -605,12 +608,13 @@ def test_many_threads_listen_and_wake() -> None:
 LEDGER = """
 from anyint_resilience import Certainty
 from anyint_resilience.effects import StateCall
+from anyint_resilience.stores.flows import waited
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.tasks.ledger import Ledger
 ledger = Ledger(store, spare=MemoryStore(clock), window=3600.0)
 ident = ledger.ident()
 def change(step):
-    return ledger.change(StateCall("create:i", step, 3600.0), lambda error: say("failed"))
+    return waited(ledger.changing(StateCall("create:i", step, 3600.0), lambda error: say("failed")))
 """
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores import StoreError, opening
 from anyint_resilience.stores.opening import opened, store_problem
 from tests.unit.store_kit import BACKENDS, Clock, add, get, put
@@ -200,7 +201,7 @@ SETTINGS: list[tuple[Any, str | None]] = [
     ("sqlite:///secret\0.db", "without anything after the path"),
     ("", "not another kind of URL"),
     ("/secret/path.db", "not another kind of URL"),
-    ("redis://user:secret@host/0", "not another kind of URL"),
+    ("redis://user:secret@host/0", None),
     (Path("secret.db"), "lacks update, scan, close"),
     (7, "lacks update, scan, close"),
     (BACKENDS, "lacks scan, close"),  # a dict has an update
@@ -234,7 +235,7 @@ def test_a_url_opens_the_file_it_names(kind: str, tmp_path: Path, monkeypatch: p
     """Three slashes and a path from here, or four and one from the root; it stays that file when the folder changes."""
     monkeypatch.chdir(tmp_path)
     folder = "" if kind == "relative" else f"{tmp_path}/"
-    store = opened(f"sqlite:///{folder}a b%20.db", wall=Clock())
+    store = opened(f"sqlite:///{folder}a b%20.db", runtime=Runtime(wall=Clock()), wait=0.05)
     monkeypatch.chdir("/")
     put(store, "a", {"n": 1})
     assert [path.name for path in tmp_path.glob("*.db")] == ["a b%20.db"]
@@ -245,7 +246,7 @@ def test_a_url_opens_the_file_it_names(kind: str, tmp_path: Path, monkeypatch: p
 def test_a_bad_url_opens_nothing() -> None:
     """It is a wrong setting, and not shown."""
     with pytest.raises(ValueError, match="another kind of URL") as caught:
-        opened("redis://user:secret@host/0", wall=Clock())
+        opened("valkey+x://user:secret@host/0", runtime=Runtime(wall=Clock()), wait=0.05)
     assert "secret" not in str(caught.value)
 
 
@@ -253,4 +254,4 @@ def test_a_python_without_sqlite_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     """Some are built without it."""
     monkeypatch.setitem(sys.modules, "anyint_resilience.stores.sqlite", None)
     with pytest.raises(StoreError, match="without sqlite3"):
-        opening.opened("sqlite:///x.db", wall=Clock())
+        opening.opened("sqlite:///x.db", runtime=Runtime(wall=Clock()), wait=0.05)

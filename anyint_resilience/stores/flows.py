@@ -1,0 +1,114 @@
+"""Waiting for a store, from any thread and any event loop, and never for longer than was said. Must not know any store.
+
+A flow is what waits for one thing after the other without knowing how one waits; two functions carry it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from threading import Lock
+from typing import Any, TypeAlias
+
+from ..runtime import Bell
+from .protocol import StoreError
+
+__all__ = ["Flow", "Pending", "awaited", "waited"]
+
+
+class Pending:
+    """Something that is to be found out: a value, or what was raised. Waited for by one, at most once."""
+
+    __slots__ = ("_bell", "_lock", "done", "error", "given_up", "lapsed", "late", "patience", "value", "where")
+
+    def __init__(self, where: str, patience: float) -> None:
+        self.where = where
+        self.patience = patience
+        self.done = self.given_up = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.late: Callable[[Any], object] | None = None
+        """What to do with a value that came after the one who wanted it had gone."""
+        self.lapsed: Callable[[], object] | None = None
+        """Whom to tell that it took too long."""
+        self._bell = Bell()
+        self._lock = Lock()
+
+    def tell(self, value: Any = None, error: BaseException | None = None) -> None:
+        """Say what was found out; the first word counts."""
+        with self._lock:
+            if self.done:
+                return
+            self.value, self.error, self.done = value, error, True
+            late = self.late if self.given_up and error is None else None
+        self._bell.ring()
+        if late is not None:
+            late(value)
+
+    def wait(self) -> Any:
+        """Wait in this thread. Raises StoreError if it takes longer than ``patience``, else what was told."""
+        try:
+            if not self.done:
+                self._bell.rest(self.patience)
+            return self._outcome()
+        finally:
+            self._give_up()
+
+    async def awaited(self) -> Any:
+        """Do as :meth:`wait`, awaiting; on asyncio and trio."""
+        try:
+            if not self.done:
+                await self._bell.arest(self.patience)
+            return self._outcome()
+        finally:
+            self._give_up()
+
+    def _outcome(self) -> Any:
+        self._give_up()
+        if not self.done:
+            if self.lapsed is not None:
+                self.lapsed()
+            raise StoreError(f"{self.where} did not answer within {self.patience:g} s")
+        if self.error is not None:
+            try:
+                raise self.error
+            finally:
+                self.error = None  # its traceback holds this frame
+        return self.value
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self.given_up = self.given_up or not self.done
+
+
+Flow: TypeAlias = "Generator[Pending, Any, Any]"
+"""What waits for one thing after the other, and comes to a value in the end; it does not know how one waits."""
+
+
+def waited(flow: Flow) -> Any:
+    """Carry a flow out, waiting in this thread; return what it comes to."""
+    say: Any = flow.send
+    what: Any = None
+    while True:
+        try:
+            pending: Pending = say(what)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            say, what = flow.send, pending.wait()
+        except BaseException as error:
+            say, what = flow.throw, error
+
+
+async def awaited(flow: Flow) -> Any:
+    """Do as :func:`waited`, awaiting; on asyncio and trio."""
+    say: Any = flow.send
+    what: Any = None
+    while True:
+        try:
+            pending: Pending = say(what)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            say, what = flow.send, await pending.awaited()
+        except BaseException as error:
+            say, what = flow.throw, error

@@ -1,0 +1,160 @@
+"""What the processes of one machine share of their guards: an SQLite file, looked at for news many times a second.
+
+Must not know how a step works. It runs on the companion's loop; time is the machine's clock, in Unix seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from ..guards.twins import brief, is_news
+from ..runtime import Runtime
+from . import owners
+from .member import Hears, Member, Op, View, joined
+from .protocol import State, Step, StoreError
+from .sqlite import SqliteStore
+
+__all__ = ["MachineBackend", "member_of"]
+
+_LOOK = 0.05  # seconds from one look for news to the next,
+_SOON = 0.005  # and while a call of this process stands in line
+_MEMBERS = "members:"
+_PRESENT = 15.0  # seconds for which a process counts after it has said that it is there
+_GUARDS = ("gate:", "breaker:")
+
+
+class MachineBackend:
+    """One process's connection to the file that the processes of a machine share."""
+
+    where = "SQLite"
+
+    def __init__(self, path: str, runtime: Runtime) -> None:
+        self._path = path
+        self._runtime = runtime
+        self._store = SqliteStore.passing(path + "-guards", runtime.wall)
+        self._known: dict[str, dict[str, Any] | None] = {}
+        self._version = -1
+        self._peers = 1
+        self._waits = False
+
+    @property
+    def owner(self) -> str:
+        """This process's name among those that share the file."""
+        return owners.known(self._path) or ""
+
+    def now(self) -> float:
+        """Return the time."""
+        return self._runtime.wall()
+
+    async def open(self, hears: Hears) -> None:
+        """Open the file, and say that this process is there."""
+        await self.beat()
+        hears.peered(self._peers)
+
+    async def look(self) -> View:
+        """Look at all states of guards."""
+        self._version = self._store.version()
+        self._known = {key: brief(key, state) for key, state in self._states()}
+        return View(dict(self._known), self.now(), self._peers)
+
+    async def run(self, ops: list[Op], hears: Hears) -> None:
+        """Make updates, one after the other."""
+        for op in ops:
+            noted = _Noted(_for_many(op.step, self._peers))
+            try:
+                verdict = self._store.update(op.key, noted, op.ttl)
+            except StoreError:
+                raise
+            except Exception as error:  # the step's own
+                op.pending.tell(error=error)
+                continue
+            if op.key.startswith(_GUARDS):
+                said = brief(op.key, noted.state)
+                self._note(op.key, said)
+                self._waits = self._stands(noted.state)
+                hears.told(op.key, said, noted.now)
+            op.pending.tell(verdict)
+
+    async def listen(self, hears: Hears) -> None:
+        """Look for what others have changed, and hand it on."""
+        while True:
+            await asyncio.sleep(_SOON if self._waits else _LOOK)
+            version = self._store.version()
+            if version == self._version:
+                continue
+            self._version, now, states = version, self.now(), dict(self._states())
+            self._waits = any(self._stands(state) for state in states.values())
+            for key in self._known.keys() - states.keys():
+                hears.told(key, None, now)
+            for key, state in states.items():
+                said = brief(key, state)
+                if is_news(self._known.get(key), said):
+                    hears.told(key, said, now)
+                line = state.get("line")
+                if line and str(line[0][1]).startswith(self.owner + "."):
+                    hears.rung(line[0][1])
+            self._known = {key: brief(key, state) for key, state in states.items()}
+
+    async def beat(self) -> None:
+        """Say that this process is there, and see how many are."""
+        step = partial(_present, name=self.owner)
+        self._peers = self._store.update(_MEMBERS, step, 2 * _PRESENT)
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+    def forked(self) -> None:
+        """Begin anew in a child; the connection was closed for the fork."""
+        self._known, self._version = {}, -1
+
+    def _states(self) -> list[tuple[str, State]]:
+        return [(key, state) for prefix in _GUARDS for key, state in self._store.scan(prefix)]
+
+    def _stands(self, state: State | None) -> bool:
+        """Whether a call of this process stands in a gate's line."""
+        line = [] if state is None else state.get("line") or []
+        return any(str(it[1]).startswith(self.owner + ".") for it in line)
+
+    def _note(self, key: str, said: dict[str, Any] | None) -> None:
+        if said is None:
+            self._known.pop(key, None)
+        else:
+            self._known[key] = said
+
+
+class _Noted:
+    """A step that remembers what it made, and when."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.state: State | None = None
+        self.now = 0.0
+
+    def __call__(self, state: State | None, now: float) -> tuple[State | None, Any]:
+        self.state, verdict = self._step(state, now)
+        self.now = now
+        return self.state, verdict
+
+
+def _for_many(step: Any, peers: int) -> Step:
+    """Return a step as it is meant among so many: what this process has out, all have; few say that it is down."""
+    words = getattr(step, "keywords", {})
+    if "flying" not in words:
+        told: Step = step
+        return told
+    return partial(step.func, **{**words, "flying": words["flying"] * peers, "few": min(words["few"], peers)})
+
+
+def _present(state: State | None, now: float, *, name: str) -> tuple[State, int]:
+    """Note that a process is there. Verdict: how many are."""
+    seen = {} if state is None else state.get("seen", {})
+    there = {it: at for it, at in seen.items() if now - _PRESENT < at <= now + _PRESENT} | {name: now}
+    return {"seen": there}, len(there)
+
+
+def member_of(user: object, path: str, runtime: Runtime, wait: float) -> Member:
+    """Return this process's part in what the processes share that have a file open."""
+    return joined(user, (path, wait, runtime), lambda: Member(MachineBackend(path, runtime), runtime, wait=wait))

@@ -1,0 +1,375 @@
+"""One process's part in a shared store: its updates go there in batches, what others did comes back as news.
+
+Must not know what the states mean, nor what the store is: a backend speaks to that, on the companion's event loop.
+While the store does not answer within ``wait`` seconds it counts as down: who asks is told at once, and it is tried
+again by and by, until it answers in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from threading import Lock
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakSet, WeakValueDictionary, finalize
+
+from ..runtime import Runtime
+from .companion import Companion
+from .flows import Flow, Pending, awaited
+from .protocol import Step, StoreError
+
+__all__ = ["Backend", "Ears", "Hears", "Member", "Op", "View", "joined"]
+
+_CONNECT = 2.0  # seconds for a connection, and for what is asked first
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between tries
+_BEAT = 5.0  # seconds from one sign of life to the next
+_BEATS = 12  # of them from one look at everything to the next: news may have been lost
+_MOST = 128  # updates in one batch
+_SLACK = 5.0  # times ``wait`` after which what was sent counts as lost: this process may have been busy itself
+
+
+class Op:
+    """One update to make: a step on the state under a key; what it comes to is told to ``pending``."""
+
+    __slots__ = ("key", "pending", "step", "ttl")
+
+    def __init__(self, key: str, step: Step, ttl: float, pending: Pending) -> None:
+        self.key = key
+        self.step = step
+        self.ttl = ttl
+        self.pending = pending
+
+
+class _Ask:
+    """Something to ask of the backend."""
+
+    __slots__ = ("pending", "what")
+
+    def __init__(self, what: Callable[[], Awaitable[Any]], pending: Pending) -> None:
+        self.what = what
+        self.pending = pending
+
+
+class View(NamedTuple):
+    """What is known of all states that others must know of: a brief of each. ``now``: on the store's clock.
+
+    ``peers``: how many processes share it.
+    """
+
+    briefs: Mapping[str, Mapping[str, Any] | None]
+    now: float
+    peers: int
+
+
+class Ears(Protocol):
+    """Who listens to a member. Called on the companion's thread, and must not wait.
+
+    ``viewed``: all there is to know; ``told``: what a state is now, on the store's clock; ``rung``: whose turn it is;
+    ``beat``: now and then; ``turned``: whether the store answers has changed.
+    """
+
+    def viewed(self, view: View) -> None: ...
+    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
+    def rung(self, ticket: str) -> None: ...
+    def beat(self) -> None: ...
+    def turned(self, *, up: bool) -> None: ...
+
+
+class Hears(Protocol):
+    """Whom a backend tells what it heard. ``peered``: how many share the store; ``reborn``: it lost what it held."""
+
+    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
+    def rung(self, ticket: str) -> None: ...
+    def peered(self, peers: int) -> None: ...
+    def reborn(self) -> None: ...
+
+
+class Backend(Protocol):
+    """What speaks to a store. All of it runs on the companion's loop; what it raises means that the store is down."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    async def open(self, hears: Hears) -> None: ...
+    async def look(self) -> View: ...
+    async def run(self, ops: list[Op], hears: Hears) -> None: ...
+    async def listen(self, hears: Hears) -> None: ...
+    async def beat(self) -> None: ...
+    def now(self) -> float: ...
+    async def close(self) -> None: ...
+    def forked(self) -> None: ...
+
+
+class Member:
+    """This process's part in the store behind a backend. Safe to use from many threads, and after a fork."""
+
+    def __init__(self, backend: Backend, runtime: Runtime, *, wait: float) -> None:
+        self.backend = backend
+        self.wait = wait
+        self.up = False
+        self.down = ""
+        """Why it does not answer; empty while it does, and before that is known."""
+        self.ears: Ears = _NOBODY
+        self.peers = 1
+        self.losses = 0
+        """How often the store has lost what it held."""
+        self.users = 0
+        self._runtime = runtime
+        self._ops: deque[Op | _Ask] = deque()
+        self._slow = False  # somebody has waited in vain for what is out still
+        self._bell: asyncio.Event | None = None
+        self._carried: set[asyncio.Future[Any]] = set()
+        self.company: Any = None
+        """What its user keeps with it."""
+        self._companion = Companion("anyint-store", self._main)
+        _ALL.add(self)
+
+    def start(self) -> None:
+        """Begin to speak to the store, if that has not begun."""
+        if not self._companion.runs:
+            with suppress(RuntimeError):  # no thread is to be had: nobody answers, and who asks waits in vain
+                self._companion.start()
+
+    def updating(self, key: str, step: Step, ttl: float, patience: float | None = None) -> Pending:
+        """Have an update made; return what its verdict will be told to."""
+        pending = Pending(self.backend.where, self.wait if patience is None else patience)
+        return self._put(Op(key, step, ttl, pending))
+
+    def asking(self, what: Callable[[], Awaitable[Any]], patience: float) -> Pending:
+        """Have something asked of the backend; return what the answer will be told to."""
+        pending = Pending(self.backend.where, patience)
+        return self._put(_Ask(what, pending))
+
+    def _put(self, op: Op | _Ask) -> Pending:
+        pending = op.pending
+        away = self.down if self.down else "others wait for it in vain" if self._slow else ""
+        if away and pending.patience <= self.wait:
+            pending.tell(error=StoreError(f"{self.backend.where} is down: {away}"))
+            return pending
+        pending.lapsed = self._lapsed
+        self._ops.append(op)
+        self.start()
+        if not self._companion.call(self._wake):
+            pending.tell(error=StoreError(f"{self.backend.where}: nothing can be sent, the program is ending"))
+        return pending
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun to speak to the store, in this process."""
+        return self._companion.runs
+
+    @property
+    def serves(self) -> bool:
+        """Whether the store answers, and in time."""
+        return self.up and not self._slow
+
+    def spawn(self, flow: Flow) -> None:
+        """Carry a flow out beside the calls; what it comes to nobody hears."""
+        self.start()
+        if not self._companion.call(partial(self._carry, flow)):
+            flow.close()
+
+    def inside(self) -> bool:
+        """Whether the caller runs on the companion's own thread, which must not wait for itself."""
+        return self._companion.inside()
+
+    def close(self, *, wait: bool = True) -> None:
+        """Let go of the connections; the next use opens others."""
+        self._companion.stop(wait=wait)
+
+    # what a backend hears
+
+    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None:
+        """Hand on what a state is now."""
+        self.ears.told(key, brief, at)
+
+    def rung(self, ticket: str) -> None:
+        """Hand on whose turn it is."""
+        self.ears.rung(ticket)
+
+    def peered(self, peers: int) -> None:
+        """Note how many processes share the store."""
+        self.peers = max(1, peers)
+
+    def reborn(self) -> None:
+        """Note that the store has lost what it held."""
+        self.losses += 1
+
+    def forked(self) -> None:
+        """Begin anew in a child."""
+        self._companion.forked()
+        self._ops, self._carried = deque(), set()
+        self._bell, self.up, self.down = None, False, ""
+        self.backend.forked()
+
+    def _lapsed(self) -> None:
+        self._slow = True
+
+    # on the companion's loop
+
+    def _carry(self, flow: Flow) -> None:
+        task = asyncio.ensure_future(awaited(flow))
+        self._carried.add(task)
+        task.add_done_callback(self._carried_out)
+
+    def _carried_out(self, task: asyncio.Future[Any]) -> None:
+        self._carried.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody hears of it
+
+    def _wake(self) -> None:
+        if self._bell is not None:
+            self._bell.set()
+
+    async def _main(self) -> None:
+        self._bell, pause = asyncio.Event(), _PAUSE
+        try:
+            while True:
+                try:
+                    await self._opened()
+                    pause = _PAUSE
+                    await self._served()
+                except Exception as error:
+                    self._turned_down(error)
+                finally:
+                    with suppress(Exception):
+                        await self.backend.close()
+                await asyncio.sleep(pause * (0.5 + self._runtime.random() / 2))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self.up, self.down, self._bell = False, "", None
+            for task in list(self._carried):
+                task.cancel()
+            self._fail(StoreError(f"{self.backend.where} was closed"), all_of_them=True)
+
+    async def _opened(self) -> None:
+        await asyncio.wait_for(self.backend.open(self), _CONNECT)
+        self._seen(await asyncio.wait_for(self.backend.look(), self.wait))
+        self.up, self.down, self._slow = True, "", False
+        self.ears.turned(up=True)
+
+    def _seen(self, view: View) -> None:
+        self.peers = max(1, view.peers)
+        self.ears.viewed(view)
+
+    async def _served(self) -> None:
+        """Serve until anything fails; raise that."""
+        assert self._bell is not None
+        self._bell.set()
+        tasks = [asyncio.ensure_future(it) for it in (self._pump(), self.backend.listen(self), self._beats())]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for it in ended:
+                it.result()
+            raise StoreError(f"{self.backend.where} hung up")
+        finally:
+            for it in tasks:
+                it.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pump(self) -> None:
+        assert self._bell is not None
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            while self._ops:
+                batch = [self._ops.popleft() for _ in range(min(_MOST, len(self._ops)))]
+                batch = [it for it in batch if not it.pending.given_up]
+                try:
+                    ops = [it for it in batch if isinstance(it, Op)]
+                    if ops:
+                        await asyncio.wait_for(self.backend.run(ops, self), self.wait * _SLACK)
+                    self._slow = False
+                    for it in batch:
+                        if isinstance(it, _Ask):
+                            it.pending.tell(await asyncio.wait_for(it.what(), it.pending.patience))
+                finally:
+                    lost = StoreError(f"{self.backend.where} did not answer in time, or broke off")
+                    for it in batch:
+                        it.pending.tell(error=lost)  # unless it was told
+
+    async def _beats(self) -> None:
+        beats = 0
+        while True:
+            await asyncio.sleep(_BEAT)
+            beats += 1
+            self.ears.beat()
+            await asyncio.wait_for(self.backend.beat(), self.wait * _SLACK)
+            if beats % _BEATS == 0:
+                self._seen(await asyncio.wait_for(self.backend.look(), self.wait * _SLACK))
+
+    def _turned_down(self, error: Exception) -> None:
+        was = self.up or not self.down
+        self.up = False
+        said = str(error) if isinstance(error, StoreError) else type(error).__name__  # others' words hold URLs
+        self.down = said if said else "it does not answer"
+        self._fail(StoreError(f"{self.backend.where} is down: {self.down}"), all_of_them=False)
+        if was:
+            self.ears.turned(up=False)
+
+    def _fail(self, error: StoreError, *, all_of_them: bool) -> None:
+        """Tell those who wait that it is in vain; but for the patient, for whom it may be up again in time."""
+        left = []
+        while self._ops:
+            it = self._ops.popleft()
+            if all_of_them or it.pending.patience <= self.wait:
+                it.pending.tell(error=error)
+            elif not it.pending.given_up:
+                left.append(it)
+        self._ops.extendleft(reversed(left))
+
+
+_SHARING = Lock()
+_MEMBERS: WeakValueDictionary[tuple[Any, ...], Member] = WeakValueDictionary()
+
+
+def joined(user: object, key: tuple[Any, ...], make: Callable[[], Member]) -> Member:
+    """Return the member that all stores of this process with this ``key`` share, until the last ``user`` is gone."""
+    with _SHARING:
+        member = _MEMBERS.get(key)
+        if member is None:
+            member = _MEMBERS[key] = make()
+        member.users += 1
+    finalize(user, _left, member)
+    return member
+
+
+def _left(member: Member) -> None:
+    member.users -= 1
+    if member.users == 0:
+        member.close(wait=False)
+
+
+class _Nobody:
+    def viewed(self, view: View) -> None:
+        """Nobody looks."""
+
+    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None:
+        """Nobody hears."""
+
+    def rung(self, ticket: str) -> None:
+        """Nobody waits."""
+
+    def beat(self) -> None:
+        """Nobody counts."""
+
+    def turned(self, *, up: bool) -> None:
+        """Nobody cares."""
+
+
+_NOBODY = _Nobody()
+_ALL: WeakSet[Member] = WeakSet()
+
+
+def _forked() -> None:
+    for it in list(_ALL):
+        it.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,360 @@
+"""How a member speaks to Redis: its updates in one round trip, news as they are published. On the companion's loop.
+
+Must not know what a state means: steps that have a twin in Lua run on the server, all others by compare and set. Time
+is the server's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError
+
+from ...guards.twins import Twin, brief, source, twin_of, verdict_of
+from ..member import Hears, Op, View
+from ..protocol import StoreError
+from . import links
+from .names import NEWS, RING, TAGS, named, place_of, tag_of
+from .shots import Held, Shot
+
+__all__ = ["RedisBackend"]
+
+_EPOCH = 1_700_000_000.0  # the server's clock counts from here
+_ALIVE = 15.0  # seconds for which a process counts as alive after its last sign
+_REMEMBERED = 1000  # entries of which it is known what stands there
+_ROUNDS = 64
+_MOST_TAGS = 500
+_TAGS_TTL = 172_800  # seconds
+_GUARDS = ("gate:", "breaker:")
+_PIECE = 2.0  # seconds for which news are waited for at once
+
+
+@cache
+def _lua(name: str) -> bytes:
+    here = Path(__file__).parent
+    common = (here / "common.lua").read_text(encoding="utf-8")
+    steps = source() if name == "guard" else ""
+    return "\n".join((common, steps, (here / f"{name}.lua").read_text(encoding="utf-8"))).encode()
+
+
+@cache
+def _sha(name: str) -> str:
+    from hashlib import sha1
+
+    return sha1(_lua(name), usedforsecurity=False).hexdigest()
+
+
+class RedisBackend:
+    """One process's connections to a Redis, and what it remembers of what it wrote there."""
+
+    def __init__(
+        self, url: str, *, monotonic: Callable[[], float], clock: Callable[[], float] | None, max_entries: int
+    ) -> None:
+        self.where = "Redis"
+        self.owner = os.urandom(8).hex()
+        self.offset = 0.0  # from this process's monotonic clock to the server's
+        self.firing: Shot | None = None
+        self._url = url
+        self._monotonic = monotonic
+        self._clock = clock
+        self._max_entries = max_entries
+        self._client: Any = None
+        self._ear: Any = None  # the client that subscribes
+        self._pubsub: Any = None
+        self._cluster = False
+        self._nodes = 1
+        self._tags: dict[str, bytes | None] = {}  # with the life of the store, as far as that is known
+        self._known: OrderedDict[str, Held] = OrderedDict()
+        self._busy: set[str] = set()  # keys of which a state says that this process has work under way
+
+    # what a member asks for
+
+    async def open(self, hears: Hears) -> None:
+        """Connect, load the scripts and subscribe. Raises what redis-py does."""
+        await self.close()
+        self._client, self._cluster = links.client_of(self._url), False
+        found = await self._info()
+        if found:
+            await self._client.aclose()
+            self._client, self._cluster = links.cluster_of(self._url), True
+            await self._client.initialize()
+            self._nodes = len(self._client.get_primaries())
+        await self._load()
+        self._ear = links.node_of(self._url, self._client) if self._cluster else self._client
+        self._pubsub = self._ear.pubsub(ignore_subscribe_messages=True)
+        await self._pubsub.subscribe(NEWS, RING + self.owner)
+
+    async def look(self) -> View:
+        """Look at all states of guards of all accounts, and tell which accounts this process is of."""
+        tags = self._tags if self._tags else {"-": None}
+        await self._client.zadd(TAGS, {tag: self.now() for tag in tags})  # whoever can't write is of no use
+        await self._client.expire(TAGS, _TAGS_TTL)
+        found = await self._client.zrange(TAGS, 0, _MOST_TAGS - 1, desc=True)
+        briefs: dict[str, Any] = {}
+        for tag in (it.decode(errors="replace") for it in found):
+            for key, text in await self._entries(tag, "guards", ""):
+                if key.startswith(_GUARDS):
+                    with suppress(ValueError, TypeError, KeyError):  # what others wrote there is not news
+                        briefs[key] = brief(key, json.loads(text))
+        peers = (await self._ear.pubsub_numsub(NEWS))[0][1] * self._nodes
+        return View(briefs, self.now(), max(1, int(peers)))
+
+    async def run(self, ops: list[Op], hears: Hears) -> None:
+        """Make updates, all in one round trip; again those that others were faster at."""
+        new = {tag_of(it.key) for it in ops} - self._tags.keys()
+        if new:
+            self._tags.update(dict.fromkeys(new))
+            await self._client.zadd(TAGS, {tag: self.now() for tag in new})
+        twins, shots = self._sorted(ops)
+        for _ in range(_ROUNDS):
+            commands = [self._guard(op, twin) for op, twin in twins] + [self._entry(it) for it in shots]
+            began = self._monotonic()
+            replies = await self._send(commands)
+            if replies and not isinstance(replies[0], Exception):
+                self._timed(replies[0][1 if shots and not twins else 0], began)
+            for (op, twin), reply in zip(twins, replies, strict=False):
+                self._ran(op, twin, reply, hears)
+            shots = [
+                it for it, reply in zip(shots, replies[len(twins) :], strict=True) if not self._hit(it, reply, hears)
+            ]
+            twins = []
+            if not shots:
+                return
+        for it in shots:
+            for op in it.ops:
+                op.pending.tell(error=StoreError("Redis: others were faster, time and again; nothing was changed"))
+
+    async def listen(self, hears: Hears) -> None:
+        """Hand on what is published, until the connection is lost."""
+        while True:
+            message = await self._pubsub.get_message(timeout=_PIECE)
+            if message is None:
+                continue
+            with suppress(ValueError, TypeError, IndexError):  # not ours
+                if message["channel"] == NEWS.encode():
+                    key, at, said = json.loads(message["data"])
+                    hears.told(str(key), said if isinstance(said, dict) else None, float(at))
+                else:
+                    hears.rung(message["data"].decode())
+
+    async def beat(self) -> None:
+        """Say that this process lives, to all accounts of which it has creates under way."""
+        for tag in {tag_of(key) for key in tuple(self._busy)}:
+            await self._client.set(place_of(tag) + "alive:" + self.owner, b"1", px=int(_ALIVE * 1000))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ear = None if self._ear is self._client else self._ear
+        held = (self._pubsub, ear, self._client)
+        self._pubsub = self._ear = self._client = None
+        for it in held:
+            if it is not None:
+                with suppress(RedisError, OSError):
+                    await it.aclose()
+
+    def forked(self) -> None:
+        """Begin anew in a child, whose parent goes on with the connections."""
+        _PARENTS.append((self._client, self._ear, self._pubsub))
+        self._client = self._ear = self._pubsub = None
+        self.owner = os.urandom(8).hex()
+        self._busy, self._known = set(), OrderedDict()
+
+    # what an application asks for
+
+    async def entries(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Return all live entries whose names begin so, of all accounts; those of one are as of one moment."""
+        tags = {it.decode(errors="replace") for it in await self._client.zrange(TAGS, 0, -1)} | self._tags.keys()
+        found: dict[str, bytes] = {}
+        for tag in sorted(tags):
+            for index in ("guards", "passing", "kept"):
+                found.update(await self._entries(tag, index, prefix))
+        return list(found.items())
+
+    async def alive(self, owner: str) -> bool:
+        """Whether a process has given a sign of life of late."""
+        tags = {it.decode(errors="replace") for it in await self._client.zrange(TAGS, 0, -1)} | self._tags.keys()
+        for tag in tags:
+            if await self._client.exists(place_of(tag) + "alive:" + owner):
+                return True
+        return False
+
+    def now(self) -> float:
+        """Return the time on the server's clock, as far as it is known."""
+        return self._monotonic() + self.offset if self._clock is None else self._clock()
+
+    # the parts
+
+    async def _info(self) -> bool:
+        """Whether the server is part of a cluster."""
+        try:
+            said = await self._client.info("cluster")
+        except RedisError as error:
+            if "NOPERM" not in str(error) and "no permissions" not in str(error):
+                raise
+            return False
+        return bool(said.get("cluster_enabled"))
+
+    async def _load(self) -> None:
+        for name in ("guard", "entry", "look"):
+            if self._cluster:
+                await self._client.script_load(_lua(name).decode())
+            else:
+                await self._client.script_load(_lua(name))
+
+    async def _send(self, commands: list[tuple[str, int, tuple[Any, ...]]]) -> list[Any]:
+        """Send scripts, all at once; return their replies or errors, in order. Raises if the connection is lost."""
+        replies = await self._sent(commands)
+        lost = [at for at, it in enumerate(replies) if isinstance(it, NoScriptError)]
+        if lost:  # flushed, or a server that took over
+            await self._load()
+            again = await self._sent([commands[at] for at in lost])
+            for at, it in zip(lost, again, strict=True):
+                replies[at] = it
+        return replies
+
+    async def _sent(self, commands: list[tuple[str, int, tuple[Any, ...]]]) -> list[Any]:
+        if len(commands) == 1:
+            name, keys, words = commands[0]
+            try:
+                return [await self._client.evalsha(_sha(name), keys, *words)]
+            except RedisError as error:
+                if _is_fatal(error):
+                    raise
+                return [error]
+        pipe = self._client.pipeline(transaction=False)
+        for name, keys, words in commands:
+            pipe.execute_command("EVALSHA", _sha(name), keys, *words)  # evalsha() is barred from a cluster's pipelines
+        replies = await pipe.execute(raise_on_error=False)
+        for it in replies:
+            if isinstance(it, Exception) and _is_fatal(it):
+                raise it
+        return list(replies)
+
+    def _timed(self, at: bytes, began: float) -> None:
+        """Learn what time it is there, from a reply to what was sent then."""
+        self.offset = float(at) - (began + self._monotonic()) / 2
+
+    def _time(self) -> str:
+        return "" if self._clock is None else repr(self._clock())
+
+    def _sorted(self, ops: Iterable[Op]) -> tuple[list[tuple[Op, Twin]], list[Shot]]:
+        twins: list[tuple[Op, Twin]] = []
+        shots: dict[str, Shot] = {}
+        for op in ops:
+            twin = twin_of(op.step)
+            if twin is not None:
+                twins.append((op, twin))
+            elif op.key in shots:
+                shots[op.key].ops.append(op)
+            else:
+                shots[op.key] = Shot(op.key, [op], self._known.get(op.key, Held()))
+        return twins, list(shots.values())
+
+    def _guard(self, op: Op, twin: Twin) -> tuple[str, int, tuple[Any, ...]]:
+        place = place_of(tag_of(op.key))
+        words = (self._time(), op.key, _ttl(op.ttl), twin.name, json.dumps(twin.args, separators=(",", ":")))
+        return "guard", 2, (place + named(op.key), place + "guards", *words, NEWS, RING, self.owner, self._nodes)
+
+    def _ran(self, op: Op, twin: Twin, reply: Any, hears: Hears) -> None:
+        if isinstance(reply, Exception):
+            op.pending.tell(error=_in_words(reply))
+            return
+        at, verdict, said, peers = reply
+        hears.peered(int(peers))
+        if op.key.startswith(_GUARDS):
+            hears.told(op.key, json.loads(said) if said else None, float(at))
+        op.pending.tell(verdict_of(twin.name, json.loads(verdict)))
+
+    def _entry(self, it: Shot) -> tuple[str, int, tuple[Any, ...]]:
+        tag, now = tag_of(it.key), self.now()
+        place = place_of(tag)
+        self.firing = it
+        try:
+            fired = it.fire(now)
+        finally:
+            self.firing = None
+        digest = it.held.digest if fired and it.held is not None else "?"
+        own = self.owner if fired and self.owner in it.busy else ""
+        keys = (place + named(it.key), place + "passing", place + "kept", place + "life")
+        words = (self._time(), named(it.key), _ttl(it.ttl), digest, repr(now), it.text if fired else b"")
+        more = (int(it.keep), os.urandom(8).hex(), place, own, int(_ALIVE * 1000), self._max_entries)
+        return "entry", 4, (*keys, *words, *more)
+
+    def _hit(self, it: Shot, reply: Any, hears: Hears) -> bool:
+        """Take in what the server said; whether that is the end of it."""
+        if isinstance(reply, Exception):
+            for op in it.ops:
+                op.pending.tell(error=_in_words(reply))
+            return True
+        hit, _, life, *rest = reply
+        self._born(tag_of(it.key), life, hears)
+        if not hit:
+            text, dead = rest
+            it.held = Held(text if text else None)
+            it.dead = frozenset(name.decode(errors="replace") for name in dead)
+            return False
+        self._remember(it.key, Held(it.new))
+        (self._busy.add if self.owner in it.busy else self._busy.discard)(it.key)
+        it.settle()
+        return True
+
+    def _born(self, tag: str, life: bytes, hears: Hears) -> None:
+        was = self._tags.get(tag)
+        self._tags[tag] = life
+        if was is not None and was != life:  # it was emptied, or is another one
+            hears.reborn()
+
+    def _remember(self, key: str, held: Held) -> None:
+        self._known.pop(key, None)
+        if held.text is not None:
+            self._known[key] = held
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+    async def _entries(self, tag: str, index: str, prefix: str) -> list[tuple[str, bytes]]:
+        place, after, found = place_of(tag), "-inf", list[tuple[str, bytes]]()
+        while after:
+            words = (self._time(), prefix.encode(), after, place)
+            began = self._monotonic()
+            (reply,) = await self._send([("look", 1, (place + index, *words))])
+            if isinstance(reply, Exception):
+                raise reply
+            at, last, *pairs = reply
+            self._timed(at, began)
+            after = last.decode()
+            found += [(key.decode(errors="replace"), text) for key, text in zip(pairs[::2], pairs[1::2], strict=True)]
+        return found
+
+
+_PARENTS: list[Any] = []  # clients that a parent goes on with: to collect them would close its connections
+
+
+def _ttl(seconds: float) -> str:
+    return repr(min(float(seconds), 1e300))
+
+
+def _is_fatal(error: Exception) -> bool:
+    """Whether it says that the server, or the way to it, is no good; else it is about one command."""
+    from redis.exceptions import (
+        BusyLoadingError,
+        ClusterDownError,
+        MasterDownError,
+        OutOfMemoryError,
+        ReadOnlyError,
+        ResponseError,
+    )
+
+    return not isinstance(error, ResponseError) or isinstance(
+        error, (BusyLoadingError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError)
+    )
+
+
+def _in_words(error: Exception) -> StoreError:
+    return StoreError(f"Redis: {type(error).__name__}; nothing was changed")  # its own words may hold what was sent

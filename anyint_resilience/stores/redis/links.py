@@ -1,0 +1,97 @@
+"""From a URL to a client of redis-py. Must not know what is sent over it.
+
+``redis://``, ``rediss://`` and ``unix://`` are taken as redis-py takes them, options included; where a server of such a
+URL is part of a cluster, it is spoken to as one. For sentinels, which redis-py has no URL for:
+``redis+sentinel://[user:password@]host:port,host:port/service[/db][?options]`` (``rediss+sentinel://`` with TLS).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+__all__ = ["SCHEMES", "client_of", "cluster_of", "node_of", "problem_of"]
+
+SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+
+_SENTINEL_PORT = 26379
+_SILENT = 5.0  # seconds: whoever waits has given up long before
+
+
+def _once() -> dict[str, Any]:
+    """Return options of a client that sends everything once: whether to send again is not for the client to say."""
+    return {
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": False,
+        "protocol": 2,
+        "socket_timeout": _SILENT,
+        "socket_connect_timeout": _SILENT,
+    }
+
+
+def problem_of(url: str) -> str | None:
+    """Say what is wrong with a URL, without showing it; None if redis-py can take it. Connects to nothing."""
+    try:
+        client_of(url).connection_pool.make_connection()
+    except Exception as error:
+        return f"is no URL that redis-py takes: {type(error).__name__}"
+    return None
+
+
+def client_of(url: str) -> Any:
+    """Make the client of a URL, which is not connected yet."""
+    if "+sentinel://" not in url:
+        return Redis.from_url(url, **_once())
+    hosts, service, options, own = _sentinels(url)
+    return Sentinel(hosts, sentinel_kwargs=own, **_once()).master_for(service, **options, **_once())
+
+
+def cluster_of(url: str) -> Any:
+    """Make the client of the cluster that a URL's server is part of."""
+    return RedisCluster.from_url(url, **_once())
+
+
+def node_of(url: str, cluster: Any) -> Any:
+    """Make a client of one node of a cluster: whatever one of them publishes, all do."""
+    node = cluster.get_default_node()
+    options = dict(client_of(url).connection_pool.connection_kwargs)
+    if url.startswith("rediss"):
+        options["ssl"] = True
+    return Redis(**{**options, "host": node.host, "port": node.port})
+
+
+def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
+    parts = urlsplit(url)
+    users, _, hosts = parts.netloc.rpartition("@")
+    service, _, number = parts.path.strip("/").partition("/")
+    found = []
+    for host in hosts.split(","):
+        name, _, port = host.rpartition(":") if ":" in host and not host.endswith("]") else (host, "", "")
+        if not name or (port and not port.isdecimal()):
+            raise ValueError("a sentinel is host:port")
+        found.append((name.strip("[]"), int(port) if port else _SENTINEL_PORT))
+    if not service:
+        raise ValueError("the name of the service is missing: redis+sentinel://host:port/service")
+    # redis-py reads the options, of which only it knows the types
+    like = "rediss" if parts.scheme.startswith("rediss") else "redis"
+    query = f"?{parts.query}" if parts.query else ""
+    pool = ConnectionPool.from_url(f"{like}://{found[0][0]}:{found[0][1]}/{number}{query}")
+    options = {name: it for name, it in pool.connection_kwargs.items() if name not in ("host", "port")}
+    if like == "rediss":
+        options["ssl"] = True
+    own = {name: it for name, it in options.items() if name.startswith("ssl")}
+    given = dict(parse_qsl(parts.query))
+    for name in ("sentinel_username", "sentinel_password"):
+        options.pop(name, None)
+        if name in given:
+            own[name.removeprefix("sentinel_")] = given[name]
+    if users:
+        user, _, password = users.partition(":")
+        options.update({"username": unquote(user) or None, "password": unquote(password) or None})
+    return found, unquote(service), options, own

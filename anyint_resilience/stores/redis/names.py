@@ -1,0 +1,43 @@
+"""What the keys on the server are called. Must not know what stands under them.
+
+``anyint:1:{tag}:<key>``: a prefix, the version of what is written, a tag, and the key that the library uses inside. All
+keys of one account have one tag, so that in a cluster they stand in one slot, where one script reaches them all. The
+tag is the beginning of the account's key id, which is a hash of its key.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+__all__ = ["NEWS", "RING", "TAGS", "named", "place_of", "tag_of"]
+
+_BASE = "anyint:1:"
+_TAG = 8  # characters: an intent begins with as many of its key id
+_LONGEST = 400
+
+TAGS = _BASE + "{tags}"
+"""A sorted set: the tags in use, by when they were last."""
+
+NEWS = _BASE + "news"
+"""The channel on which others are told of a state."""
+
+RING = _BASE + "ring:"
+"""The beginning of a process's own channel, on which it is told whose turn it is."""
+
+
+def tag_of(key: str) -> str:
+    """Return the tag of a key: ``kind:account...`` has that of its account."""
+    account = key.partition(":")[2][:_TAG]
+    return account if account and account.isalnum() and account.isascii() else "-"
+
+
+def place_of(tag: str) -> str:
+    """Return what all keys of a tag begin with."""
+    return f"{_BASE}{{{tag}}}:"
+
+
+def named(key: str) -> str:
+    """Return a key as it stands on the server: one with a long name in it is cut, and told from others by a hash."""
+    if len(key) <= _LONGEST:
+        return key
+    return f"{key[:_LONGEST]}~{blake2b(key.encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
