@@ -30,7 +30,7 @@ def test_all_problems_come_in_one_error() -> None:
         "seedance": "yes",
         "unknown_window": float("nan"),
         "runtime": None,
-        "store": "redis://user:hunter2@h.test/0",
+        "store": "valkey://user:hunter2@h.test/0",
         "dedupe": "body",
         "reconcile": "yes",
         "strict_ledger": 1,
@@ -144,7 +144,7 @@ def test_a_pickled_configuration_is_the_same_one() -> None:
     [
         ("", "another kind of URL"),
         ("store.db", "another kind of URL"),
-        ("redis://user:hunter2@h.test/0", "another kind of URL"),
+        ("valkey://user:hunter2@h.test/0", "another kind of URL"),
         ("sqlite://user:hunter2@h.test/a.db", "another kind of URL"),
         ("SQLITE:///hunter2.db", "another kind of URL"),
         ("sqlite:///", "must name a file"),
