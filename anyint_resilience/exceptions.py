@@ -16,6 +16,7 @@ from .policy.model import Decision
 from .tasks.handle import TaskHandle
 
 if TYPE_CHECKING:
+    from .stores.flows import Flow
     from .tasks.updates import TaskUpdate
 
 __all__ = [
@@ -148,9 +149,11 @@ class StreamInterrupted(ResilienceError):
     """It failed before any content on each attempt that the policy allows: asking anew was tried already."""
     spend: Callable[[], bool] | None = None
     """Takes what asking anew costs from the retry budget of its key and gateway; False: it is spent."""
+    spending: Callable[[], Flow] | None = None
+    """Does as ``spend``, for those who must not wait in their thread."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        kept = {name: it for name, it in self.__dict__.items() if name != "spend"}
+        kept = {name: it for name, it in self.__dict__.items() if name not in ("spend", "spending")}
         return type(self), self.args, kept
 
     @property

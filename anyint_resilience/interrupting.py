@@ -19,6 +19,7 @@ from .policy.model import Decision, Fault, FaultKind, Observation
 from .policy.reading import read_fault
 from .policy.verdicts import is_unsafe, refusal
 from .reports import attach
+from .stores.flows import Flow, waited
 from .streams.watcher import Watcher
 
 __all__ = ["interrupted"]
@@ -52,23 +53,24 @@ def interrupted(call: Call, why: str, watcher: Watcher, error: Exception | None,
     made.why, made.safe_to_repeat, made.retried = why, safe, _failed_before(call, watcher) is not None
     made.events, made.bytes, made.text = marks.content, watcher.size, marks.text
     made.last_event_id, made.usage, made.finish_reason = marks.last_id, marks.usage, marks.finish
-    made.spend = partial(_spent, call)
+    made.spending = partial(_spending, call)
+    made.spend = lambda: bool(waited(_spending(call)))
     made.__cause__ = error
     told = call.report(decision)
     attach(made, replace(told, notes=(*told.notes, f"the stream {_WORDS[why]} {so_far}")))
     return made
 
 
-def _spent(call: Call) -> bool:
+def _spending(call: Call) -> Flow:
     """Take a token of the retry budget, as a retry within the call would."""
     guarding, course = call.course.guarding, call.course
     if not course.guarded or not guarding.settings.budget:
         return True
     step = guarding.spend(call.plan.tally.take(), cost=1.0)
-    may = bool(guarding.shared.change(course.budget_key(call.key_id()), step))
+    may = yield from guarding.shared.changing(course.budget_key(call.key_id()), step, call.store_said)
     if not may:
         call.watch.refused("budget", "the retry budget of this key and host is spent", None)
-    return may
+    return bool(may)
 
 
 def _decided(call: Call, why: str, watcher: Watcher, error: Exception | None) -> tuple[Decision, bool]:

@@ -15,6 +15,7 @@ from .policy.rules import Policy
 from .repeating import Repeat, chain_of, delay_before, repeat_of
 from .reports import attach
 from .runtime import Runtime
+from .stores.flows import Flow
 
 __all__ = ["Restarted", "Runs"]
 
@@ -55,11 +56,11 @@ class Runs:
         finally:
             FAILED.reset(token)
 
-    def ended(self, error: Exception | None) -> Restarted | None:
+    def ended(self, error: Exception | None) -> Flow:
         """Return that it is asked for anew; None where it was whole, or the exception is to be raised."""
-        return None if error is None else self._again(error)
+        return None if error is None else (yield from self._again(error))
 
-    def _again(self, error: Exception) -> Restarted | None:
+    def _again(self, error: Exception) -> Flow:
         policy, runtime = self.policy, self.runtime
         repeat = repeat_of(error, policy)
         last = None if repeat.interrupted is not None else self._said(error)
@@ -71,7 +72,7 @@ class Runs:
         delay = delay_before(repeat, number=self.number, now=runtime.wall(), policy=policy, u=runtime.random())
         passed = runtime.monotonic() - self.began
         late = policy.deadline is not None and passed + delay >= policy.deadline
-        if late or self.waited + delay > policy.retry_window or not self._paid(repeat):
+        if late or self.waited + delay > policy.retry_window or not (yield from self._paid(repeat)):
             return None
         self.number, self.waited, items, self.items = self.number + 1, self.waited + delay, self.items, 0
         why = "failed" if repeat.interrupted is None else repeat.interrupted.why
@@ -86,10 +87,10 @@ class Runs:
         """Whether a stream broke off: a call that never began has had all its attempts."""
         return self.items > 0 if repeat.interrupted is None else not repeat.interrupted.retried
 
-    def _paid(self, repeat: Repeat) -> bool:
-        """Whether the retry budget of its key and gateway pays for it."""
-        spend = None if repeat.interrupted is None else repeat.interrupted.spend
-        paid = True if spend is None else spend()
+    def _paid(self, repeat: Repeat) -> Flow:
+        """Return whether the retry budget of its key and gateway pays for it."""
+        spending = None if repeat.interrupted is None else repeat.interrupted.spending
+        paid = True if spending is None else (yield from spending())
         told = None if paid or repeat.interrupted is None else repeat.interrupted.anyint_report
         if told is not None:
             attach(repeat.interrupted, replace(told, notes=(*told.notes, _SPENT)))

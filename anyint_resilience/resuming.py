@@ -31,6 +31,7 @@ from .config import Resilience
 from .policy.rules import Policy
 from .restarting import Restarted, Runs
 from .runtime import Runtime
+from .stores.flows import awaited, waited
 
 __all__ = ["Restarted", "Resumed", "resume_stream"]
 
@@ -88,7 +89,7 @@ def _sync(make: Callable[[], Any], runs: Runs) -> Generator[Any, None, None]:
                 yield from items
         except Exception as error:
             broken = error
-        again = runs.ended(broken)
+        again: Any = waited(runs.ended(broken))
         try:
             if again is None and broken is not None:
                 raise broken
@@ -110,7 +111,7 @@ async def _async(make: Callable[[], Any], runs: Runs) -> AsyncGenerator[Any, Non
                     yield item
         except Exception as error:
             broken = error
-        again = runs.ended(broken)
+        again: Any = await awaited(runs.ended(broken))
         try:
             if again is None and broken is not None:
                 raise broken

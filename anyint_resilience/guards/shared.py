@@ -92,11 +92,15 @@ class Shared:
             return self._change(key, step)
         return waited(self.fleet.deciding(key, step, _nobody))
 
-    def deciding(self, key: str, step: Step, failed: Callable[[StoreError | None], object]) -> Flow:
-        """Do as :meth:`change`, for a fleet. ``failed`` hears of a store that does not answer; None: it does again."""
+    def changing(self, key: str, step: Step, failed: Callable[[StoreError | None], object]) -> Flow:
+        """Do as :meth:`change`, and leave the waiting for a store that many share to whoever carries this out.
+
+        ``failed`` hears of one that does not answer.
+        """
+        if self.fleet is None:
+            return self.change(key, step)
         self._catch_up()
-        assert self.fleet is not None
-        return self.fleet.deciding(key, step, failed)
+        return (yield from self.fleet.deciding(key, step, failed))
 
     def tell(self, key: str, step: Step) -> None:
         """Run a step whose verdict nobody waits for."""

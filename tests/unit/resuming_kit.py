@@ -6,6 +6,7 @@ Must not know any client.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from anyint_resilience import Policy, Resilience, StreamInterrupted
@@ -60,6 +61,11 @@ def told(error: Any, status: int, path: str = CHAT, *, body: bytes = b"", retry_
     return error
 
 
+def _spending(spend: Any) -> Any:
+    yield from ()
+    return spend()
+
+
 def broken(
     why: str = "broken",
     *,
@@ -72,6 +78,7 @@ def broken(
     """Make what is raised for a stream that broke off, its cause that of a status."""
     made: StreamInterrupted = told(kind("broke off"), status, retry_at=retry_at)
     made.why, made.safe_to_repeat, made.spend = why, safe, spend
+    made.spending = None if spend is None else partial(_spending, spend)
     return made
 
 
