@@ -21,7 +21,7 @@ from typing import Any
 import _crash_points
 from _crash_gateway import FAULTS, KILL_HEADER, LATER_HEADER, prompt_of
 
-from anyint_resilience import OutcomeUnknown, Resilience, report
+from anyint_resilience import Guards, OutcomeUnknown, Resilience, report
 from anyint_resilience.runtime import Runtime
 
 __all__ = ["CLIENTS", "Create", "Note", "Story", "journal", "look", "noting", "story_of", "work"]
@@ -118,8 +118,13 @@ class Side:
         self.url, self.story = url, story
         self.slept = 0.0
         runtime = Runtime(monotonic=self._now, sleep=self._sleep, asleep=self._asleep)
-        self.anyint = Resilience(
-            api_key="k", base_url=url, store=f"sqlite:///{store}", runtime=runtime, **story.settings
+        self.anyint = Resilience(  # no guards: this is about the ledger, and they would keep the limits of one life
+            api_key="k",
+            base_url=url,
+            store=f"sqlite:///{store}",
+            guards=Guards.off(),
+            runtime=runtime,
+            **story.settings,
         )
         self.ours: Any = importlib.import_module(f"anyint_resilience_{self.library}")
         self.client: Any = None

@@ -174,7 +174,7 @@ def renew(state: State | None, now: float, *, tickets: tuple[str, ...], lease: f
         return None, 0
     held = fresh(state, now)
     there = [it for it in tickets if held["out"].pop(it, None) is not None]
-    held["out"].update((it, now + lease) for it in there)  # at the end: the others lapse before
+    held["out"].update((it, now + lease) for it in there)
     return held, len(there)
 
 
@@ -197,14 +197,10 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
     held: dict[str, Any] = {**state, "at": now}
     for name in ("until", "shut", "after", "cut", "heard", "won", "probed", *(("probe",) if state["probe"] else ())):
         held[name] = state[name] + back
-    out, line = dict(state["out"]), list(state["line"])  # copied whole: a line may be long
+    out = {name: until + back for name, until in state["out"].items() if until + back > now}
+    line = list(state["line"])  # copied whole: it may be long
     if back:
-        out = {name: until + back for name, until in out.items()}
         line = [[since + back, name, bound + back] for since, name, bound in line]
-    for name, until in state["out"].items():  # in the order in which they end
-        if until + back > now:
-            break
-        del out[name]
     while line and line[0][2] < now:  # whoever is behind goes when it is the head
         del line[0]
     held["out"], held["line"] = out, line

@@ -56,11 +56,11 @@ class Shared:
         self.fleet: Fleet | None = None
         if member is not None:
             from .fleet import Fleet  # late: most programs share nothing
+            from .sharing import Sharing
 
             assert clock is not None
-            self.fleet = Fleet(
-                member, clock=clock, local=self._change, troubled=self._troubled, ring=self._rung, stir=self._settle
-            )
+            sharing = Sharing(member, clock=clock, local=self._change, ring=self._rung, stir=self._settle)
+            self.fleet = Fleet(sharing, forget=self._begin_anew)
         _ALL.add(self)
 
     def tally(self, host: str) -> Tally:
@@ -144,6 +144,13 @@ class Shared:
     def _settle(self) -> None:
         self.calm = not self._troubled and not self._dropped and (self.fleet is None or self.fleet.calm)
 
+    def _begin_anew(self) -> None:
+        """Forget what was learnt while the fleet's store was down, and have those who wait ask there."""
+        for key in list(self._troubled):
+            self._update(key, _forgotten)
+        for bell in list(self._bells.values()):
+            bell.ring()
+
     def _rung(self, ticket: str) -> None:
         """Ring a ticket of a fleet's; whoever waited there may be gone with its event loop."""
         bell = self._bells.get(ticket)
@@ -221,6 +228,10 @@ def guards_of(store: Store | None, runtime: Runtime) -> Shared:
         if member.company is None:
             member.company = Shared(MemoryStore(runtime.monotonic), member, runtime.monotonic)
         return cast("Shared", member.company)
+
+
+def _forgotten(state: State | None, now: float) -> tuple[None, None]:
+    return None, None
 
 
 def _nobody(error: StoreError | None) -> None:

@@ -45,9 +45,10 @@ class Brief(NamedTuple):
             return None
         return Passage("refuse", self.until, self.cause) if now < self.until and self.until > bound else None
 
-    def free(self, now: float) -> bool:
-        """Whether there is nothing to ask for."""
-        return not self.limited and not self.probe and (not self.cause or (self.cause == "rate" and now >= self.until))
+    @property
+    def free(self) -> bool:
+        """Whether there is nothing to ask for: no limit, nothing closed. (One that was is let go of in order.)"""
+        return not self.limited and not self.probe and not self.cause
 
 
 class View:

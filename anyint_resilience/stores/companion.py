@@ -14,28 +14,76 @@ from typing import Any
 
 __all__ = ["Companion"]
 
-_MOMENT = 1.0  # seconds
+_MOMENT, _AGAIN = 1.0, 0.05  # seconds
 
 _PARENTS: list[asyncio.AbstractEventLoop] = []
 """Loops of the processes that this one was forked from: to close one would take it from its owner, who shares it."""
 
 
+class _Run:
+    """One thread with its loop, from its start to its end."""
+
+    def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.pid = os.getpid()
+        self.thread = threading.Thread(target=self._run, args=(main,), name=name, daemon=True)
+        self._task: asyncio.Task[None] | None = None
+        try:
+            self.thread.start()
+        except RuntimeError:
+            self.loop.close()
+            raise
+
+    def call(self, what: Callable[[], object]) -> bool:
+        """Have something called on the loop, soon; False if it has ended."""
+        try:
+            self.loop.call_soon_threadsafe(what)
+        except RuntimeError:  # closed
+            return False
+        return True
+
+    def end(self) -> None:
+        """Have it end."""
+        self.call(self._cancel)
+
+    def wait(self) -> None:
+        """Wait a moment for it to have ended."""
+        if threading.current_thread() is not self.thread:
+            self.thread.join(_MOMENT)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            self.loop.call_later(_AGAIN, self._cancel)  # wait_for may lose one, before Python 3.12
+
+    def _run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        asyncio.set_event_loop(self.loop)
+        self._task = self.loop.create_task(main())
+        try:
+            self.loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            asyncio.set_event_loop(None)
+            self.loop.close()
+
+
 class Companion:
-    """The thread and its loop; ``main`` is what runs there, from the start to the end."""
+    """What runs beside the calls: ``main``, on a thread with a loop, one at a time."""
 
     def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._name = name
         self._main = main
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._pid = 0
+        self._run: _Run | None = None
+        self._ending: _Run | None = None
 
     @property
     def runs(self) -> bool:
-        """Whether it was started in this process, and has not ended."""
-        return self._loop is not None and self._pid == os.getpid()
+        """Whether it was started in this process, and was not told to end."""
+        run = self._run
+        return run is not None and run.pid == os.getpid()
 
     def start(self) -> None:
         """Start it, if it does not run. Raises RuntimeError where there can be no more threads."""
@@ -44,65 +92,35 @@ class Companion:
         with self._lock:
             if self.runs:
                 return
-            loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                loop.close()
-                raise
-            self._loop, self._thread, self._pid = loop, thread, os.getpid()
+            if self._ending is not None:  # it has to let go of what it holds first
+                self._ending.wait()
+            self._run = _Run(self._name, self._main)
         atexit.register(self.stop)
 
     def call(self, what: Callable[[], object]) -> bool:
         """Have something called on the loop, soon; False if there is none any more."""
-        loop = self._loop
-        if loop is None or not self.runs:
-            return False
-        try:
-            loop.call_soon_threadsafe(what)
-        except RuntimeError:  # closed
-            return False
-        return True
+        run = self._run
+        return run is not None and run.pid == os.getpid() and run.call(what)
 
     def inside(self) -> bool:
         """Whether this is its own thread."""
-        return threading.current_thread() is self._thread
+        run = self._run
+        return run is not None and threading.current_thread() is run.thread
 
     def forked(self) -> None:
         """Forget the parent's: its thread is not here."""
-        if self._loop is not None:
-            _PARENTS.append(self._loop)
+        _PARENTS.extend(it.loop for it in (self._run, self._ending) if it is not None)
         self._lock = threading.Lock()
-        self._loop = self._thread = self._task = None
+        self._run = self._ending = None
 
     def stop(self, *, wait: bool = True) -> None:
         """End it, and wait a moment for that; it may be started again."""
         atexit.unregister(self.stop)
         with self._lock:
-            if not self.runs:
+            run, self._run = self._run, None
+            if run is None or run.pid != os.getpid():
                 return
-            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        assert loop is not None
-        try:
-            loop.call_soon_threadsafe(self._cancel)
-        except RuntimeError:
-            return
-        if wait and thread is not None and threading.current_thread() is not thread:
-            thread.join(_MOMENT)
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        self._task = loop.create_task(self._main())
-        try:
-            loop.run_until_complete(self._task)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
-            loop.close()
+            self._ending = run
+        run.end()
+        if wait:
+            run.wait()

@@ -18,7 +18,19 @@ __all__ = ["Flow", "Pending", "awaited", "waited"]
 class Pending:
     """Something that is to be found out: a value, or what was raised. Waited for by one, at most once."""
 
-    __slots__ = ("_bell", "_lock", "done", "error", "given_up", "lapsed", "late", "patience", "value", "where")
+    __slots__ = (
+        "_bell",
+        "_lock",
+        "done",
+        "error",
+        "given_up",
+        "lapsed",
+        "late",
+        "patience",
+        "unwanted",
+        "value",
+        "where",
+    )
 
     def __init__(self, where: str, patience: float) -> None:
         self.where = where
@@ -26,8 +38,10 @@ class Pending:
         self.done = self.given_up = False
         self.value: Any = None
         self.error: BaseException | None = None
+        self.unwanted = False
+        """Nobody ever waits for it."""
         self.late: Callable[[Any], object] | None = None
-        """What to do with a value that came after the one who wanted it had gone."""
+        """What to do with a value that comes after the one who wanted it had gone, or that nobody waits for."""
         self.lapsed: Callable[[], object] | None = None
         """Whom to tell that it took too long."""
         self._bell = Bell()
@@ -39,7 +53,7 @@ class Pending:
             if self.done:
                 return
             self.value, self.error, self.done = value, error, True
-            late = self.late if self.given_up and error is None else None
+            late = self.late if (self.given_up or self.unwanted) and error is None else None
         self._bell.ring()
         if late is not None:
             late(value)

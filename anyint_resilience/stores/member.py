@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakSet, WeakValueDictionary, finalize
+from weakref import WeakMethod, WeakSet, WeakValueDictionary, finalize
 
 from ..runtime import Runtime
 from .companion import Companion
@@ -28,16 +28,22 @@ _CONNECT = 2.0  # seconds for a connection, and for what is asked first
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between tries
 _BEAT = 5.0  # seconds from one sign of life to the next
 _BEATS = 12  # of them from one look at everything to the next: news may have been lost
+_FOR_EVER = 1e9  # seconds
+_MOST_WAITING = 10_000
 _MOST = 128  # updates in one batch
 _SLACK = 5.0  # times ``wait`` after which what was sent counts as lost: this process may have been busy itself
 
 
 class Op:
-    """One update to make: a step on the state under a key; what it comes to is told to ``pending``."""
+    """One update to make: a step on the state under a key; what it comes to is told to ``pending``.
 
-    __slots__ = ("key", "pending", "step", "ttl")
+    ``again``: it may be made more than once, and is until it surely was.
+    """
 
-    def __init__(self, key: str, step: Step, ttl: float, pending: Pending) -> None:
+    __slots__ = ("again", "key", "pending", "step", "ttl")
+
+    def __init__(self, key: str, step: Step, ttl: float, pending: Pending, *, again: bool = False) -> None:
+        self.again = again
         self.key = key
         self.step = step
         self.ttl = ttl
@@ -123,6 +129,7 @@ class Member:
         self._ops: deque[Op | _Ask] = deque()
         self._slow = False  # somebody has waited in vain for what is out still
         self._bell: asyncio.Event | None = None
+        self._regulars: list[WeakMethod[Callable[[], object]]] = []
         self._carried: set[asyncio.Future[Any]] = set()
         self.company: Any = None
         """What its user keeps with it."""
@@ -140,6 +147,15 @@ class Member:
         pending = Pending(self.backend.where, self.wait if patience is None else patience)
         return self._put(Op(key, step, ttl, pending))
 
+    def posting(self, key: str, step: Step, ttl: float, *, again: bool = False) -> Pending:
+        """Have an update made by and by, as soon as the store answers; nobody waits for its verdict."""
+        pending = Pending(self.backend.where, _FOR_EVER)
+        pending.unwanted = True
+        if len(self._ops) >= _MOST_WAITING:  # it was down for long: leases end by themselves
+            pending.tell(error=StoreError(f"{self.backend.where}: too much waits to be told"))
+            return pending
+        return self._put(Op(key, step, ttl, pending, again=again))
+
     def asking(self, what: Callable[[], Awaitable[Any]], patience: float) -> Pending:
         """Have something asked of the backend; return what the answer will be told to."""
         pending = Pending(self.backend.where, patience)
@@ -147,9 +163,8 @@ class Member:
 
     def _put(self, op: Op | _Ask) -> Pending:
         pending = op.pending
-        away = self.down if self.down else "others wait for it in vain" if self._slow else ""
-        if away and pending.patience <= self.wait:
-            pending.tell(error=StoreError(f"{self.backend.where} is down: {away}"))
+        if self.why and pending.patience <= self.wait:
+            pending.tell(error=StoreError(f"{self.backend.where} is down: {self.why}"))
             return pending
         pending.lapsed = self._lapsed
         self._ops.append(op)
@@ -173,6 +188,17 @@ class Member:
         self.start()
         if not self._companion.call(partial(self._carry, flow)):
             flow.close()
+
+    def now_and_then(self, what: Callable[[], object]) -> None:
+        """Have a method called while the store answers: when it does again, and every few seconds; held weakly."""
+        self._regulars.append(WeakMethod(what))
+
+    def _regularly(self) -> None:
+        self._regulars[:] = [it for it in self._regulars if it() is not None]
+        for it in list(self._regulars):
+            call = it()
+            if call is not None:
+                call()
 
     def inside(self) -> bool:
         """Whether the caller runs on the companion's own thread, which must not wait for itself."""
@@ -207,8 +233,16 @@ class Member:
         self._bell, self.up, self.down = None, False, ""
         self.backend.forked()
 
+    @property
+    def why(self) -> str:
+        """Why it does not serve; empty while it does, or while that is not known."""
+        return self.down if self.down else "others wait for it in vain" if self._slow else ""
+
     def _lapsed(self) -> None:
-        self._slow = True
+        """Somebody has waited in vain: until what is out has come back, nobody else does."""
+        if self.up and not self._slow:
+            self._slow = True
+            self.ears.turned(up=False)
 
     # on the companion's loop
 
@@ -242,7 +276,7 @@ class Member:
                 await asyncio.sleep(pause * (0.5 + self._runtime.random() / 2))
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            self.up, self.down, self._bell = False, "", None
+            self.up, self.down, self._bell, self._slow = False, "", None, False
             for task in list(self._carried):
                 task.cancel()
             self._fail(StoreError(f"{self.backend.where} was closed"), all_of_them=True)
@@ -252,6 +286,7 @@ class Member:
         self._seen(await asyncio.wait_for(self.backend.look(), self.wait))
         self.up, self.down, self._slow = True, "", False
         self.ears.turned(up=True)
+        self._regularly()
 
     def _seen(self, view: View) -> None:
         self.peers = max(1, view.peers)
@@ -284,14 +319,32 @@ class Member:
                     ops = [it for it in batch if isinstance(it, Op)]
                     if ops:
                         await asyncio.wait_for(self.backend.run(ops, self), self.wait * _SLACK)
-                    self._slow = False
+                    if self._slow:
+                        self._slow = False
+                        self.ears.turned(up=True)
                     for it in batch:
                         if isinstance(it, _Ask):
-                            it.pending.tell(await asyncio.wait_for(it.what(), it.pending.patience))
+                            await self._asked(it)
                 finally:
-                    lost = StoreError(f"{self.backend.where} did not answer in time, or broke off")
-                    for it in batch:
-                        it.pending.tell(error=lost)  # unless it was told
+                    self._lost([it for it in batch if not it.pending.done])
+
+    def _lost(self, batch: list[Op | _Ask]) -> None:
+        """Say of updates that nobody knows whether they were made; make those again that may be."""
+        error = StoreError(f"{self.backend.where} did not answer in time, or broke off")
+        again = [it for it in batch if isinstance(it, Op) and it.again]
+        self._ops.extendleft(reversed(again))
+        for it in batch:
+            if not isinstance(it, Op) or not it.again:
+                it.pending.tell(error=error)
+
+    async def _asked(self, it: _Ask) -> None:
+        """Ask something; what goes wrong with it is the asker's, unless the store went with it."""
+        try:
+            answer = await asyncio.wait_for(it.what(), it.pending.patience)
+        except StoreError as error:
+            it.pending.tell(error=error)
+        else:
+            it.pending.tell(answer)
 
     async def _beats(self) -> None:
         beats = 0
@@ -299,13 +352,14 @@ class Member:
             await asyncio.sleep(_BEAT)
             beats += 1
             self.ears.beat()
+            self._regularly()
             await asyncio.wait_for(self.backend.beat(), self.wait * _SLACK)
             if beats % _BEATS == 0:
                 self._seen(await asyncio.wait_for(self.backend.look(), self.wait * _SLACK))
 
     def _turned_down(self, error: Exception) -> None:
-        was = self.up or not self.down
-        self.up = False
+        was = (self.up and not self._slow) or not (self.up or self.down)
+        self.up = self._slow = False
         said = str(error) if isinstance(error, StoreError) else type(error).__name__  # others' words hold URLs
         self.down = said if said else "it does not answer"
         self._fail(StoreError(f"{self.backend.where} is down: {self.down}"), all_of_them=False)
@@ -335,13 +389,16 @@ def joined(user: object, key: tuple[Any, ...], make: Callable[[], Member]) -> Me
         if member is None:
             member = _MEMBERS[key] = make()
         member.users += 1
-    finalize(user, _left, member)
+    finalize(user, _left, key, member)
     return member
 
 
-def _left(member: Member) -> None:
-    member.users -= 1
+def _left(key: tuple[Any, ...], member: Member) -> None:
+    """Let a member go with its last user. Whoever comes next has another one."""
+    member.users -= 1  # by the garbage collector, perhaps while this thread holds the lock: none is taken here
     if member.users == 0:
+        if _MEMBERS.get(key) is member:
+            _MEMBERS.pop(key, None)
         member.close(wait=False)
 
 

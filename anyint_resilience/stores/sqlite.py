@@ -71,7 +71,7 @@ class SqliteStore:
         with self._link:
             pass
         _ = self.owner
-        self._shares: dict[str, Any] = {} if runtime is None else {"runtime": runtime, "wait": wait}
+        self._shares = runtime is not None, wait
         self.member: Member | None = None
         if runtime is not None:
             from .machine import member_of  # late: it has a thread of its own
@@ -83,7 +83,7 @@ class SqliteStore:
         """Return a store whose entries need not outlive the machine's running, and in which nobody has a name."""
         store = cls.__new__(cls)
         store._path, store._clock, store._max_entries = os.path.realpath(path), clock, 100_000
-        store._pause, store._left, store._shares, store.member = _TIDY_ROWS, 0, {}, None
+        store._pause, store._left, store._shares, store.member = _TIDY_ROWS, 0, (False, 0.0), None
         store._link = Link(store._path, passing=True)
         finalize(store, store._link.abandon)
         return store
@@ -95,7 +95,8 @@ class SqliteStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is one on the same file."""
-        return partial(SqliteStore, max_entries=self._max_entries, **self._shares), (self._path, self._clock)
+        shares, wait = self._shares
+        return partial(_made, max_entries=self._max_entries, shares=shares, wait=wait), (self._path, self._clock)
 
     @property
     def owner(self) -> str:
@@ -173,6 +174,11 @@ class SqliteStore:
         excess = db.execute(_COUNT).fetchone()[0] - self._max_entries
         if excess > 0:
             db.execute(_EVICT, (excess,))
+
+
+def _made(path: str, clock: Callable[[], float], *, max_entries: int, shares: bool, wait: float) -> SqliteStore:
+    """Make a store that was pickled: with the clocks of this process."""
+    return SqliteStore(path, clock, max_entries=max_entries, runtime=Runtime() if shares else None, wait=wait)
 
 
 def _slots(db: sqlite3.Connection) -> Iterator[int]:

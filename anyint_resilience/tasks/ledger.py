@@ -6,19 +6,18 @@ kept for a while, so that who asks again gets the first answer, and a program th
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from os import urandom
-from typing import Any, Protocol
+from typing import Any
 
-from ..contract.words import Certainty
-from ..stores.flows import Flow, Pending, waited
+from ..stores.flows import waited
 from ..stores.protocol import State, Step, Store
+from .books import CREATES, Books, never
 from .callbacks import Callback, parse_callback
-from .entries import Verdict, begin, creates_of, fate_of, finish, forget, resolve, settle
+from .entries import begin, creates_of, fate_of, finish, forget, resolve
 from .handle import TaskHandle, read_handle
 from .marks import mark_of
 from .news import News, note_phase
@@ -26,14 +25,10 @@ from .news import News, note_phase
 __all__ = ["Entry", "Ledger", "intent_of"]
 
 _ACCOUNT = 8  # characters of a key id
-_PREFIX = "create:"
 _CLOCK = "clock:"
 _CALLBACK = "callback:"
 _CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
-_MOST_DROPPED = 10_000
 _LATEST = 1e11  # Unix seconds
-_PATIENT = 2.0  # seconds that a create waits to be entered, where it must not be sent without
-_LONGEST_FLIGHT = 86_400.0  # seconds for which a create may be on its way
 
 
 def intent_of(*parts: bytes, account: str = "") -> str:
@@ -67,51 +62,18 @@ class Entry:
     tasks: tuple[TaskHandle, ...] = ()
 
 
-class Change(Protocol):
-    """A step to run on the store; ``enters``: a create must not go out without it."""
+class Ledger(Books):
+    """The ledger of one :class:`~anyint_resilience.Resilience`: what the engine and an application ask of its books."""
 
-    @property
-    def key(self) -> str: ...
-    @property
-    def step(self) -> Step: ...
-    @property
-    def ttl(self) -> float: ...
-    @property
-    def enters(self) -> bool: ...
-
-
-class Ledger:
-    """The ledger of one :class:`~anyint_resilience.Resilience`.
-
-    ``window`` is for how long, in seconds, a create of unknown outcome is refused and one that was made is remembered.
-    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``. ``mirror`` is
-    another one: what this process entered in a store that may lose what it held.
-    """
-
-    def __init__(
-        self, store: Store, *, spare: Store, window: float, strict: bool = False, mirror: Store | None = None
-    ) -> None:
-        self.store = store
-        self.spare = spare
-        self.window = window
-        self.strict = strict
-        self._spared = False
-        self._losses = getattr(store, "losses", 0)
-        self._leased = bool(getattr(store, "leased", False))
-        self._mirror = mirror if self._leased else None
+    def __init__(self, store: Store, **more: Any) -> None:
+        super().__init__(store, **more)
         self.news = News()
-        self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
 
     # what the engine asks for
 
     def key(self, intent: str) -> str:
         """Return the store's key of an intent."""
-        return _PREFIX + intent
-
-    @property
-    def longest(self) -> float:
-        """Seconds for which an entry with a create on its way is kept, whatever the window is."""
-        return max(self.window, _LONGEST_FLIGHT)
+        return CREATES + intent
 
     def ident(self) -> str:
         """Return a name for one create, unlike all others."""
@@ -123,10 +85,6 @@ class Ledger:
             begin, window=self.window, owner=self._owner(), gone=self._gone, ident=ident, wary=self._leased, **known
         )
 
-    def leave(self, certainty: Certainty, *, ident: str, **known: Any) -> Step:
-        """Return the step that settles a create; see :func:`~anyint_resilience.tasks.entries.settle`."""
-        return partial(settle, ident=ident, certainty=certainty, owner=self._owner(), **known)
-
     def ended(self, task_id: str) -> Step:
         """Return the step that notes the end of a create's task."""
         return partial(finish, task_id=task_id)
@@ -134,99 +92,6 @@ class Ledger:
     def was_found(self, mark: str, task: Mapping[str, Any]) -> Step:
         """Return the step that settles a create of unknown outcome, which carries this mark, by its task."""
         return partial(resolve, mark=mark, task=lambda _: task)
-
-    def changing(self, change: Change, failed: Callable[[Exception], object]) -> Flow:
-        """Run a step on the store; one that fails must not be a new way for calls to fail, nor to pay twice.
-
-        While it fails this process's memory serves; what was entered there counts for as long as it is remembered. Of a
-        store that lives elsewhere, and may lose what it held, this process remembers its own creates as well. Returns
-        the verdict; yields what is to be waited for.
-
-        Raises:
-            Exception: what the store raised, where a strict ledger could not enter a create.
-        """
-        key, step, ttl = change.key, change.step, change.ttl
-        must = change.enters and self.strict
-        try:
-            yield from self._catching_up()
-            verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
-        except Exception as error:
-            failed(error)
-            if must:
-                raise
-            self._spared = True
-            if not change.enters:
-                self.later(key, step)  # what is known now must get to the store as soon as it is there again
-            return self.spare.update(key, _here(step), ttl)
-        if self._lost() and not _holds_back(verdict) and self._held(key):  # else it is sent by nobody, and not entered
-            held = self.spare.update(key, _here(step), ttl)
-            if _holds_back(held):
-                yield from self._undoing(key, step, failed)
-                return held
-        elif self._mirror is not None and not _holds_back(verdict):
-            self._mirror.update(key, _here(step), ttl)
-        return verdict
-
-    def _updating(self, key: str, step: Step, ttl: float, *, patience: float | None = None) -> Flow:
-        """Run a step on the store, whichever way that has."""
-        updating = getattr(self.store, "updating", None)
-        if updating is None:
-            return self.store.update(key, step, ttl)
-        pending: Pending = updating(key, step, ttl, patience)
-        if patience is not None:  # a create that is not sent if nobody hears in time that it was entered
-            back = self.leave(Certainty.REJECTED, ident=_ident_of(step))
-            pending.late = lambda verdict: None if _holds_back(verdict) else updating(key, back, self.window)
-        return (yield pending)
-
-    def _lost(self) -> bool:
-        """Whether this process may know of creates that the store does not."""
-        losses = getattr(self.store, "losses", 0)
-        if self._mirror is not None and losses != self._losses:
-            self._losses, self._spared = losses, True
-            for key, state in self._mirror.scan(_PREFIX):
-                self.spare.update(key, partial(_put, state), self.longest)
-        return self._spared
-
-    def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
-        """Take a create back that the store let in and this process's memory held back."""
-        try:
-            yield from self._updating(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)), self.window)
-        except Exception as error:
-            failed(error)
-
-    def later(self, key: str, step: Step) -> None:
-        """Run a step before the next look at the ledger: its store failed, or this is within the garbage collector.
-
-        That runs anywhere, in the middle of a store's own work too.
-        """
-        self._dropped.append((key, step))
-
-    def _catching_up(self) -> Flow:
-        """Run the steps that are still to be run. Raises what the store raises: then they stay."""
-        while self._dropped:
-            try:
-                key, step = self._dropped.popleft()
-            except IndexError:  # another thread was faster
-                return
-            try:
-                yield from self._updating(key, step, self.window)
-                if self._spared and self._held(key):
-                    self.spare.update(key, _here(step), self.window)
-            except BaseException:
-                self._dropped.appendleft((key, step))
-                raise
-
-    def _held(self, key: str) -> bool:
-        return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
-
-    def _owner(self) -> str:
-        try:
-            return self.store.owner
-        except Exception:  # the step will fail too, and then this process's memory serves
-            return ""
-
-    def _gone(self, owner: str) -> bool:
-        return self.store.gone(owner)
 
     # what an application asks for
 
@@ -253,20 +118,20 @@ class Ledger:
             waited(self._catching_up())
         fates: dict[str, Entry] = {}
         for store in (self.store, self.spare):
-            for entry in self._entries(store, self._gone if store is self.store else _never):
+            for entry in self._entries(store, self._gone if store is self.store else never):
                 if entry.intent not in fates or entry.fate == "unknown":
                     fates[entry.intent] = entry
         return tuple(sorted(fates.values(), key=lambda it: it.created_at or 0.0))
 
     def _entries(self, store: Store, gone: Callable[[str], bool]) -> Iterator[Entry]:
         now: float = store.update(_CLOCK, _what_time, 1.0)
-        for key, held in store.scan(_PREFIX):
+        for key, held in store.scan(CREATES):
             creates = creates_of(held, now)
             facts = [it["facts"] for it in reversed(creates)]
             routes, times = (it.get("route") for it in facts), (it.get("created_at") for it in facts)
             handles = (read_handle(it["task"]) for it in creates if it["task"] is not None)
             yield Entry(
-                intent=key[len(_PREFIX) :],
+                intent=key[len(CREATES) :],
                 fate=fate_of(held, now, window=self.window, gone=gone),
                 route=next((it for it in routes if isinstance(it, str)), None),
                 created_at=next((float(it) for it in times if type(it) in (int, float) and abs(it) < _LATEST), None),
@@ -310,25 +175,6 @@ class Ledger:
         return any(verdicts)
 
 
-def _here(step: Step) -> Step:
-    """Return a step as it is run on this process's own memory: whoever entered a create there lives."""
-    held: Any = step
-    return partial(held, gone=_never) if "gone" in getattr(step, "keywords", ()) else step
-
-
-def _put(held: State, state: State | None, now: float) -> tuple[State, None]:
-    """Put a state there, whatever there is."""
-    return held, None
-
-
-def _ident_of(step: Step) -> str:
-    return str(getattr(step, "keywords", {}).get("ident", ""))
-
-
-def _holds_back(verdict: object) -> bool:
-    return isinstance(verdict, Verdict) and verdict.kind != "go"
-
-
 def _made(facts: Mapping[str, Any], *, task_id: str) -> Mapping[str, Any] | None:
     handle = read_handle({**facts, "task_id": task_id})
     return None if handle is None else handle.as_dict()
@@ -336,7 +182,3 @@ def _made(facts: Mapping[str, Any], *, task_id: str) -> Mapping[str, Any] | None
 
 def _what_time(state: State | None, now: float) -> tuple[None, float]:
     return None, now
-
-
-def _never(owner: str) -> bool:
-    return False

@@ -11,13 +11,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from anyint_resilience.guards import twins
+from anyint_resilience.guards import breaker, gate, twins
 
 SERVERS = ("redis-server", "valkey-server")
 START = 1_764_000_000.0 - 1_700_000_000.0
@@ -91,6 +91,14 @@ class Twins:
             pipe.evalsha(self.sha, 0, *it)
         return [self.read(it[0], raw) for it, raw in zip(arguments, pipe.execute(), strict=True)]
 
+    def follow(self, story: list[tuple[float, Any]]) -> None:
+        """Assert that steps, so many seconds after the start, give what Python gives, on the state that Python left."""
+        state = None
+        for after, step in story:
+            mine = in_python(step, state, START + after)
+            compare(step, state, START + after, mine, self.run(step, state, START + after))
+            state = mine.state
+
     def evaluate(self, chunk: str, *arguments: Any) -> Any:
         """Run a chunk of Lua after the twins' text."""
         return self.client.eval(twins.source() + chunk, 0, *arguments)
@@ -156,3 +164,33 @@ def serving(folder: Path) -> Iterator[Any]:
         client.close()
         process.kill()  # there is nothing to save
         process.wait(10)
+
+
+# --- steps of a story
+
+
+def ask(ticket: str, since: float = 0.0, within: float = 100.0, **how: Any) -> Any:
+    return partial(gate.ask, ticket=ticket, since=START + since, bound=START + within, **how)
+
+
+def tell(kind: str, began: float, ticket: str = "", **how: Any) -> Any:
+    return partial(gate.told, ticket=ticket, kind=kind, began=START + began, **how)
+
+
+def leave(ticket: str) -> Any:
+    return partial(gate.leave, ticket=ticket)
+
+
+def renew(*tickets: str, lease: float = 50.0) -> Any:
+    return partial(gate.renew, tickets=tickets, lease=lease)
+
+
+BREAKER = {"window": 10.0, "failure_rate": 0.5, "least": 2, "cooldown": 5.0, "u": 0.5}
+
+
+def hit(good: bool, began: float, ticket: str = "", **how: Any) -> Any:
+    return partial(breaker.told, ticket=ticket, good=good, began=START + began, **{**BREAKER, **how})
+
+
+def probe(ticket: str, probes: int = 2) -> Any:
+    return partial(breaker.ask, ticket=ticket, probes=probes)

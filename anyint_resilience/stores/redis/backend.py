@@ -21,7 +21,7 @@ from ...guards.twins import Twin, brief, source, twin_of, verdict_of
 from ..member import Hears, Op, View
 from ..protocol import StoreError
 from . import links
-from .names import NEWS, RING, TAGS, named, place_of, tag_of
+from .names import NEWS, RING, TAGS, named, place_of, read_name, tag_of
 from .shots import Held, Shot
 
 __all__ = ["RedisBackend"]
@@ -101,7 +101,7 @@ class RedisBackend:
         for tag in (it.decode(errors="replace") for it in found):
             for key, text in await self._entries(tag, "guards", ""):
                 if key.startswith(_GUARDS):
-                    with suppress(ValueError, TypeError, KeyError):  # what others wrote there is not news
+                    with suppress(Exception):  # what others wrote there is not news
                         briefs[key] = brief(key, json.loads(text))
         peers = (await self._ear.pubsub_numsub(NEWS))[0][1] * self._nodes
         return View(briefs, self.now(), max(1, int(peers)))
@@ -137,7 +137,7 @@ class RedisBackend:
             message = await self._pubsub.get_message(timeout=_PIECE)
             if message is None:
                 continue
-            with suppress(ValueError, TypeError, IndexError):  # not ours
+            with suppress(Exception):  # not ours
                 if message["channel"] == NEWS.encode():
                     key, at, said = json.loads(message["data"])
                     hears.told(str(key), said if isinstance(said, dict) else None, float(at))
@@ -259,8 +259,9 @@ class RedisBackend:
 
     def _guard(self, op: Op, twin: Twin) -> tuple[str, int, tuple[Any, ...]]:
         place = place_of(tag_of(op.key))
-        words = (self._time(), op.key, _ttl(op.ttl), twin.name, json.dumps(twin.args, separators=(",", ":")))
-        return "guard", 2, (place + named(op.key), place + "guards", *words, NEWS, RING, self.owner, self._nodes)
+        name = named(op.key)
+        words = (self._time(), name, _ttl(op.ttl), twin.name, json.dumps(twin.args, separators=(",", ":")))
+        return "guard", 2, (place.encode() + name, place + "guards", *words, NEWS, RING, self.owner, self._nodes)
 
     def _ran(self, op: Op, twin: Twin, reply: Any, hears: Hears) -> None:
         if isinstance(reply, Exception):
@@ -282,7 +283,7 @@ class RedisBackend:
             self.firing = None
         digest = it.held.digest if fired and it.held is not None else "?"
         own = self.owner if fired and self.owner in it.busy else ""
-        keys = (place + named(it.key), place + "passing", place + "kept", place + "life")
+        keys = (place.encode() + named(it.key), place + "passing", place + "kept", place + "life")
         words = (self._time(), named(it.key), _ttl(it.ttl), digest, repr(now), it.text if fired else b"")
         more = (int(it.keep), os.urandom(8).hex(), place, own, int(_ALIVE * 1000), self._max_entries)
         return "entry", 4, (*keys, *words, *more)
@@ -325,11 +326,11 @@ class RedisBackend:
             began = self._monotonic()
             (reply,) = await self._send([("look", 1, (place + index, *words))])
             if isinstance(reply, Exception):
-                raise reply
+                raise _in_words(reply)
             at, last, *pairs = reply
             self._timed(at, began)
             after = last.decode()
-            found += [(key.decode(errors="replace"), text) for key, text in zip(pairs[::2], pairs[1::2], strict=True)]
+            found += [(read_name(key), text) for key, text in zip(pairs[::2], pairs[1::2], strict=True)]
         return found
 
 

@@ -7,11 +7,15 @@ local MONTH = 2592000000 -- ms
 
 local moment = redis.call('TIME')
 local turn = moment[1] * 1000000 + moment[2]
-local now = moment[1] - 1700000000 + moment[2] / 1000000
+-- To 10 microseconds: cjson writes 14 digits, and a time that was rounded up would lie in the future.
+local now = moment[1] - 1700000000 + math.floor(moment[2] / 10) / 100000
 if ARGV[1] ~= '' then now = tonumber(ARGV[1]) end
 
-local function text_of(raw)
+-- What stands under a key: nil for nothing, "!" for what is no text.
+local function text_at(key)
+  local raw = redis.pcall('GET', key)
   if not raw then return nil end
+  if type(raw) ~= 'string' then return '!' end
   local cut = string.find(raw, '\n', 1, true)
   local expires = cut and tonumber(string.sub(raw, 1, cut - 1))
   if not expires then return raw end

@@ -9,7 +9,7 @@ local life = redis.call('GET', KEYS[4])
 if not life then life = ARGV[8] end
 redis.call('SET', KEYS[4], life, 'PX', MONTH)
 
-local text = text_of(redis.call('GET', KEYS[1]))
+local text = text_at(KEYS[1])
 local same = (text and redis.sha1hex(text) or '') == ARGV[4]
 local told = tonumber(ARGV[5])
 if same and told and math.abs(told - now) < 0.1 then

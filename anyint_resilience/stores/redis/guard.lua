@@ -4,7 +4,7 @@
 -- of the state, "" for none, and how many processes share it.
 
 local function read()
-  local text = text_of(redis.call('GET', KEYS[1]))
+  local text = text_at(KEYS[1])
   local good, state = pcall(cjson.decode, text or 'null')
   if good and type(state) == 'table' then return state end
 end

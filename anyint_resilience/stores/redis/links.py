@@ -20,6 +20,7 @@ __all__ = ["SCHEMES", "client_of", "cluster_of", "node_of", "problem_of"]
 
 SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
 
+_OURS = ("decode_responses", "max_connections", "retry", "retry_on_timeout", "single_connection_client")
 _SENTINEL_PORT = 26379
 _SILENT = 5.0  # seconds: whoever waits has given up long before
 
@@ -46,15 +47,16 @@ def problem_of(url: str) -> str | None:
 
 def client_of(url: str) -> Any:
     """Make the client of a URL, which is not connected yet."""
+    url = _without_ours(url)
     if "+sentinel://" not in url:
         return Redis.from_url(url, **_once())
     hosts, service, options, own = _sentinels(url)
-    return Sentinel(hosts, sentinel_kwargs=own, **_once()).master_for(service, **options, **_once())
+    return Sentinel(hosts, sentinel_kwargs=own, **{**_once(), **own}).master_for(service, **{**_once(), **options})
 
 
 def cluster_of(url: str) -> Any:
     """Make the client of the cluster that a URL's server is part of."""
-    return RedisCluster.from_url(url, **_once())
+    return RedisCluster.from_url(_without_ours(url), **_once())
 
 
 def node_of(url: str, cluster: Any) -> Any:
@@ -64,6 +66,13 @@ def node_of(url: str, cluster: Any) -> Any:
     if url.startswith("rediss"):
         options["ssl"] = True
     return Redis(**{**options, "host": node.host, "port": node.port})
+
+
+def _without_ours(url: str) -> str:
+    """Return a URL without the options that are for us to say: how texts come, and how many connections there are."""
+    front, mark, query = url.partition("?")
+    kept = [it for it in query.split("&") if it.partition("=")[0] not in _OURS]
+    return front + mark + "&".join(kept)
 
 
 def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:

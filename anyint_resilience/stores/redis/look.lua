@@ -7,12 +7,11 @@ local found = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[3], '+inf', 'WITH
 local reply = { string.format('%.6f', now), #found < 2 * MOST and '' or found[#found] }
 for at = 1, #found, 2 do
   if string.sub(found[at], 1, #ARGV[2]) == ARGV[2] then
-    local raw = redis.call('GET', ARGV[4] .. found[at])
-    local text = text_of(raw)
+    local text = text_at(ARGV[4] .. found[at])
     if text then
       reply[#reply + 1] = found[at]
       reply[#reply + 1] = text
-    elseif not raw then
+    elseif redis.call('EXISTS', ARGV[4] .. found[at]) == 0 then
       redis.call('ZREM', KEYS[1], found[at])
     end
   end

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ["NEWS", "RING", "TAGS", "named", "place_of", "tag_of"]
+__all__ = ["NEWS", "RING", "TAGS", "named", "place_of", "read_name", "tag_of"]
 
 _BASE = "anyint:1:"
 _TAG = 8  # characters: an intent begins with as many of its key id
@@ -36,8 +36,22 @@ def place_of(tag: str) -> str:
     return f"{_BASE}{{{tag}}}:"
 
 
-def named(key: str) -> str:
+def named(key: str) -> bytes:
     """Return a key as it stands on the server: one with a long name in it is cut, and told from others by a hash."""
-    if len(key) <= _LONGEST:
-        return key
-    return f"{key[:_LONGEST]}~{blake2b(key.encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
+    whole = key.encode(errors="surrogatepass")  # a model's name comes from a body, where half a character can stand
+    if len(whole) <= _LONGEST:
+        return whole
+    return whole[:_LONGEST] + b"~" + blake2b(whole, digest_size=8).hexdigest().encode()
+
+
+def read_name(name: bytes) -> str:
+    """Return a key that stands on the server."""
+    return name.decode(errors="surrogatepass" if _is_fit(name) else "replace")
+
+
+def _is_fit(name: bytes) -> bool:
+    try:
+        name.decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True

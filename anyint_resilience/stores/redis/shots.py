@@ -47,14 +47,10 @@ class Shot:
     dead: frozenset[str] | None = None
     """Which of those that have work under way in it have ended; None: not asked."""
     new: bytes | None = None
+    ttl: float = 0.0
     keep: bool = False
     busy: tuple[str, ...] = ()
     verdicts: list[tuple[Op, Any, BaseException | None]] = field(default_factory=list)
-
-    @property
-    def ttl(self) -> float:
-        """Seconds for which it lives on."""
-        return self.ops[-1].ttl
 
     def fire(self, now: float) -> bool:
         """Run the steps; False if that must wait for what stands there."""
@@ -66,16 +62,15 @@ class Shot:
             return True
         self.verdicts, self.new, self.keep, self.busy = [], text, False, _busy(state)
         for op in self.ops:
-            try:
-                after, verdict = op.step(_copied(state), now)
+            try:  # each step has a state of its own, which it may change as it likes
+                after, verdict = op.step(_state_of(self.new), now)
                 text = None if after is None else _text_of(after)
             except NeedsNames:
                 return False
             except BaseException as error:
                 self.verdicts.append((op, None, error))
                 continue
-            state = after
-            self.new, self.busy = text, _busy(state)
+            self.new, self.busy, self.ttl, state = text, _busy(after), op.ttl, after
             self.verdicts.append((op, verdict, None))
         self.keep = state is not None and state.get("keep") is True
         return True
@@ -103,22 +98,27 @@ class Shot:
 
 
 def _text_of(state: State) -> bytes:
-    return json.dumps(state, allow_nan=False, separators=(",", ":")).encode()
+    if not isinstance(state, dict):
+        raise TypeError(f"a step's new state must be a dict or None, not {type(state).__name__}")
+    try:
+        return json.dumps(state, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        problem = StoreError("a state that JSON can't hold; nothing was changed")
+    raise problem
 
 
 def _state_of(text: bytes | None) -> State | None:
     if text is None:
         return None
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
 
-def _copied(state: State | None) -> State | None:
-    """Return a copy of a state that a step may change as it likes."""
-    return None if state is None else dict(state)
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON's")
 
 
 def _busy(state: State | None) -> tuple[str, ...]:

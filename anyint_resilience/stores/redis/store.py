@@ -59,9 +59,9 @@ class RedisStore:
             raise ValueError(f"store {problem}")
         if max_entries < 1:
             raise ValueError("max_entries must be at least 1")
-        own = Runtime() if runtime is None else runtime
-        self._given = (url, wait, max_entries, clock, own)
-        self.member: Member = joined(self, self._given, lambda: _member(url, wait, max_entries, clock, own))
+        given = None if runtime == Runtime() else runtime  # that of each process is its own, pickled or not
+        self._given = (url, wait, max_entries, clock, given)
+        self.member: Member = joined(self, self._given, lambda: _member(*self._given))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is one on the same server."""
@@ -111,6 +111,8 @@ class RedisStore:
 
     def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
         """Yield the live entries under ``prefix``; those of one account are as of one moment."""
+        if self.member.inside():
+            raise RuntimeError("a step must not use the store it is a step of")
         found = self.member.asking(lambda: self._backend.entries(prefix), _PATIENT).wait()
         return iter([(key, _read(text)) for key, text in found])
 
@@ -129,10 +131,11 @@ def _read(text: bytes) -> State:
     return state
 
 
-def _member(url: str, wait: float, most: int, clock: Callable[[], float] | None, runtime: Runtime) -> Member:
+def _member(url: str, wait: float, most: int, clock: Callable[[], float] | None, given: Runtime | None) -> Member:
+    runtime = Runtime() if given is None else given
     backend = RedisBackend(url, monotonic=runtime.monotonic, clock=clock, max_entries=most)
     return Member(backend, runtime, wait=wait)
 
 
-def _made(url: str, wait: float, most: int, clock: Callable[[], float] | None, runtime: Runtime) -> RedisStore:
+def _made(url: str, wait: float, most: int, clock: Callable[[], float] | None, runtime: Runtime | None) -> RedisStore:
     return RedisStore(url, wait=wait, max_entries=most, clock=clock, runtime=runtime)

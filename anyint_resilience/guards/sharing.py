@@ -1,0 +1,93 @@
+"""How one process speaks to the store that a fleet's guards share: times on its clock, and who is rung by what it says.
+
+Must not know what a step does, nor any call. ``outs`` are the permits and probes that this process has from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from ..stores.flows import Flow
+from ..stores.member import Member
+from ..stores.protocol import Step, StoreError
+from .view import View
+
+__all__ = ["LEASE", "Failed", "Sharing"]
+
+LEASE: Final = 30.0
+"""Seconds after which the permit of a process that has died is free; one that lives renews it."""
+
+_TTL: Final = 3600.0
+_TIMES: Final = ("since", "bound", "began")  # arguments on the clock of this process
+
+Failed: TypeAlias = "Callable[[StoreError | None], object]"
+"""Who is told of a store that does not answer, and, by None, of one that does so again."""
+
+
+class Sharing:
+    """What the guards of a fleet need of their store, and of this process.
+
+    ``local`` runs a step on this process's own memory, which serves while the store does not; ``ring`` wakes a ticket;
+    ``stir`` says that something may have changed.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        *,
+        clock: Callable[[], float],
+        local: Callable[[str, Step], Any],
+        ring: Callable[[str], None],
+        stir: Callable[[], object],
+    ) -> None:
+        self.member = member
+        self.view = View()
+        self.outs: dict[str, str] = {}
+        self.clock = clock
+        self.local = local
+        self.ring = ring
+        self.stir = stir
+
+    @property
+    def serves(self) -> bool:
+        """Whether the store answers, and in time."""
+        return self.member.serves
+
+    @property
+    def name(self) -> str:
+        """What the tickets of this process begin with."""
+        return self.member.backend.owner + "."
+
+    def now(self) -> float:
+        """Return the time on the store's clock."""
+        return self.member.backend.now()
+
+    def ahead(self) -> float:
+        """Return how far the store's clock is ahead of this process's."""
+        return self.now() - self.clock()
+
+    def update(self, key: str, step: Any, **more: Any) -> Flow:
+        """Run a step at the store, and ring whom its verdict names of this process; the store rings the others.
+
+        Raises StoreError.
+        """
+        verdict = yield self.member.updating(key, self._there(step, more), _TTL)
+        self._rings(verdict)
+        return verdict
+
+    def post(self, key: str, step: Any, *, again: bool = False) -> None:
+        """Have a step run there by and by, when the store answers; ``again``: until it surely was."""
+        pending = self.member.posting(key, self._there(step, {}), _TTL, again=again)
+        pending.late = self._rings
+
+    def _there(self, step: Any, more: Mapping[str, Any]) -> Step:
+        words, ahead = getattr(step, "keywords", {}), self.ahead()
+        moved = {name: it + ahead if name in _TIMES else it for name, it in words.items()}
+        return partial(getattr(step, "func", step), **{**moved, **more})
+
+    def _rings(self, verdict: Any) -> None:
+        for ticket in getattr(verdict, "ring", ()):
+            if ticket.startswith(self.name):
+                self.ring(ticket)

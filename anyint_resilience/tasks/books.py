@@ -1,0 +1,202 @@
+"""How the ledger keeps its books: steps run on the store, and what happens where that fails, is slow, or forgets.
+
+Must not know any client or clock, nor what an entry says.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from ..contract.words import Certainty
+from ..stores.flows import Flow, Pending
+from ..stores.protocol import State, Step, Store, StoreError
+from .entries import Verdict, settle
+
+__all__ = ["CREATES", "Books", "Change", "never"]
+
+CREATES = "create:"
+"""What the keys of creates begin with."""
+
+_MOST_DROPPED = 10_000
+_PATIENT = 2.0  # seconds that a create waits to be entered, where it must not be sent without
+_LONGEST_FLIGHT = 86_400.0  # seconds for which a create may be on its way
+
+
+class Change(Protocol):
+    """A step to run on the store; ``enters``: a create must not go out without it."""
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def step(self) -> Step: ...  # noqa: D102
+    @property
+    def ttl(self) -> float: ...  # noqa: D102
+    @property
+    def enters(self) -> bool: ...  # noqa: D102
+
+
+class Books:
+    """Where a ledger's entries are, and how they get there.
+
+    ``window`` is for how long, in seconds, a create of unknown outcome is refused and one that was made is remembered.
+    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``. ``mirror`` is
+    another one: what this process entered in a store that may lose what it held.
+    """
+
+    def __init__(
+        self, store: Store, *, spare: Store, window: float, strict: bool = False, mirror: Store | None = None
+    ) -> None:
+        self.store = store
+        self.spare = spare
+        self.window = window
+        self.strict = strict
+        self._spared = False
+        self._losses = getattr(store, "losses", 0)
+        self._leased = bool(getattr(store, "leased", False))
+        self._mirror = mirror if self._leased else None
+        self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
+        self._member = getattr(store, "member", None) if self._leased else None
+        if self._member is not None:
+            self._member.now_and_then(self._tidied)
+
+    @property
+    def longest(self) -> float:
+        """Seconds for which an entry with a create on its way is kept, whatever the window is."""
+        return max(self.window, _LONGEST_FLIGHT)
+
+    def leave(self, certainty: Certainty, *, ident: str, **known: Any) -> Step:
+        """Return the step that settles a create; see :func:`~anyint_resilience.tasks.entries.settle`."""
+        return partial(settle, ident=ident, certainty=certainty, owner=self._owner(), **known)
+
+    def changing(self, change: Change, failed: Callable[[Exception], object]) -> Flow:
+        """Run a step on the store; one that fails must not be a new way for calls to fail, nor to pay twice.
+
+        While it fails this process's memory serves; what was entered there counts for as long as it is remembered. Of a
+        store that lives elsewhere, and may lose what it held, this process remembers its own creates as well. Returns
+        the verdict; yields what is to be waited for.
+
+        Raises:
+            Exception: what the store raised, where a strict ledger could not enter a create.
+        """
+        key, step, ttl = change.key, change.step, change.ttl
+        must = change.enters and self.strict
+        try:
+            try:
+                yield from self._catching_up()
+            except StoreError:
+                if not must:  # else it is tried, for longer
+                    raise
+            verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
+        except Exception as error:
+            failed(error)
+            if must:
+                raise
+            self._spared = True
+            if not change.enters:
+                self.later(key, step)  # what is known now must get to the store as soon as it is there again
+            return self.spare.update(key, _here(step), ttl)
+        if self._mirror is not None and not _holds_back(verdict):
+            self._mirror.update(key, _here(step), ttl)
+        if self._lost() and not _holds_back(verdict) and self._held(key):  # else it is sent by nobody, and not entered
+            held = self.spare.update(key, _here(step), ttl)
+            if _holds_back(held):
+                yield from self._undoing(key, step, failed)
+                return held
+        return verdict
+
+    def _updating(self, key: str, step: Step, ttl: float, *, patience: float | None = None) -> Flow:
+        """Run a step on the store, whichever way that has."""
+        updating = getattr(self.store, "updating", None)
+        if updating is None:
+            return self.store.update(key, step, ttl)
+        pending: Pending = updating(key, step, ttl, patience)
+        if patience is not None:  # a create that is not sent if nobody hears in time that it was entered
+            back = self.leave(Certainty.REJECTED, ident=_ident_of(step))
+            pending.late = lambda verdict: None if _holds_back(verdict) else self._post(key, back)
+        return (yield pending)
+
+    def _post(self, key: str, step: Step) -> None:
+        if self._member is not None:
+            self._member.posting(key, step, self.window)
+
+    def _lost(self) -> bool:
+        """Whether this process may know of creates that the store does not."""
+        losses = getattr(self.store, "losses", 0)
+        if self._mirror is not None and losses != self._losses:
+            self._losses, self._spared = losses, True
+            for key, state in self._mirror.scan(CREATES):
+                self.spare.update(key, partial(_put, state), self.longest)
+        return self._spared
+
+    def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
+        """Take a create back that the store let in and this process's memory held back."""
+        try:
+            yield from self._updating(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)), self.window)
+        except Exception as error:
+            failed(error)
+
+    def later(self, key: str, step: Step) -> None:
+        """Run a step before the next look at the ledger: its store failed, or this is within the garbage collector.
+
+        That runs anywhere, in the middle of a store's own work too.
+        """
+        self._dropped.append((key, step))
+
+    def _catching_up(self) -> Flow:
+        """Run the steps that are still to be run. Raises what the store raises: then they stay."""
+        while self._dropped:
+            try:
+                key, step = self._dropped.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                yield from self._updating(key, step, self.window)
+                if self._spared and self._held(key):
+                    self.spare.update(key, _here(step), self.window)
+            except BaseException:
+                self._dropped.appendleft((key, step))
+                raise
+
+    def _tidied(self) -> None:
+        """Have what is still to be run be run, beside all calls: others wait for what this process has on its way."""
+        if self._dropped and self._member is not None:
+            self._member.spawn(self._catching_up())
+
+    def _held(self, key: str) -> bool:
+        return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
+
+    def _owner(self) -> str:
+        try:
+            return self.store.owner
+        except Exception:  # the step will fail too, and then this process's memory serves
+            return ""
+
+    def _gone(self, owner: str) -> bool:
+        return self.store.gone(owner)
+
+
+def _here(step: Step) -> Step:
+    """Return a step as it is run on this process's own memory: whoever entered a create there lives."""
+    held: Any = step
+    return partial(held, gone=never) if "gone" in getattr(step, "keywords", ()) else step
+
+
+def _put(held: State, state: State | None, now: float) -> tuple[State, None]:
+    """Put a state there, whatever there is."""
+    return held, None
+
+
+def _ident_of(step: Step) -> str:
+    return str(getattr(step, "keywords", {}).get("ident", ""))
+
+
+def _holds_back(verdict: object) -> bool:
+    return isinstance(verdict, Verdict) and verdict.kind != "go"
+
+
+def never(owner: str) -> bool:
+    """Nobody has ended."""
+    return False
