@@ -142,7 +142,6 @@ class Resilience:
         ledger = Ledger(
             store,
             spare=MemoryStore(self.runtime.monotonic),
-            mirror=MemoryStore(self.runtime.monotonic),
             window=float(self.unknown_window),
             strict=self.strict_ledger,
         )

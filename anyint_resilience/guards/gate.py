@@ -38,8 +38,11 @@ _OPEN: Final[dict[str, Any]] = {
     "probed": 0.0,  # and since when
     "spread": 0.0,  # the seconds over which the line is let go, then
     "gap": 0.0,  # between two of them,
+    "spaced": 0.0,  # until when there is one,
     "after": 0.0,  # and when the next may go
 }
+
+_MOMENTS: Final = ("until", "shut", "after", "spaced", "cut", "heard", "won", "probed")
 
 _FAR: Final = MAX_HINT
 """Seconds: nobody waits longer than the longest hint there is."""
@@ -195,7 +198,7 @@ def fresh(state: State | None, now: float) -> dict[str, Any]:
         return {**_OPEN, "out": {}, "line": [], "cut": now, "heard": now, "at": now}
     back = min(0.0, now - state["at"])
     held: dict[str, Any] = {**state, "at": now}
-    for name in ("until", "shut", "after", "cut", "heard", "won", "probed", *(("probe",) if state["probe"] else ())):
+    for name in (*_MOMENTS, *(("probe",) if state["probe"] else ())):
         held[name] = state[name] + back
     out = {name: until + back for name, until in state["out"].items() if until + back > now}
     line = list(state["line"])  # copied whole: it may be long
@@ -232,8 +235,8 @@ def _gone(held: dict[str, Any], now: float, ticket: str, u: float, lease: float)
         before = (held["goal"] or 1.0) / MORE
         held["until"], held["streak"] = now + probing(before).at(held["streak"], u), held["streak"] + 1
     if held["spread"] and was:
-        held["gap"], held["spread"] = held["spread"] / was, 0.0
-    if held["line"]:
+        held["gap"], held["spaced"], held["spread"] = held["spread"] / was, now + held["spread"], 0.0
+    if held["line"] and now < held["spaced"]:  # whoever came meanwhile is held up by the limit alone
         held["after"] = now + held["gap"] * (0.5 + u)
     else:
         held["gap"] = held["after"] = 0.0

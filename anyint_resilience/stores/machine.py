@@ -134,7 +134,12 @@ class _Noted:
         self.now = 0.0
 
     def __call__(self, state: State | None, now: float) -> tuple[State | None, Any]:
-        self.state, verdict = self._step(state, now)
+        try:
+            self.state, verdict = self._step(state, now)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            if state is None:
+                raise
+            self.state, verdict = self._step(None, now)  # what stands there is not ours
         self.now = now
         return self.state, verdict
 
@@ -145,7 +150,7 @@ def _for_many(step: Any, peers: int) -> Step:
     if "flying" not in words:
         told: Step = step
         return told
-    return partial(step.func, **{**words, "flying": words["flying"] * peers, "few": min(words["few"], peers)})
+    return partial(step.func, **{**words, "flying": (words["flying"] + 1) * peers, "few": min(words["few"], peers)})
 
 
 def _present(state: State | None, now: float, *, name: str) -> tuple[State, int]:

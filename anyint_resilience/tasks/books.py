@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..contract.words import Certainty
 from ..stores.flows import Flow, Pending
-from ..stores.protocol import State, Step, Store, StoreError
+from ..stores.protocol import Step, Store, StoreError
 from .entries import Verdict, settle
 
 __all__ = ["CREATES", "Books", "Change", "never"]
@@ -42,21 +42,19 @@ class Books:
     """Where a ledger's entries are, and how they get there.
 
     ``window`` is for how long, in seconds, a create of unknown outcome is refused and one that was made is remembered.
-    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``. ``mirror`` is
-    another one: what this process entered in a store that may lose what it held.
+    ``spare`` is this process's memory: it serves while ``store`` fails, unless the ledger is ``strict``. Of a store
+    that lives elsewhere, and may be away or lose what it held, it remembers all that this process entered there.
     """
 
-    def __init__(
-        self, store: Store, *, spare: Store, window: float, strict: bool = False, mirror: Store | None = None
-    ) -> None:
+    def __init__(self, store: Store, *, spare: Store, window: float, strict: bool = False) -> None:
         self.store = store
         self.spare = spare
         self.window = window
         self.strict = strict
         self._spared = False
+        self._apart: dict[str, None] = {}  # keys of which the memory knows what the store may not
         self._losses = getattr(store, "losses", 0)
         self._leased = bool(getattr(store, "leased", False))
-        self._mirror = mirror if self._leased else None
         self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
         self._member = getattr(store, "member", None) if self._leased else None
         if self._member is not None:
@@ -94,17 +92,18 @@ class Books:
             failed(error)
             if must:
                 raise
-            self._spared = True
+            self._spared, self._apart[key] = True, None
             if not change.enters:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
-        if self._mirror is not None and not _holds_back(verdict):
-            self._mirror.update(key, _here(step), ttl)
-        if self._lost() and not _holds_back(verdict) and self._held(key):  # else it is sent by nobody, and not entered
+        self._look_for_losses()
+        if not _holds_back(verdict) and self._remembers(key):
             held = self.spare.update(key, _here(step), ttl)
-            if _holds_back(held):
+            if _holds_back(held) and key in self._apart:
                 yield from self._undoing(key, step, failed)
                 return held
+        if not change.enters:
+            self._apart.pop(key, None)  # now the store knows
         return verdict
 
     def _updating(self, key: str, step: Step, ttl: float, *, patience: float | None = None) -> Flow:
@@ -122,14 +121,12 @@ class Books:
         if self._member is not None:
             self._member.posting(key, step, self.window)
 
-    def _lost(self) -> bool:
-        """Whether this process may know of creates that the store does not."""
+    def _look_for_losses(self) -> None:
+        """Where the store has lost what it held, all that this process knows is what the store may not."""
         losses = getattr(self.store, "losses", 0)
-        if self._mirror is not None and losses != self._losses:
-            self._losses, self._spared = losses, True
-            for key, state in self._mirror.scan(CREATES):
-                self.spare.update(key, partial(_put, state), self.longest)
-        return self._spared
+        if losses != self._losses:
+            self._losses = losses
+            self._apart.update((key, None) for key, _ in self.spare.scan(CREATES))
 
     def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
         """Take a create back that the store let in and this process's memory held back."""
@@ -154,19 +151,24 @@ class Books:
                 return
             try:
                 yield from self._updating(key, step, self.window)
-                if self._spared and self._held(key):
+                if self._remembers(key):
                     self.spare.update(key, _here(step), self.window)
+                if all(it != key for it, _ in list(self._dropped)):
+                    self._apart.pop(key, None)
             except BaseException:
                 self._dropped.appendleft((key, step))
                 raise
+
+    def _remembers(self, key: str) -> bool:
+        """Whether this process's memory is to know of a change: it knows of all, or has served for this key."""
+        if self._leased or not self._spared:
+            return self._leased
+        return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
 
     def _tidied(self) -> None:
         """Have what is still to be run be run, beside all calls: others wait for what this process has on its way."""
         if self._dropped and self._member is not None:
             self._member.spawn(self._catching_up())
-
-    def _held(self, key: str) -> bool:
-        return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
 
     def _owner(self) -> str:
         try:
@@ -182,11 +184,6 @@ def _here(step: Step) -> Step:
     """Return a step as it is run on this process's own memory: whoever entered a create there lives."""
     held: Any = step
     return partial(held, gone=never) if "gone" in getattr(step, "keywords", ()) else step
-
-
-def _put(held: State, state: State | None, now: float) -> tuple[State, None]:
-    """Put a state there, whatever there is."""
-    return held, None
 
 
 def _ident_of(step: Step) -> str:

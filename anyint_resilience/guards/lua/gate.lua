@@ -5,12 +5,12 @@ do
     local LEASE, PROBE_LEASE = 1200, 60
     local MAX_HINT = 31 * 86400 -- of policy/times.py
     local RATES, USED_UP = { 1, 2, 20, 1, 0 }, { 5, 2, 60, 0.5, 0 }
-    local MOVED = { "until", "shut", "after", "cut", "heard", "won", "probed" }
+    local MOVED = { "until", "shut", "after", "spaced", "cut", "heard", "won", "probed" }
 
     local function opened(now)
         return {
             cause = "", ["until"] = 0, shut = 0, won = 0, streak = 0, bad = 0, limit = null, goal = null,
-            counts = false, named = false, probe = 0, prober = "", probed = 0, spread = 0, gap = 0, after = 0,
+            counts = false, named = false, probe = 0, prober = "", probed = 0, spread = 0, gap = 0, spaced = 0, after = 0,
             out = {}, line = {}, cut = now, heard = now, at = now,
         }
     end
@@ -132,9 +132,9 @@ do
             held.streak = held.streak + 1
         end
         if held.spread ~= 0 and was > 0 then
-            held.gap, held.spread = held.spread / was, 0
+            held.gap, held.spaced, held.spread = held.spread / was, now + held.spread, 0
         end
-        if #held.line > 0 then
+        if #held.line > 0 and now < held.spaced then -- whoever came meanwhile is held up by the limit alone
             held.after = now + held.gap * (0.5 + u)
         else
             held.gap, held.after = 0, 0

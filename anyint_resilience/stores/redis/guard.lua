@@ -11,7 +11,7 @@ end
 
 local args = cjson.decode(ARGV[5])
 local peers = math.max(1, redis.call('PUBSUB', 'NUMSUB', ARGV[6])[2] * tonumber(ARGV[9]))
-if args.flying then args.flying = args.flying * peers end
+if args.flying then args.flying = (args.flying + 1) * peers end
 if args.few then args.few = math.min(args.few, peers) end
 
 local step, state = steps[ARGV[4]], read()
