@@ -86,10 +86,13 @@ class Ears(Protocol):
 
 
 class Hears(Protocol):
-    """Whom a backend tells what it heard. ``peered``: how many share the store; ``reborn``: it lost what it held."""
+    """Whom a backend tells what it heard. ``seen``: all there is to know, where news may have been lost;
+    ``peered``: how many share the store; ``reborn``: it lost what it held.
+    """
 
     def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
     def rung(self, ticket: str) -> None: ...
+    def seen(self, view: View) -> None: ...
     def peered(self, peers: int) -> None: ...
     def reborn(self) -> None: ...
 
@@ -142,10 +145,12 @@ class Member:
             with suppress(RuntimeError):  # no thread is to be had: nobody answers, and who asks waits in vain
                 self._companion.start()
 
-    def updating(self, key: str, step: Step, ttl: float, patience: float | None = None) -> Pending:
+    def updating(
+        self, key: str, step: Step, ttl: float, patience: float | None = None, *, again: bool = False
+    ) -> Pending:
         """Have an update made; return what its verdict will be told to."""
         pending = Pending(self.backend.where, self.wait if patience is None else patience)
-        return self._put(Op(key, step, ttl, pending))
+        return self._put(Op(key, step, ttl, pending, again=again))
 
     def posting(self, key: str, step: Step, ttl: float, *, again: bool = False) -> Pending:
         """Have an update made by and by, as soon as the store answers; nobody waits for its verdict."""
@@ -218,6 +223,11 @@ class Member:
         """Hand on whose turn it is."""
         self.ears.rung(ticket)
 
+    def seen(self, view: View) -> None:
+        """Hand on all there is to know."""
+        self.peered(view.peers)
+        self.ears.viewed(view)
+
     def peered(self, peers: int) -> None:
         """Note how many processes share the store."""
         self.peers = max(1, peers)
@@ -283,14 +293,10 @@ class Member:
 
     async def _opened(self) -> None:
         await asyncio.wait_for(self.backend.open(self), _CONNECT)
-        self._seen(await asyncio.wait_for(self.backend.look(), self.wait))
+        self.seen(await asyncio.wait_for(self.backend.look(), self.wait))
         self.up, self.down, self._slow = True, "", False
         self.ears.turned(up=True)
         self._regularly()
-
-    def _seen(self, view: View) -> None:
-        self.peers = max(1, view.peers)
-        self.ears.viewed(view)
 
     async def _served(self) -> None:
         """Serve until anything fails; raise that."""
@@ -355,7 +361,7 @@ class Member:
             self._regularly()
             await asyncio.wait_for(self.backend.beat(), self.wait * _SLACK)
             if beats % _BEATS == 0:
-                self._seen(await asyncio.wait_for(self.backend.look(), self.wait * _SLACK))
+                self.seen(await asyncio.wait_for(self.backend.look(), self.wait * _SLACK))
 
     def _turned_down(self, error: Exception) -> None:
         was = (self.up and not self._slow) or not (self.up or self.down)

@@ -111,15 +111,17 @@ class Books:
         updating = getattr(self.store, "updating", None)
         if updating is None:
             return self.store.update(key, step, ttl)
-        pending: Pending = updating(key, step, ttl, patience)
-        if patience is not None:  # a create that is not sent if nobody hears in time that it was entered
-            back = self.leave(Certainty.REJECTED, ident=_ident_of(step))
-            pending.late = lambda verdict: None if _holds_back(verdict) else self._post(key, back)
-        return (yield pending)
+        pending: Pending = updating(key, step, ttl, patience, again=True)
+        try:
+            return (yield pending)
+        except StoreError:
+            if patience is not None:  # it is not sent, but may have been entered
+                self._post(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)))
+            raise
 
     def _post(self, key: str, step: Step) -> None:
         if self._member is not None:
-            self._member.posting(key, step, self.window)
+            self._member.posting(key, step, self.window, again=True)
 
     def _look_for_losses(self) -> None:
         """Where the store has lost what it held, all that this process knows is what the store may not."""

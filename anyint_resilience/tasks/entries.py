@@ -74,7 +74,8 @@ def begin(
     SDK's retry: what is on its way is another create with the same body). "": the same body may be asked for twice.
     ``wary``: a process that has ended seems to live for a while, so that what others have on its way is waited for.
     """
-    made = _swept(creates_of(state, now), now, window, gone)
+    # One of this name is this very create, whose entering was lost on its way back, and comes again.
+    made = [it for it in _swept(creates_of(state, now), now, window, gone) if it["id"] != ident]
     lost = [it for it in made if it["fate"] == "unknown"]
     if lost:
         since = max(0.0, now - max(it["at"] for it in lost))

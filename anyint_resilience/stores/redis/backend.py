@@ -88,8 +88,7 @@ class RedisBackend:
             self._nodes = len(self._client.get_primaries())
         await self._load()
         self._ear = links.node_of(self._url, self._client) if self._cluster else self._client
-        self._pubsub = self._ear.pubsub(ignore_subscribe_messages=True)
-        await self._pubsub.subscribe(NEWS, RING + self.owner)
+        await self._subscribe()
 
     async def look(self) -> View:
         """Look at all states of guards of all accounts, and tell which accounts this process is of."""
@@ -134,7 +133,12 @@ class RedisBackend:
     async def listen(self, hears: Hears) -> None:
         """Hand on what is published, until the connection is lost."""
         while True:
-            message = await self._pubsub.get_message(timeout=_PIECE)
+            try:
+                message = await self._pubsub.get_message(timeout=_PIECE)
+            except (RedisError, OSError):  # this connection was lost, not the server, perhaps
+                await self._subscribe()
+                hears.seen(await self.look())
+                continue
             if message is None:
                 continue
             with suppress(Exception):  # not ours
@@ -200,6 +204,14 @@ class RedisBackend:
                 raise
             return False
         return bool(said.get("cluster_enabled"))
+
+    async def _subscribe(self) -> None:
+        """Have a connection on which news come. Raises what redis-py does."""
+        if self._pubsub is not None:
+            with suppress(RedisError, OSError):
+                await self._pubsub.aclose()
+        self._pubsub = self._ear.pubsub(ignore_subscribe_messages=True)
+        await self._pubsub.subscribe(NEWS, RING + self.owner)
 
     async def _load(self) -> None:
         for name in ("guard", "entry", "look"):

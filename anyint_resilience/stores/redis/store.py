@@ -92,9 +92,14 @@ class RedisStore:
             return False
         return not self.member.asking(lambda: self._backend.alive(owner), _PATIENT).wait()
 
-    def updating(self, key: str, step: Step, ttl: float, patience: float | None = None) -> Pending:
-        """Have an update made, for a call: return what its verdict will be told to, ``patience`` seconds from now."""
-        return self.member.updating(key, step, ttl, patience)
+    def updating(
+        self, key: str, step: Step, ttl: float, patience: float | None = None, *, again: bool = False
+    ) -> Pending:
+        """Have an update made, for a call: return what its verdict will be told to, ``patience`` seconds from now.
+
+        ``again``: it may be made twice, where it is not known whether it was.
+        """
+        return self.member.updating(key, step, ttl, patience, again=again)
 
     def update(self, key: str, step: Step, ttl: float) -> Any:
         """Run ``step`` on the state; see :class:`~anyint_resilience.stores.protocol.Store`. Waits up to 5 s."""
