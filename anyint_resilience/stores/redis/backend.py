@@ -82,7 +82,7 @@ class RedisBackend:
         self._client, self._cluster = links.client_of(self._url), False
         found = await self._info()
         if found:
-            await self._client.aclose()
+            await links.close(self._client)
             self._client, self._cluster = links.cluster_of(self._url), True
             await self._client.initialize()
             self._nodes = len(self._client.get_primaries())
@@ -156,12 +156,15 @@ class RedisBackend:
     async def close(self) -> None:
         """Let go of the connections."""
         ear = None if self._ear is self._client else self._ear
-        held = (self._pubsub, ear, self._client)
+        pubsub, client = self._pubsub, self._client
         self._pubsub = self._ear = self._client = None
-        for it in held:
-            if it is not None:
-                with suppress(RedisError, OSError):
-                    await it.aclose()
+        with suppress(RedisError, OSError):
+            if pubsub is not None:
+                await pubsub.aclose()
+        for it in (ear, client):
+            with suppress(RedisError, OSError):
+                if it is not None:
+                    await links.close(it)
 
     def forked(self) -> None:
         """Begin anew in a child, whose parent goes on with the connections."""

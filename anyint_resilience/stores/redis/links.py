@@ -16,12 +16,13 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-__all__ = ["SCHEMES", "client_of", "cluster_of", "node_of", "problem_of"]
+__all__ = ["SCHEMES", "client_of", "close", "cluster_of", "node_of", "problem_of"]
 
 SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
 
 _OURS = ("decode_responses", "max_connections", "retry", "retry_on_timeout", "single_connection_client")
 _SENTINEL_PORT = 26379
+_SENTINEL_SILENT = 0.5  # seconds, for there are others to be asked
 _SILENT = 5.0  # seconds: whoever waits has given up long before
 
 
@@ -51,7 +52,9 @@ def client_of(url: str) -> Any:
     if "+sentinel://" not in url:
         return Redis.from_url(url, **_once())
     hosts, service, options, own = _sentinels(url)
-    return Sentinel(hosts, sentinel_kwargs=own, **{**_once(), **own}).master_for(service, **{**_once(), **options})
+    short = {"socket_timeout": _SENTINEL_SILENT, "socket_connect_timeout": _SENTINEL_SILENT}
+    asked = Sentinel(hosts, sentinel_kwargs={**_once(), **short, **own})
+    return asked.master_for(service, **{**_once(), **options})
 
 
 def cluster_of(url: str) -> Any:
@@ -66,6 +69,14 @@ def node_of(url: str, cluster: Any) -> Any:
     if url.startswith("rediss"):
         options["ssl"] = True
     return Redis(**{**options, "host": node.host, "port": node.port})
+
+
+async def close(client: Any) -> None:
+    """Close a client and, where it has some, its sentinels' connections."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for it in () if manager is None else manager.sentinels:
+        await it.aclose()
 
 
 def _without_ours(url: str) -> str:
@@ -90,7 +101,7 @@ def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any], di
     # redis-py reads the options, of which only it knows the types
     like = "rediss" if parts.scheme.startswith("rediss") else "redis"
     query = f"?{parts.query}" if parts.query else ""
-    pool = ConnectionPool.from_url(f"{like}://{found[0][0]}:{found[0][1]}/{number}{query}")
+    pool = ConnectionPool.from_url(f"{like}://sentinel/{number}{query}")
     options = {name: it for name, it in pool.connection_kwargs.items() if name not in ("host", "port")}
     if like == "rediss":
         options["ssl"] = True
