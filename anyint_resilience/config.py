@@ -160,6 +160,8 @@ class Resilience:
         ):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "telemetry", self._telemetry())
+        if shared.fleet is not None:
+            shared.fleet.makes_calls_of([credentials.key_id(), *self.guarding.key_ids()])
 
     def _telemetry(self) -> Telemetry:
         return Telemetry(

@@ -7,7 +7,7 @@ it, this process's memory serves; what was learnt there ends with the outage.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..stores.protocol import StoreError
 from . import breaker, gate
 from .fleet_circuits import Circuits
 from .fleet_gates import Gates
-from .sharing import Failed, Sharing
+from .sharing import EVERY, Failed, Sharing, account_of
 
 __all__ = ["Fleet"]
 
@@ -50,8 +50,12 @@ class Fleet:
     @property
     def calm(self) -> bool:
         """Whether there is nothing that a call would have to ask, tell or say."""
-        known = self.sharing.serves and self.sharing.view.standing
+        known = self.sharing.serves and self.sharing.concerned()
         return not known and not self.gates.streaks and not self._said and self.sharing.member.started
+
+    def makes_calls_of(self, accounts: Iterable[str | None]) -> None:
+        """Note whose calls this process makes, by key id; None: whoever's comes."""
+        self.sharing.accounts.update(EVERY if it is None else it for it in accounts)
 
     def come(self, failed: Failed) -> None:
         """Be there, for a call; and tell it what is to be told of the store, once."""
@@ -61,6 +65,7 @@ class Fleet:
 
     def deciding(self, key: str, step: Any, failed: Failed) -> Flow:
         """Run a step where it belongs, and return its verdict. Yields what is to be waited for."""
+        self.sharing.accounts.add(account_of(key))
         does = self._does.get(getattr(step, "func", step), self._whole)
         return (yield from does(key, step, failed))
 

@@ -63,6 +63,10 @@ class Guarding:
         """Return the credentials of a fallback with a key of its own."""
         return self._keys.get(row)
 
+    def key_ids(self) -> list[str | None]:
+        """Return what stands for the keys of fallbacks; None for one that is not known beforehand."""
+        return [it.key_id() for it in self._keys.values()]
+
     def breaks(self, row: Fallback | None) -> bool:
         """Whether a circuit breaker stands before a way with this fallback."""
         own = self.settings.breaker

@@ -14,13 +14,22 @@ from ..stores.member import Member
 from ..stores.protocol import Step, StoreError
 from .view import View
 
-__all__ = ["LEASE", "Failed", "Sharing"]
+__all__ = ["EVERY", "LEASE", "Failed", "Sharing", "account_of"]
 
 LEASE: Final = 30.0
 """Seconds after which the permit of a process that has died is free; one that lives renews it."""
 
 _TTL: Final = 3600.0
 _TIMES: Final = ("since", "bound", "began")  # arguments on the clock of this process
+
+EVERY: Final = "*"
+"""Stands for all accounts there are."""
+
+
+def account_of(key: str) -> str:
+    """Return whose state a key names: ``kind:account:...``."""
+    return key.split(":", 2)[1]
+
 
 Failed: TypeAlias = "Callable[[StoreError | None], object]"
 """Who is told of a store that does not answer, and, by None, of one that does so again."""
@@ -45,6 +54,8 @@ class Sharing:
         self.member = member
         self.view = View()
         self.outs: dict[str, str] = {}
+        self.accounts: set[str] = set()
+        """Whose calls this process makes; ``EVERY``: nobody knows."""
         self.clock = clock
         self.local = local
         self.ring = ring
@@ -59,6 +70,13 @@ class Sharing:
     def name(self) -> str:
         """What the tickets of this process begin with."""
         return self.member.backend.owner + "."
+
+    def concerned(self) -> bool:
+        """Whether there is anything to know of the accounts whose calls this process makes."""
+        standing = self.view.standing
+        if not standing or EVERY in self.accounts:
+            return bool(standing)
+        return any(account_of(key) in self.accounts for key in list(standing))
 
     def now(self) -> float:
         """Return the time on the store's clock."""

@@ -19,7 +19,7 @@ from .sqlite import SqliteStore
 __all__ = ["MachineBackend", "member_of"]
 
 _LOOK = 0.05  # seconds from one look for news to the next,
-_SOON = 0.005  # and while a call of this process stands in line
+_SOON = 0.01  # and while a call of this process stands in line
 _MEMBERS = "members:"
 _PRESENT = 15.0  # seconds for which a process counts after it has said that it is there
 _GUARDS = ("gate:", "breaker:")
