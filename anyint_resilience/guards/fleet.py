@@ -93,6 +93,8 @@ class Fleet:
 
     def viewed(self, view: Looked) -> None:
         """Take in all there is."""
+        if view.anew:  # another server, perhaps, with another clock
+            self.sharing.view.clear()
         self.sharing.view.renew(view.briefs, view.now)
         self.sharing.stir()
 
@@ -103,9 +105,12 @@ class Fleet:
             if brief is None:
                 self.gates.changed(key)
 
-    def rung(self, ticket: str) -> None:
-        """It may be this ticket's turn."""
-        self.sharing.ring(ticket)
+    def rung(self, key: str, ticket: str) -> None:
+        """It may be this ticket's turn; of one that nobody here waits with, the others are not to wait either."""
+        if ticket in self.gates.asked:
+            self.sharing.ring(ticket)
+        else:
+            self.sharing.post(key, partial(gate.leave, ticket=ticket), again=True)
 
     def beat(self) -> None:
         """Renew what this process has."""

@@ -20,8 +20,8 @@ from .turns import Turns
 
 __all__ = ["Gates"]
 
-_PLACE: Final = 6.0  # seconds for which a place in the fleet's line is kept for who does not look again,
-_LOOK: Final = 2.0  # after which its holder looks again,
+_PLACE: Final = 3.0  # seconds for which a place in the fleet's line is kept for who does not look again,
+_LOOK: Final = 1.0  # after which its holder looks again,
 _LOOK_HERE: Final = 10.0  # and after which one does who stands behind it here
 _SAY_SO: Final = 3  # times that it must be said to be down, by as many processes if there are so many
 _LATE_HINT: Final = 0.1  # seconds by which a hint must reach further to be told once more

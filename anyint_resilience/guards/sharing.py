@@ -97,8 +97,7 @@ class Sharing:
 
     def post(self, key: str, step: Any, *, again: bool = False) -> None:
         """Have a step run there by and by, when the store answers; ``again``: until it surely was."""
-        pending = self.member.posting(key, self._there(step, {}), _TTL, again=again)
-        pending.late = self._rings
+        self.member.posting(key, self._there(step, {}), _TTL, again=again, late=self._rings)
 
     def _there(self, step: Any, more: Mapping[str, Any]) -> Step:
         words, ahead = getattr(step, "keywords", {}), self.ahead()

@@ -53,7 +53,7 @@ class MachineBackend:
         await self.beat()
         hears.peered(self._peers)
 
-    async def look(self) -> View:
+    async def look(self, hears: Hears) -> View:
         """Look at all states of guards."""
         self._version = self._store.version()
         self._known = {key: brief(key, state) for key, state in self._states()}
@@ -94,7 +94,7 @@ class MachineBackend:
                     hears.told(key, said, now)
                 line = state.get("line")
                 if line and str(line[0][1]).startswith(self.owner + "."):
-                    hears.rung(line[0][1])
+                    hears.rung(key, str(line[0][1]))
             self._known = {key: brief(key, state) for key, state in states.items()}
 
     async def beat(self) -> None:

@@ -63,12 +63,13 @@ class _Ask:
 class View(NamedTuple):
     """What is known of all states that others must know of: a brief of each. ``now``: on the store's clock.
 
-    ``peers``: how many processes share it.
+    ``peers``: how many processes share it; ``anew``: what was known before says nothing any more.
     """
 
     briefs: Mapping[str, Mapping[str, Any] | None]
     now: float
     peers: int
+    anew: bool = False
 
 
 class Ears(Protocol):
@@ -80,7 +81,7 @@ class Ears(Protocol):
 
     def viewed(self, view: View) -> None: ...
     def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
-    def rung(self, ticket: str) -> None: ...
+    def rung(self, key: str, ticket: str) -> None: ...
     def beat(self) -> None: ...
     def turned(self, *, up: bool) -> None: ...
 
@@ -91,7 +92,7 @@ class Hears(Protocol):
     """
 
     def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
-    def rung(self, ticket: str) -> None: ...
+    def rung(self, key: str, ticket: str) -> None: ...
     def seen(self, view: View) -> None: ...
     def peered(self, peers: int) -> None: ...
     def reborn(self) -> None: ...
@@ -105,7 +106,7 @@ class Backend(Protocol):
     @property
     def owner(self) -> str: ...
     async def open(self, hears: Hears) -> None: ...
-    async def look(self) -> View: ...
+    async def look(self, hears: Hears) -> View: ...
     async def run(self, ops: list[Op], hears: Hears) -> None: ...
     async def listen(self, hears: Hears) -> None: ...
     async def beat(self) -> None: ...
@@ -152,10 +153,18 @@ class Member:
         pending = Pending(self.backend.where, self.wait if patience is None else patience)
         return self._put(Op(key, step, ttl, pending, again=again))
 
-    def posting(self, key: str, step: Step, ttl: float, *, again: bool = False) -> Pending:
-        """Have an update made by and by, as soon as the store answers; nobody waits for its verdict."""
+    def posting(
+        self,
+        key: str,
+        step: Step,
+        ttl: float,
+        *,
+        again: bool = False,
+        late: Callable[[Any], object] | None = None,
+    ) -> Pending:
+        """Have an update made by and by, as soon as the store answers; nobody waits for its verdict, but ``late``."""
         pending = Pending(self.backend.where, _FOR_EVER)
-        pending.unwanted = True
+        pending.unwanted, pending.late = True, late
         if len(self._ops) >= _MOST_WAITING:  # it was down for long: leases end by themselves
             pending.tell(error=StoreError(f"{self.backend.where}: too much waits to be told"))
             return pending
@@ -219,9 +228,9 @@ class Member:
         """Hand on what a state is now."""
         self.ears.told(key, brief, at)
 
-    def rung(self, ticket: str) -> None:
+    def rung(self, key: str, ticket: str) -> None:
         """Hand on whose turn it is."""
-        self.ears.rung(ticket)
+        self.ears.rung(key, ticket)
 
     def seen(self, view: View) -> None:
         """Hand on all there is to know."""
@@ -235,6 +244,7 @@ class Member:
     def reborn(self) -> None:
         """Note that the store has lost what it held."""
         self.losses += 1
+        self._regularly()
 
     def forked(self) -> None:
         """Begin anew in a child."""
@@ -293,7 +303,8 @@ class Member:
 
     async def _opened(self) -> None:
         await asyncio.wait_for(self.backend.open(self), _CONNECT)
-        self.seen(await asyncio.wait_for(self.backend.look(), self.wait))
+        view = await asyncio.wait_for(self.backend.look(self), self.wait)
+        self.seen(view._replace(anew=True))
         self.up, self.down, self._slow = True, "", False
         self.ears.turned(up=True)
         self._regularly()
@@ -361,7 +372,7 @@ class Member:
             self._regularly()
             await asyncio.wait_for(self.backend.beat(), self.wait * _SLACK)
             if beats % _BEATS == 0:
-                self.seen(await asyncio.wait_for(self.backend.look(), self.wait * _SLACK))
+                self.seen(await asyncio.wait_for(self.backend.look(self), self.wait * _SLACK))
 
     def _turned_down(self, error: Exception) -> None:
         was = (self.up and not self._slow) or not (self.up or self.down)
@@ -415,7 +426,7 @@ class _Nobody:
     def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None:
         """Nobody hears."""
 
-    def rung(self, ticket: str) -> None:
+    def rung(self, key: str, ticket: str) -> None:
         """Nobody waits."""
 
     def beat(self) -> None:

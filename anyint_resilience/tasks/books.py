@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..contract.words import Certainty
 from ..stores.flows import Flow, Pending
 from ..stores.protocol import Step, Store, StoreError
-from .entries import Verdict, settle
+from .entries import Verdict, aged, restore, settle
 
 __all__ = ["CREATES", "Books", "Change", "never"]
 
@@ -124,11 +124,17 @@ class Books:
             self._member.posting(key, step, self.window, again=True)
 
     def _look_for_losses(self) -> None:
-        """Where the store has lost what it held, all that this process knows is what the store may not."""
+        """Where the store has lost what it held, let it know again what this process knows."""
         losses = getattr(self.store, "losses", 0)
-        if losses != self._losses:
-            self._losses = losses
-            self._apart.update((key, None) for key, _ in self.spare.scan(CREATES))
+        if losses == self._losses:
+            return
+        self._losses = losses
+        now: float = self.spare.update("clock:", lambda state, now: (None, now), 1.0)
+        for key, state in self.spare.scan(CREATES):
+            creates, since = aged(state, now)
+            if creates:
+                self._apart[key] = None
+                self._post(key, partial(restore, creates=creates, since=since))
 
     def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
         """Take a create back that the store let in and this process's memory held back."""
@@ -169,6 +175,7 @@ class Books:
 
     def _tidied(self) -> None:
         """Have what is still to be run be run, beside all calls: others wait for what this process has on its way."""
+        self._look_for_losses()
         if self._dropped and self._member is not None:
             self._member.spawn(self._catching_up())
 

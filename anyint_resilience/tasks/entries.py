@@ -15,13 +15,25 @@ each create has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..contract.words import Certainty
 from ..stores.protocol import State
 
-__all__ = ["GO", "Verdict", "begin", "creates_of", "fate_of", "finish", "forget", "resolve", "settle"]
+__all__ = [
+    "GO",
+    "Verdict",
+    "aged",
+    "begin",
+    "creates_of",
+    "fate_of",
+    "finish",
+    "forget",
+    "resolve",
+    "restore",
+    "settle",
+]
 
 _MOST: Final = 32
 """Creates remembered of one intent; those that are over are left out first, rejected ones before the others."""
@@ -141,6 +153,23 @@ def resolve(
         return state, False
     found = {**held, "fate": "committed", "found": True, "at": now, "task": task(held["facts"]), "answer": None}
     return _state([found if it is held else it for it in made]), True
+
+
+def restore(
+    state: State | None, now: float, *, creates: Sequence[Create], since: Sequence[float]
+) -> tuple[State | None, None]:
+    """Enter creates again that a store has lost, each so many seconds old; those it knows are left as they are."""
+    made = creates_of(state, now)
+    known = {it["id"] for it in made}
+    aged = zip(creates, since, strict=True)
+    made = [*({**it, "at": now - age} for it, age in aged if it["id"] not in known), *made]
+    return (_state(made) if made else None), None
+
+
+def aged(state: State, now: float) -> tuple[list[Create], list[float]]:
+    """Return the creates of a state for :func:`restore`, but for those that came to nothing."""
+    made = [it for it in creates_of(state, now) if it["fate"] != "rejected"]
+    return made, [max(0.0, now - it["at"]) for it in made]
 
 
 def finish(state: State | None, now: float, *, task_id: str) -> tuple[State | None, None]:

@@ -33,6 +33,7 @@ _ROUNDS = 64
 _MOST_TAGS = 500
 _TAGS_TTL = 172_800  # seconds
 _GUARDS = ("gate:", "breaker:")
+_LIFE = "life:"
 _PIECE = 2.0  # seconds for which news are waited for at once
 
 
@@ -90,7 +91,7 @@ class RedisBackend:
         self._ear = links.node_of(self._url, self._client) if self._cluster else self._client
         await self._subscribe()
 
-    async def look(self) -> View:
+    async def look(self, hears: Hears) -> View:
         """Look at all states of guards of all accounts, and tell which accounts this process is of."""
         tags = self._tags if self._tags else {"-": None}
         await self._client.zadd(TAGS, {tag: self.now() for tag in tags})  # whoever can't write is of no use
@@ -102,6 +103,7 @@ class RedisBackend:
                 if key.startswith(_GUARDS):
                     with suppress(Exception):  # what others wrote there is not news
                         briefs[key] = brief(key, json.loads(text))
+        await self._look_for_losses(hears)
         peers = (await self._ear.pubsub_numsub(NEWS))[0][1] * self._nodes
         return View(briefs, self.now(), max(1, int(peers)))
 
@@ -137,16 +139,20 @@ class RedisBackend:
                 message = await self._pubsub.get_message(timeout=_PIECE)
             except (RedisError, OSError):  # this connection was lost, not the server, perhaps
                 await self._subscribe()
-                hears.seen(await self.look())
+                hears.seen(await self.look(hears))
                 continue
             if message is None:
                 continue
             with suppress(Exception):  # not ours
                 if message["channel"] == NEWS.encode():
                     key, at, said = json.loads(message["data"])
-                    hears.told(str(key), said if isinstance(said, dict) else None, float(at))
+                    if str(key).startswith(_LIFE):
+                        hears.reborn()
+                    else:
+                        hears.told(str(key), said if isinstance(said, dict) else None, float(at))
                 else:
-                    hears.rung(message["data"].decode())
+                    key, ticket = json.loads(message["data"])
+                    hears.rung(str(key), str(ticket))
 
     async def beat(self) -> None:
         """Say that this process lives, to all accounts of which it has creates under way."""
@@ -300,7 +306,7 @@ class RedisBackend:
         own = self.owner if fired and self.owner in it.busy else ""
         keys = (place.encode() + named(it.key), place + "passing", place + "kept", place + "life")
         words = (self._time(), named(it.key), _ttl(it.ttl), digest, repr(now), it.text if fired else b"")
-        more = (int(it.keep), os.urandom(8).hex(), place, own, int(_ALIVE * 1000), self._max_entries)
+        more = (int(it.keep), os.urandom(8).hex(), place, own, int(_ALIVE * 1000), self._max_entries, NEWS, _LIFE + tag)
         return "entry", 4, (*keys, *words, *more)
 
     def _hit(self, it: Shot, reply: Any, hears: Hears) -> bool:
@@ -333,6 +339,13 @@ class RedisBackend:
             self._known[key] = held
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
+
+    async def _look_for_losses(self, hears: Hears) -> None:
+        """See whether the store still has what this process entered there."""
+        for tag, life in list(self._tags.items()):
+            if life is not None and await self._client.get(place_of(tag) + "life") != life:
+                self._tags[tag] = None
+                hears.reborn()
 
     async def _entries(self, tag: str, index: str, prefix: str) -> list[tuple[str, bytes]]:
         place, after, found = place_of(tag), "-inf", list[tuple[str, bytes]]()

@@ -2,11 +2,14 @@
 -- KEYS: 4 the mark of this store's life. ARGV: 4 the SHA-1 of the state it was made of, "" for none, "?" only to read;
 -- 5 the time it was made at; 6 the new state, "" to forget it, "=" to leave it; 7 "1" if it is to be kept; 8 a name for a new life;
 -- 9 what the keys of this tag begin with; 10 the process's name, "" if it has nothing under way, 11 its lease in ms;
--- 12 how many entries there may be. Reply: 1 or 0, the time, the life; where nothing was written the state, "" for none,
+-- 12 how many entries there may be, 13 the channel of news, 14 what to say there of a new life. Reply: 1 or 0, the time, the life; where nothing was written the state, "" for none,
 -- and the names of those that have work under way in it and have ended.
 
 local life = redis.call('GET', KEYS[4])
-if not life then life = ARGV[8] end
+if not life then -- a new store, or one that lost what it held
+  life = ARGV[8]
+  redis.call('PUBLISH', ARGV[13], cjson.encode({ ARGV[14], now, cjson.null }))
+end
 redis.call('SET', KEYS[4], life, 'PX', MONTH)
 
 local text = text_at(KEYS[1])

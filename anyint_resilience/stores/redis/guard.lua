@@ -21,6 +21,24 @@ if not good or not known then -- what stands there is not ours
   before = nil
   new, verdict = step(nil, now, args)
 end
+
+-- Whose turn it is now may have died, or have a turn of this very process, which rings it by itself.
+local function rung(ring)
+  for _, ticket in ipairs(ring or {}) do
+    local process = string.match(ticket, '^(.-)%.')
+    if process and process ~= ARGV[8] then
+      local heard = redis.call('PUBLISH', ARGV[7] .. process, cjson.encode({ ARGV[2], ticket }))
+      if heard == 0 and ARGV[9] == '1' then return ticket end
+    end
+  end
+end
+
+local dead = type(verdict) == 'table' and rung(verdict.ring) or nil
+while dead and new ~= nil do
+  local left
+  new, left = steps['gate.leave'](new, now, { ticket = dead })
+  dead = rung(left.ring)
+end
 local after = brief(ARGV[4], new)
 if new ~= nil then
   put(encoded(new), false)
@@ -29,10 +47,5 @@ elseif state ~= nil then
 end
 if is_news(before, after) then
   redis.call('PUBLISH', ARGV[6], cjson.encode({ ARGV[2], now, after or cjson.null }))
-end
-local ring = type(verdict) == 'table' and verdict.ring or {}
-for _, ticket in ipairs(ring) do
-  local process = string.match(ticket, '^(.-)%.')
-  if process and process ~= ARGV[8] then redis.call('PUBLISH', ARGV[7] .. process, ticket) end
 end
 return { string.format('%.6f', now), cjson.encode(verdict), after and cjson.encode(after) or '', peers }
