@@ -29,6 +29,8 @@ class Link:
     def __init__(self, path: str, *, passing: bool = False) -> None:
         self.path = path
         self._passing = passing
+        self.opened = 0
+        """How often a connection was."""
         self.lock = RLock()
         self._db: sqlite3.Connection | None = None
         self._pid = 0
@@ -67,6 +69,7 @@ class Link:
             self.drop()  # the file was deleted or replaced: what is written to the former one, nobody else sees
         if self._db is None:
             db = schema.connect(self.path, passing=self._passing)
+            self.opened += 1
             self._db, self._pid, self._file = db, os.getpid(), self._under_path()
         return self._db
 

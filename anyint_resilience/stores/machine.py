@@ -6,12 +6,12 @@ Must not know how a step works. It runs on the companion's loop; time is the mac
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import Any
 
 from ..guards.twins import brief, is_news
 from ..runtime import Runtime
-from . import owners
 from .member import Hears, Member, Op, View, joined
 from .protocol import State, Step, StoreError
 from .sqlite import SqliteStore
@@ -21,6 +21,7 @@ __all__ = ["MachineBackend", "member_of"]
 _LOOK = 0.05  # seconds from one look for news to the next,
 _SOON = 0.01  # and while a call of this process stands in line
 _MEMBERS = "members:"
+_NEVER = (0, 0)
 _PRESENT = 15.0  # seconds for which a process counts after it has said that it is there
 _GUARDS = ("gate:", "breaker:")
 
@@ -31,18 +32,13 @@ class MachineBackend:
     where = "SQLite"
 
     def __init__(self, path: str, runtime: Runtime) -> None:
-        self._path = path
         self._runtime = runtime
         self._store = SqliteStore.passing(path + "-guards", runtime.wall)
+        self.owner = os.urandom(8).hex()
         self._known: dict[str, dict[str, Any] | None] = {}
-        self._version = -1
+        self._version = _NEVER
         self._peers = 1
         self._waits = False
-
-    @property
-    def owner(self) -> str:
-        """This process's name among those that share the file."""
-        return owners.known(self._path) or ""
 
     def now(self) -> float:
         """Return the time."""
@@ -108,7 +104,7 @@ class MachineBackend:
 
     def forked(self) -> None:
         """Begin anew in a child; the connection was closed for the fork."""
-        self._known, self._version = {}, -1
+        self._known, self._version, self.owner = {}, _NEVER, os.urandom(8).hex()
 
     def _states(self) -> list[tuple[str, State]]:
         return [(key, state) for prefix in _GUARDS for key, state in self._store.scan(prefix)]

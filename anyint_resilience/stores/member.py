@@ -339,6 +339,7 @@ class Member:
                     if self._slow:
                         self._slow = False
                         self.ears.turned(up=True)
+                        self._regularly()
                     for it in batch:
                         if isinstance(it, _Ask):
                             await self._asked(it)

@@ -88,10 +88,11 @@ class SqliteStore:
         finalize(store, store._link.abandon)
         return store
 
-    def version(self) -> int:
-        """Return a number that changes when another process has changed anything. Raises StoreError."""
+    def version(self) -> tuple[int, int]:
+        """Return what is another when another process has changed anything, or may have. Raises StoreError."""
         with self._link as db, self._link.telling():
-            return int(db.execute("PRAGMA data_version").fetchone()[0])
+            number = int(db.execute("PRAGMA data_version").fetchone()[0])  # counted anew by each connection
+            return self._link.opened, number
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is one on the same file."""

@@ -81,6 +81,8 @@ class Books:
         """
         key, step, ttl = change.key, change.step, change.ttl
         must = change.enters and self.strict
+        if not change.enters and self._remembers(key):
+            self.spare.update(key, _here(step), ttl)  # before the store, which may lose it as soon as it has it
         try:
             try:
                 yield from self._catching_up()
@@ -97,7 +99,7 @@ class Books:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
         self._look_for_losses()
-        if not _holds_back(verdict) and self._remembers(key):
+        if change.enters and not _holds_back(verdict) and self._remembers(key):
             held = self.spare.update(key, _here(step), ttl)
             if _holds_back(held) and key in self._apart:
                 yield from self._undoing(key, step, failed)

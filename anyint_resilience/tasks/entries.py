@@ -86,8 +86,11 @@ def begin(
     SDK's retry: what is on its way is another create with the same body). "": the same body may be asked for twice.
     ``wary``: a process that has ended seems to live for a while, so that what others have on its way is waited for.
     """
-    # One of this name is this very create, whose entering was lost on its way back, and comes again.
-    made = [it for it in _swept(creates_of(state, now), now, window, gone) if it["id"] != ident]
+    made = _swept(creates_of(state, now), now, window, gone)
+    own = next((it for it in made if it["id"] == ident), None)
+    if own is not None and own["fate"] != "in_flight":
+        return _state(made), GO  # this very create, settled meanwhile: its entering comes once more, and says nothing
+    made = [it for it in made if it is not own]
     lost = [it for it in made if it["fate"] == "unknown"]
     if lost:
         since = max(0.0, now - max(it["at"] for it in lost))

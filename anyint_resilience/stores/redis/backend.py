@@ -70,7 +70,7 @@ class RedisBackend:
         self._ear: Any = None  # the client that subscribes
         self._pubsub: Any = None
         self._cluster = False
-        self._nodes = 1
+        self._peers: int | str = ""  # in a cluster: how many processes share it, as far as is known
         self._tags: dict[str, bytes | None] = {}  # with the life of the store, as far as that is known
         self._known: OrderedDict[str, Held] = OrderedDict()
         self._busy: set[str] = set()  # keys of which a state says that this process has work under way
@@ -80,13 +80,12 @@ class RedisBackend:
     async def open(self, hears: Hears) -> None:
         """Connect, load the scripts and subscribe. Raises what redis-py does."""
         await self.close()
-        self._client, self._cluster = links.client_of(self._url), False
+        self._client, self._cluster, self._peers = links.client_of(self._url), False, ""
         found = await self._info()
         if found:
             await links.close(self._client)
             self._client, self._cluster = links.cluster_of(self._url), True
             await self._client.initialize()
-            self._nodes = len(self._client.get_primaries())
         await self._load()
         self._ear = links.node_of(self._url, self._client) if self._cluster else self._client
         await self._subscribe()
@@ -104,8 +103,7 @@ class RedisBackend:
                     with suppress(Exception):  # what others wrote there is not news
                         briefs[key] = brief(key, json.loads(text))
         await self._look_for_losses(hears)
-        peers = (await self._ear.pubsub_numsub(NEWS))[0][1] * self._nodes
-        return View(briefs, self.now(), max(1, int(peers)))
+        return View(briefs, self.now(), await self._count())
 
     async def run(self, ops: list[Op], hears: Hears) -> None:
         """Make updates, all in one round trip; again those that others were faster at."""
@@ -156,6 +154,8 @@ class RedisBackend:
 
     async def beat(self) -> None:
         """Say that this process lives, to all accounts of which it has creates under way."""
+        if self._cluster:
+            await self._count()
         for tag in {tag_of(key) for key in tuple(self._busy)}:
             await self._client.set(place_of(tag) + "alive:" + self.owner, b"1", px=int(_ALIVE * 1000))
 
@@ -222,6 +222,15 @@ class RedisBackend:
         self._pubsub = self._ear.pubsub(ignore_subscribe_messages=True)
         await self._pubsub.subscribe(NEWS, RING + self.owner)
 
+    async def _count(self) -> int:
+        """Return how many processes have subscribed, at any node."""
+        if not self._cluster:
+            return max(1, int((await self._client.pubsub_numsub(NEWS))[0][1]))
+        nodes = self._client.get_primaries()
+        said = [await node.execute_command("PUBSUB", "NUMSUB", NEWS) for node in nodes]
+        self._peers = max(1, sum(int(it[1]) for it in said))
+        return self._peers
+
     async def _load(self) -> None:
         for name in ("guard", "entry", "look"):
             if self._cluster:
@@ -282,7 +291,7 @@ class RedisBackend:
         place = place_of(tag_of(op.key))
         name = named(op.key)
         words = (self._time(), name, _ttl(op.ttl), twin.name, json.dumps(twin.args, separators=(",", ":")))
-        return "guard", 2, (place.encode() + name, place + "guards", *words, NEWS, RING, self.owner, self._nodes)
+        return "guard", 2, (place.encode() + name, place + "guards", *words, NEWS, RING, self.owner, self._peers)
 
     def _ran(self, op: Op, twin: Twin, reply: Any, hears: Hears) -> None:
         if isinstance(reply, Exception):

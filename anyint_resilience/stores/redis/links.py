@@ -64,11 +64,9 @@ def cluster_of(url: str) -> Any:
 
 def node_of(url: str, cluster: Any) -> Any:
     """Make a client of one node of a cluster: whatever one of them publishes, all do."""
-    node = cluster.get_default_node()
-    options = dict(client_of(url).connection_pool.connection_kwargs)
-    if url.startswith("rediss"):
-        options["ssl"] = True
-    return Redis(**{**options, "host": node.host, "port": node.port})
+    node, client = cluster.get_default_node(), client_of(url)
+    client.connection_pool.connection_kwargs.update(host=node.host, port=node.port)
+    return client
 
 
 async def close(client: Any) -> None:

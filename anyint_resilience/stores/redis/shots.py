@@ -15,7 +15,7 @@ from typing import Any
 from ..member import Op
 from ..protocol import State, StoreError
 
-__all__ = ["Held", "NeedsNames", "Shot"]
+__all__ = ["Held", "NeedsNames", "Shot", "state_of"]
 
 _GARBLED = "an entry on the server is not as it was written; nothing was changed"
 
@@ -56,14 +56,14 @@ class Shot:
         """Run the steps; False if that must wait for what stands there."""
         if self.held is None:
             return False
-        state, text = _state_of(self.held.text), self.held.text
+        state, text = state_of(self.held.text), self.held.text
         if state is None and text is not None:
             self.verdicts, self.new = [(op, None, StoreError(_GARBLED)) for op in self.ops], text
             return True
         self.verdicts, self.new, self.keep, self.busy = [], text, False, _busy(state)
         for op in self.ops:
             try:  # each step has a state of its own, which it may change as it likes
-                after, verdict = op.step(_state_of(self.new), now)
+                after, verdict = op.step(state_of(self.new), now)
                 text = None if after is None else _text_of(after)
             except NeedsNames:
                 return False
@@ -88,7 +88,7 @@ class Shot:
             return False
         if self.dead is None:
             raise NeedsNames
-        state = None if self.held is None else _state_of(self.held.text)
+        state = None if self.held is None else state_of(self.held.text)
         return name in self.dead or name not in _busy(state)  # nobody who lives can have that name
 
     def settle(self) -> None:
@@ -107,7 +107,8 @@ def _text_of(state: State) -> bytes:
     raise problem
 
 
-def _state_of(text: bytes | None) -> State | None:
+def state_of(text: bytes | None) -> State | None:
+    """Read a state; None where there is none, or nothing that could have been written."""
     if text is None:
         return None
     try:

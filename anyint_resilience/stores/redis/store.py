@@ -7,7 +7,6 @@ that has ended seems to live for some seconds still.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..member import Member, joined
 from ..protocol import State, Step, StoreError
 from .backend import RedisBackend
 from .links import problem_of
+from .shots import state_of
 
 __all__ = ["RedisStore"]
 
@@ -127,11 +127,8 @@ class RedisStore:
 
 
 def _read(text: bytes) -> State:
-    try:
-        state = json.loads(text)
-    except (ValueError, RecursionError):
-        state = None
-    if not isinstance(state, dict):
+    state = state_of(text)
+    if state is None:
         raise StoreError("an entry on the server is not as it was written")
     return state
 
