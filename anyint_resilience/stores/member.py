@@ -30,7 +30,8 @@ _BEAT = 5.0  # seconds from one sign of life to the next
 _BEATS = 12  # of them from one look at everything to the next: news may have been lost
 _FOR_EVER = 1e9  # seconds
 _MOST_WAITING = 10_000
-_MOST = 128  # updates in one batch
+_MOST = 128  # updates in one batch,
+_MOST_POSTS = 16  # and of those that nobody waits for
 _SLACK = 5.0  # times ``wait`` after which what was sent counts as lost: this process may have been busy itself
 
 
@@ -131,6 +132,7 @@ class Member:
         self.users = 0
         self._runtime = runtime
         self._ops: deque[Op | _Ask] = deque()
+        self._posts: deque[Op | _Ask] = deque()  # what nobody waits for: it goes when nothing else does
         self._slow = False  # somebody has waited in vain for what is out still
         self._bell: asyncio.Event | None = None
         self._regulars: list[WeakMethod[Callable[[], object]]] = []
@@ -165,7 +167,7 @@ class Member:
         """Have an update made by and by, as soon as the store answers; nobody waits for its verdict, but ``late``."""
         pending = Pending(self.backend.where, _FOR_EVER)
         pending.unwanted, pending.late = True, late
-        if len(self._ops) >= _MOST_WAITING:  # it was down for long: leases end by themselves
+        if len(self._posts) >= _MOST_WAITING:  # it was down for long: leases end by themselves
             pending.tell(error=StoreError(f"{self.backend.where}: too much waits to be told"))
             return pending
         return self._put(Op(key, step, ttl, pending, again=again))
@@ -181,7 +183,7 @@ class Member:
             pending.tell(error=StoreError(f"{self.backend.where} is down: {self.why}"))
             return pending
         pending.lapsed = self._lapsed
-        self._ops.append(op)
+        (self._posts if pending.unwanted else self._ops).append(op)
         self.start()
         if not self._companion.call(self._wake):
             pending.tell(error=StoreError(f"{self.backend.where}: nothing can be sent, the program is ending"))
@@ -249,7 +251,7 @@ class Member:
     def forked(self) -> None:
         """Begin anew in a child."""
         self._companion.forked()
-        self._ops, self._carried = deque(), set()
+        self._ops, self._posts, self._carried = deque(), deque(), set()
         self._bell, self.up, self.down = None, False, ""
         self.backend.forked()
 
@@ -329,8 +331,9 @@ class Member:
         while True:
             await self._bell.wait()
             self._bell.clear()
-            while self._ops:
+            while self._ops or self._posts:
                 batch = [self._ops.popleft() for _ in range(min(_MOST, len(self._ops)))]
+                batch += [self._posts.popleft() for _ in range(min(_MOST_POSTS, len(self._posts)))]
                 batch = [it for it in batch if not it.pending.given_up]
                 try:
                     ops = [it for it in batch if isinstance(it, Op)]
@@ -350,7 +353,8 @@ class Member:
         """Say of updates that nobody knows whether they were made; make those again that may be."""
         error = StoreError(f"{self.backend.where} did not answer in time, or broke off")
         again = [it for it in batch if isinstance(it, Op) and it.again]
-        self._ops.extendleft(reversed(again))
+        self._ops.extendleft(it for it in reversed(again) if not it.pending.unwanted)
+        self._posts.extendleft(it for it in reversed(again) if it.pending.unwanted)
         for it in batch:
             if not isinstance(it, Op) or not it.again:
                 it.pending.tell(error=error)
@@ -394,6 +398,8 @@ class Member:
             elif not it.pending.given_up:
                 left.append(it)
         self._ops.extendleft(reversed(left))
+        while all_of_them and self._posts:
+            self._posts.popleft().pending.tell(error=error)
 
 
 _SHARING = Lock()

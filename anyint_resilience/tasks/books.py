@@ -104,6 +104,9 @@ class Books:
             if _holds_back(held) and key in self._apart:
                 yield from self._undoing(key, step, failed)
                 return held
+            if must and self._leased and self.store.young(key):  # type: ignore[attr-defined]
+                yield from self._undoing(key, step, failed)
+                return Verdict("wait")
         if not change.enters:
             self._apart.pop(key, None)  # now the store knows
         return verdict

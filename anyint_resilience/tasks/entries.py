@@ -88,7 +88,7 @@ def begin(
     """
     made = _swept(creates_of(state, now), now, window, gone)
     own = next((it for it in made if it["id"] == ident), None)
-    if own is not None and own["fate"] != "in_flight":
+    if own is not None and own["fate"] not in ("in_flight", "rejected"):
         return _state(made), GO  # this very create, settled meanwhile: its entering comes once more, and says nothing
     made = [it for it in made if it is not own]
     lost = [it for it in made if it["fate"] == "unknown"]

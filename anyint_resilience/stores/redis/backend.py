@@ -72,6 +72,8 @@ class RedisBackend:
         self._cluster = False
         self._peers: int | str = ""  # in a cluster: how many processes share it, as far as is known
         self._tags: dict[str, bytes | None] = {}  # with the life of the store, as far as that is known
+        self.births: dict[str, float] = {}
+        """When the store began to hold something of a tag, on its clock."""
         self._known: OrderedDict[str, Held] = OrderedDict()
         self._busy: set[str] = set()  # keys of which a state says that this process has work under way
 
@@ -339,6 +341,8 @@ class RedisBackend:
     def _born(self, tag: str, life: bytes, hears: Hears) -> None:
         was = self._tags.get(tag)
         self._tags[tag] = life
+        with suppress(ValueError):  # what others wrote there
+            self.births[tag] = float(life.partition(b" ")[2])
         if was is not None and was != life:  # it was emptied, or is another one
             hears.reborn()
 

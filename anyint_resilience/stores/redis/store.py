@@ -16,6 +16,7 @@ from ..member import Member, joined
 from ..protocol import State, Step, StoreError
 from .backend import RedisBackend
 from .links import problem_of
+from .names import tag_of
 from .shots import state_of
 
 __all__ = ["RedisStore"]
@@ -23,6 +24,7 @@ __all__ = ["RedisStore"]
 WAIT = 0.05
 """Seconds that a call waits for the server, if nothing else is said."""
 
+_YOUNG = 2.0  # seconds
 _PATIENT = 5.0  # seconds that who asks by himself waits: an application, not a call
 
 
@@ -82,6 +84,11 @@ class RedisStore:
     def losses(self) -> int:
         """How often the server was found to have lost what it held."""
         return self.member.losses
+
+    def young(self, key: str) -> bool:
+        """Whether the store began just now, or lost what it held: those who know may not have entered it again yet."""
+        born = self._backend.births.get(tag_of(key))
+        return born is not None and 0.0 <= self._backend.now() - born < _YOUNG
 
     def gone(self, owner: str) -> bool:
         """Whether that process has given no sign of life for 15 s; see :class:`~.protocol.Store`."""
