@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from ..stores.flows import Flow
-from ..stores.member import View as Looked
 from ..stores.protocol import StoreError
+from ..stores.roles import View as Looked
 from . import breaker, gate
 from .fleet_circuits import Circuits
 from .fleet_gates import Gates

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..guards.twins import brief, is_news
 from ..runtime import Runtime
-from .member import Hears, Member, Op, View, joined
+from .member import Member, joined
 from .protocol import State, Step, StoreError
+from .roles import Hears, Op, View
 from .sqlite import SqliteStore
 
 __all__ = ["MachineBackend", "member_of"]

@@ -14,15 +14,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from weakref import WeakMethod, WeakSet, WeakValueDictionary, finalize
 
 from ..runtime import Runtime
 from .companion import Companion
 from .flows import Flow, Pending, awaited
 from .protocol import Step, StoreError
+from .roles import Ask, Backend, Ears, Nobody, Op, View
 
-__all__ = ["Backend", "Ears", "Hears", "Member", "Op", "View", "joined"]
+__all__ = ["Member", "joined"]
 
 _CONNECT = 2.0  # seconds for a connection, and for what is asked first
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between tries
@@ -33,87 +34,6 @@ _MOST_WAITING = 10_000
 _MOST = 128  # updates in one batch,
 _MOST_POSTS = 16  # and of those that nobody waits for
 _SLACK = 5.0  # times ``wait`` after which what was sent counts as lost: this process may have been busy itself
-
-
-class Op:
-    """One update to make: a step on the state under a key; what it comes to is told to ``pending``.
-
-    ``again``: it may be made more than once, and is until it surely was.
-    """
-
-    __slots__ = ("again", "key", "pending", "step", "ttl")
-
-    def __init__(self, key: str, step: Step, ttl: float, pending: Pending, *, again: bool = False) -> None:
-        self.again = again
-        self.key = key
-        self.step = step
-        self.ttl = ttl
-        self.pending = pending
-
-
-class _Ask:
-    """Something to ask of the backend."""
-
-    __slots__ = ("pending", "what")
-
-    def __init__(self, what: Callable[[], Awaitable[Any]], pending: Pending) -> None:
-        self.what = what
-        self.pending = pending
-
-
-class View(NamedTuple):
-    """What is known of all states that others must know of: a brief of each. ``now``: on the store's clock.
-
-    ``peers``: how many processes share it; ``anew``: what was known before says nothing any more.
-    """
-
-    briefs: Mapping[str, Mapping[str, Any] | None]
-    now: float
-    peers: int
-    anew: bool = False
-
-
-class Ears(Protocol):
-    """Who listens to a member. Called on the companion's thread, and must not wait.
-
-    ``viewed``: all there is to know; ``told``: what a state is now, on the store's clock; ``rung``: whose turn it is;
-    ``beat``: now and then; ``turned``: whether the store answers has changed.
-    """
-
-    def viewed(self, view: View) -> None: ...
-    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
-    def rung(self, key: str, ticket: str) -> None: ...
-    def beat(self) -> None: ...
-    def turned(self, *, up: bool) -> None: ...
-
-
-class Hears(Protocol):
-    """Whom a backend tells what it heard. ``seen``: all there is to know, where news may have been lost;
-    ``peered``: how many share the store; ``reborn``: it lost what it held.
-    """
-
-    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None: ...
-    def rung(self, key: str, ticket: str) -> None: ...
-    def seen(self, view: View) -> None: ...
-    def peered(self, peers: int) -> None: ...
-    def reborn(self) -> None: ...
-
-
-class Backend(Protocol):
-    """What speaks to a store. All of it runs on the companion's loop; what it raises means that the store is down."""
-
-    @property
-    def where(self) -> str: ...
-    @property
-    def owner(self) -> str: ...
-    async def open(self, hears: Hears) -> None: ...
-    async def look(self, hears: Hears) -> View: ...
-    async def run(self, ops: list[Op], hears: Hears) -> None: ...
-    async def listen(self, hears: Hears) -> None: ...
-    async def beat(self) -> None: ...
-    def now(self) -> float: ...
-    async def close(self) -> None: ...
-    def forked(self) -> None: ...
 
 
 class Member:
@@ -131,8 +51,8 @@ class Member:
         """How often the store has lost what it held."""
         self.users = 0
         self._runtime = runtime
-        self._ops: deque[Op | _Ask] = deque()
-        self._posts: deque[Op | _Ask] = deque()  # what nobody waits for: it goes when nothing else does
+        self._ops: deque[Op | Ask] = deque()
+        self._posts: deque[Op | Ask] = deque()  # what nobody waits for: it goes when nothing else does
         self._slow = False  # somebody has waited in vain for what is out still
         self._bell: asyncio.Event | None = None
         self._regulars: list[WeakMethod[Callable[[], object]]] = []
@@ -175,9 +95,9 @@ class Member:
     def asking(self, what: Callable[[], Awaitable[Any]], patience: float) -> Pending:
         """Have something asked of the backend; return what the answer will be told to."""
         pending = Pending(self.backend.where, patience)
-        return self._put(_Ask(what, pending))
+        return self._put(Ask(what, pending))
 
-    def _put(self, op: Op | _Ask) -> Pending:
+    def _put(self, op: Op | Ask) -> Pending:
         pending = op.pending
         if self.why and pending.patience <= self.wait:
             pending.tell(error=StoreError(f"{self.backend.where} is down: {self.why}"))
@@ -344,12 +264,12 @@ class Member:
                         self.ears.turned(up=True)
                         self._regularly()
                     for it in batch:
-                        if isinstance(it, _Ask):
+                        if isinstance(it, Ask):
                             await self._asked(it)
                 finally:
                     self._lost([it for it in batch if not it.pending.done])
 
-    def _lost(self, batch: list[Op | _Ask]) -> None:
+    def _lost(self, batch: list[Op | Ask]) -> None:
         """Say of updates that nobody knows whether they were made; make those again that may be."""
         error = StoreError(f"{self.backend.where} did not answer in time, or broke off")
         again = [it for it in batch if isinstance(it, Op) and it.again]
@@ -359,7 +279,7 @@ class Member:
             if not isinstance(it, Op) or not it.again:
                 it.pending.tell(error=error)
 
-    async def _asked(self, it: _Ask) -> None:
+    async def _asked(self, it: Ask) -> None:
         """Ask something; what goes wrong with it is the asker's, unless the store went with it."""
         try:
             answer = await asyncio.wait_for(it.what(), it.pending.patience)
@@ -426,24 +346,7 @@ def _left(key: tuple[Any, ...], member: Member) -> None:
         member.close(wait=False)
 
 
-class _Nobody:
-    def viewed(self, view: View) -> None:
-        """Nobody looks."""
-
-    def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None:
-        """Nobody hears."""
-
-    def rung(self, key: str, ticket: str) -> None:
-        """Nobody waits."""
-
-    def beat(self) -> None:
-        """Nobody counts."""
-
-    def turned(self, *, up: bool) -> None:
-        """Nobody cares."""
-
-
-_NOBODY = _Nobody()
+_NOBODY = Nobody()
 _ALL: WeakSet[Member] = WeakSet()
 
 

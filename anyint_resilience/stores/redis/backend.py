@@ -18,8 +18,8 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError
 
 from ...guards.twins import Twin, brief, source, twin_of, verdict_of
-from ..member import Hears, Op, View
 from ..protocol import StoreError
+from ..roles import Hears, Op, View
 from . import links
 from .names import NEWS, RING, TAGS, named, place_of, read_name, tag_of
 from .shots import Held, Shot

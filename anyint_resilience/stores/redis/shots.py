@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
 
-from ..member import Op
 from ..protocol import State, StoreError
+from ..roles import Op
 
 __all__ = ["Held", "NeedsNames", "Shot", "state_of"]
 
