@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -28,7 +28,7 @@ __all__ = ["Member", "joined"]
 _CONNECT = 2.0  # seconds for a connection, and for what is asked first
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between tries
 _BEAT = 5.0  # seconds from one sign of life to the next
-_BEATS = 12  # of them from one look at everything to the next: news may have been lost
+_BEATS = 60  # of them from one look at everything to the next: news may have been lost
 _FOR_EVER = 1e9  # seconds
 _MOST_WAITING = 10_000
 _MOST = 128  # updates in one batch,
@@ -189,7 +189,10 @@ class Member:
     # on the companion's loop
 
     def _carry(self, flow: Flow) -> None:
-        task = asyncio.ensure_future(awaited(flow))
+        self._beside(awaited(flow))
+
+    def _beside(self, what: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(what)
         self._carried.add(task)
         task.add_done_callback(self._carried_out)
 
@@ -255,38 +258,40 @@ class Member:
                 batch = [self._ops.popleft() for _ in range(min(_MOST, len(self._ops)))]
                 batch += [self._posts.popleft() for _ in range(min(_MOST_POSTS, len(self._posts)))]
                 batch = [it for it in batch if not it.pending.given_up]
+                ops = [it for it in batch if isinstance(it, Op)]
                 try:
-                    ops = [it for it in batch if isinstance(it, Op)]
                     if ops:
                         await asyncio.wait_for(self.backend.run(ops, self), self.wait * _SLACK)
                     if self._slow:
                         self._slow = False
                         self.ears.turned(up=True)
                         self._regularly()
-                    for it in batch:
-                        if isinstance(it, Ask):
-                            await self._asked(it)
                 finally:
-                    self._lost([it for it in batch if not it.pending.done])
+                    self._lost([it for it in ops if not it.pending.done])
+                for it in batch:
+                    if isinstance(it, Ask):  # it may take long: others do not wait for it
+                        self._beside(self._asked(it))
 
-    def _lost(self, batch: list[Op | Ask]) -> None:
+    def _lost(self, ops: list[Op]) -> None:
         """Say of updates that nobody knows whether they were made; make those again that may be."""
         error = StoreError(f"{self.backend.where} did not answer in time, or broke off")
-        again = [it for it in batch if isinstance(it, Op) and it.again]
+        again = [it for it in ops if it.again]
         self._ops.extendleft(it for it in reversed(again) if not it.pending.unwanted)
         self._posts.extendleft(it for it in reversed(again) if it.pending.unwanted)
-        for it in batch:
-            if not isinstance(it, Op) or not it.again:
+        for it in ops:
+            if not it.again:
                 it.pending.tell(error=error)
 
     async def _asked(self, it: Ask) -> None:
-        """Ask something; what goes wrong with it is the asker's, unless the store went with it."""
+        """Ask something; what goes wrong with it is the asker's alone."""
         try:
-            answer = await asyncio.wait_for(it.what(), it.pending.patience)
+            it.pending.tell(await asyncio.wait_for(it.what(), it.pending.patience))
         except StoreError as error:
             it.pending.tell(error=error)
-        else:
-            it.pending.tell(answer)
+        except Exception as error:
+            it.pending.tell(error=StoreError(f"{self.backend.where}: {type(error).__name__}"))
+        finally:
+            it.pending.tell(error=StoreError(f"{self.backend.where} was closed"))
 
     async def _beats(self) -> None:
         beats = 0

@@ -66,6 +66,8 @@ class RedisBackend:
         self._monotonic = monotonic
         self._clock = clock
         self._max_entries = max_entries
+        self._ways = [url]  # the URL, and the nodes of its cluster as far as they are known
+        self._tried = 0
         self._client: Any = None
         self._ear: Any = None  # the client that subscribes
         self._pubsub: Any = None
@@ -82,15 +84,20 @@ class RedisBackend:
     async def open(self, hears: Hears) -> None:
         """Connect, load the scripts and subscribe. Raises what redis-py does."""
         await self.close()
-        self._client, self._cluster, self._peers = links.client_of(self._url), False, ""
+        url = self._ways[self._tried % len(self._ways)]
+        self._tried += 1
+        self._client, self._cluster, self._peers = links.client_of(url), False, ""
         found = await self._info()
         if found:
             await links.close(self._client)
-            self._client, self._cluster = links.cluster_of(self._url), True
+            self._client, self._cluster = links.cluster_of(url), True
             await self._client.initialize()
+            nodes = [(it.host, it.port) for it in self._client.get_primaries()]
+            self._ways = [self._url, *(links.elsewhere(self._url, *it) for it in nodes)]
         await self._load()
-        self._ear = links.node_of(self._url, self._client) if self._cluster else self._client
+        self._ear = links.node_of(url, self._client) if self._cluster else self._client
         await self._subscribe()
+        self._tried -= 1  # that way again, the next time
 
     async def look(self, hears: Hears) -> View:
         """Look at all states of guards of all accounts, and tell which accounts this process is of."""
@@ -147,7 +154,7 @@ class RedisBackend:
                 if message["channel"] == NEWS.encode():
                     key, at, said = json.loads(message["data"])
                     if str(key).startswith(_LIFE):
-                        hears.reborn()
+                        self._born(str(key).removeprefix(_LIFE), str(said).encode(), hears)
                     else:
                         hears.told(str(key), said if isinstance(said, dict) else None, float(at))
                 else:
@@ -339,8 +346,10 @@ class RedisBackend:
         return True
 
     def _born(self, tag: str, life: bytes, hears: Hears) -> None:
+        """Note the life of a tag's store; another one than was known is a loss of what it held before."""
         was = self._tags.get(tag)
-        self._tags[tag] = life
+        if tag in self._tags:
+            self._tags[tag] = life
         with suppress(ValueError):  # what others wrote there
             self.births[tag] = float(life.partition(b" ")[2])
         if was is not None and was != life:  # it was emptied, or is another one

@@ -8,7 +8,7 @@
 local life = redis.call('GET', KEYS[4])
 if not life then -- a new store, or one that lost what it held
   life = string.format('%s %.6f', ARGV[8], now)
-  redis.call('PUBLISH', ARGV[13], cjson.encode({ ARGV[14], now, cjson.null }))
+  redis.call('PUBLISH', ARGV[13], cjson.encode({ ARGV[14], now, life }))
 end
 redis.call('SET', KEYS[4], life, 'PX', MONTH)
 

@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-__all__ = ["SCHEMES", "client_of", "close", "cluster_of", "node_of", "problem_of"]
+__all__ = ["SCHEMES", "client_of", "close", "cluster_of", "elsewhere", "node_of", "problem_of"]
 
 SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
 
@@ -75,6 +75,14 @@ async def close(client: Any) -> None:
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     for it in () if manager is None else manager.sentinels:
         await it.aclose()
+
+
+def elsewhere(url: str, host: str, port: int) -> str:
+    """Return a URL that is like this one, but of another node."""
+    parts = urlsplit(url)
+    users, at, _ = parts.netloc.rpartition("@")
+    name = f"[{host}]" if ":" in host else host
+    return parts._replace(netloc=f"{users}{at}{name}:{port}").geturl()
 
 
 def _without_ours(url: str) -> str:
