@@ -70,7 +70,10 @@ def node_of(url: str, cluster: Any) -> Any:
 
 
 async def close(client: Any) -> None:
-    """Close a client and, where it has some, its sentinels' connections."""
+    """Close a client and, where it has some, its sentinels' connections, or those to nodes that it has given up."""
+    nodes = getattr(client, "nodes_manager", None)
+    for it in () if nodes is None else {*nodes.nodes_cache.values(), *nodes.startup_nodes.values()}:
+        await it.disconnect()
     await client.aclose()
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     for it in () if manager is None else manager.sentinels:
