@@ -109,8 +109,8 @@ class Fleet:
         """It may be this ticket's turn; of one that nobody here waits with, the others are not to wait either."""
         if ticket in self.gates.asked:
             self.sharing.ring(ticket)
-        else:
-            self.sharing.post(key, partial(gate.leave, ticket=ticket), again=True)
+        elif ticket not in self.sharing.outs:  # else it has gone already
+            self.sharing.give_back(key, partial(gate.leave, ticket=ticket), ticket)
 
     def beat(self) -> None:
         """Renew what this process has."""

@@ -92,4 +92,4 @@ class Circuits:
         return passage._replace(at=passage.at - self._sharing.ahead()) if passage.at else passage
 
     def _give_back(self, key: str, ticket: str) -> None:
-        self._sharing.post(key, partial(breaker.leave, ticket=ticket), again=True)
+        self._sharing.give_back(key, partial(breaker.leave, ticket=ticket), ticket)

@@ -57,6 +57,7 @@ class Gates:
             why = "full" if brief is None or not brief.cause else brief.cause
             return gate.Passage("wait", min(words["bound"], sharing.clock() + _LOOK_HERE), why)
         self.asked[ticket] = key
+        self._sharing.keep(ticket)
         try:
             passage: gate.Passage = yield from sharing.update(key, step, lease=LEASE, keep=_PLACE)
         except StoreError as error:
@@ -65,9 +66,9 @@ class Gates:
             return sharing.local(key, step)
         if passage.kind == "wait":
             return self._here(passage)._replace(at=min(passage.at - sharing.ahead(), sharing.clock() + _LOOK))
-        self.asked.pop(ticket, None)
         if passage.kind == "go":
             sharing.outs[ticket] = key
+        self.asked.pop(ticket, None)
         self._leave_turn(key, ticket)
         return self._here(passage)
 
@@ -188,4 +189,4 @@ class Gates:
             self._give_back(key, ticket)
 
     def _give_back(self, key: str, ticket: str) -> None:
-        self._sharing.post(key, partial(gate.leave, ticket=ticket), again=True)
+        self._sharing.give_back(key, partial(gate.leave, ticket=ticket), ticket)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from ..stores.flows import Flow
+from ..stores.flows import Flow, Pending
 from ..stores.member import Member
 from ..stores.protocol import Step, StoreError
 from .view import View
@@ -54,6 +54,7 @@ class Sharing:
         self.member = member
         self.view = View()
         self.outs: dict[str, str] = {}
+        self._owed: dict[str, Pending] = {}
         self.accounts: set[str] = set()
         """Whose calls this process makes; ``EVERY``: nobody knows."""
         self.clock = clock
@@ -95,9 +96,25 @@ class Sharing:
         self._rings(verdict)
         return verdict
 
-    def post(self, key: str, step: Any, *, again: bool = False) -> None:
-        """Have a step run there by and by, when the store answers; ``again``: until it surely was."""
-        self.member.posting(key, self._there(step, {}), _TTL, again=again, late=self._rings)
+    def post(self, key: str, step: Any) -> None:
+        """Have a step run there by and by, when the store answers."""
+        self.member.posting(key, self._there(step, {}), _TTL, late=self._rings)
+
+    def give_back(self, key: str, leave: Any, ticket: str) -> None:
+        """Have what a ticket has there, or may have, given back by and by, until that surely was done."""
+        self._owed[ticket] = self.member.posting(
+            key, self._there(leave, {}), _TTL, again=True, late=partial(self._given_back, ticket)
+        )
+
+    def keep(self, ticket: str) -> None:
+        """Do not give back what a ticket has, for it asks anew: that would be taken from it."""
+        owed = self._owed.pop(ticket, None)
+        if owed is not None:
+            owed.drop()
+
+    def _given_back(self, ticket: str, verdict: Any) -> None:
+        self._owed.pop(ticket, None)
+        self._rings(verdict)
 
     def _there(self, step: Any, more: Mapping[str, Any]) -> Step:
         words, ahead = getattr(step, "keywords", {}), self.ahead()

@@ -58,6 +58,10 @@ class Pending:
         if late is not None:
             late(value)
 
+    def drop(self) -> None:
+        """Want it no more: it is not begun, if it was not yet."""
+        self._give_up()
+
     def wait(self) -> Any:
         """Wait in this thread. Raises StoreError if it takes longer than ``patience``, else what was told."""
         try:

@@ -99,14 +99,14 @@ class Books:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
         self._look_for_losses()
+        if must and not _holds_back(verdict) and self._leased and self.store.young(key):  # type: ignore[attr-defined]
+            yield from self._undoing(key, step, failed)
+            return Verdict("wait")
         if change.enters and not _holds_back(verdict) and self._remembers(key):
             held = self.spare.update(key, _here(step), ttl)
             if _holds_back(held) and key in self._apart:
                 yield from self._undoing(key, step, failed)
                 return held
-            if must and self._leased and self.store.young(key):  # type: ignore[attr-defined]
-                yield from self._undoing(key, step, failed)
-                return Verdict("wait")
         if not change.enters:
             self._apart.pop(key, None)  # now the store knows
         return verdict
