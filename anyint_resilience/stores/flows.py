@@ -30,6 +30,7 @@ class Pending:
         "unwanted",
         "value",
         "where",
+        "why",
     )
 
     def __init__(self, where: str, patience: float) -> None:
@@ -44,6 +45,8 @@ class Pending:
         """What to do with a value that comes after the one who wanted it had gone, or that nobody waits for."""
         self.lapsed: Callable[[], object] | None = None
         """Whom to tell that it took too long."""
+        self.why: Callable[[], str] | None = None
+        """Says why, as far as that is known."""
         self._bell = Bell()
         self._lock = Lock()
 
@@ -85,7 +88,8 @@ class Pending:
         if not self.done:
             if self.lapsed is not None:
                 self.lapsed()
-            raise StoreError(f"{self.where} did not answer within {self.patience:g} s")
+            why = "" if self.why is None else self.why()
+            raise StoreError(f"{self.where} did not answer within {self.patience:g} s{f': {why}' if why else ''}")
         if self.error is not None:
             try:
                 raise self.error

@@ -102,7 +102,7 @@ class Member:
         if self.why and pending.patience <= self.wait:
             pending.tell(error=StoreError(f"{self.backend.where} is down: {self.why}"))
             return pending
-        pending.lapsed = self._lapsed
+        pending.lapsed, pending.why = self._lapsed, self._away
         (self._posts if pending.unwanted else self._ops).append(op)
         self.start()
         if not self._companion.call(self._wake):
@@ -179,6 +179,9 @@ class Member:
     def why(self) -> str:
         """Why it does not serve; empty while it does, or while that is not known."""
         return self.down if self.down else "others wait for it in vain" if self._slow else ""
+
+    def _away(self) -> str:
+        return self.down
 
     def _lapsed(self) -> None:
         """Somebody has waited in vain: until what is out has come back, nobody else does."""
