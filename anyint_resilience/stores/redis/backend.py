@@ -11,18 +11,16 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
-from ...guards.twins import Twin, brief, source, twin_of, verdict_of
+from ...guards.twins import Twin, brief, twin_of, verdict_of
 from ..protocol import StoreError
 from ..roles import Hears, Op, View
-from . import links
 from .names import NEWS, RING, TAGS, named, place_of, read_name, tag_of
 from .shots import Held, Shot
+from .wire import Command, Wire, in_words
 
 __all__ = ["RedisBackend"]
 
@@ -34,22 +32,6 @@ _MOST_TAGS = 500
 _TAGS_TTL = 172_800  # seconds
 _GUARDS = ("gate:", "breaker:")
 _LIFE = "life:"
-_PIECE = 2.0  # seconds for which news are waited for at once
-
-
-@cache
-def _lua(name: str) -> bytes:
-    here = Path(__file__).parent
-    common = (here / "common.lua").read_text(encoding="utf-8")
-    steps = source() if name == "guard" else ""
-    return "\n".join((common, steps, (here / f"{name}.lua").read_text(encoding="utf-8"))).encode()
-
-
-@cache
-def _sha(name: str) -> str:
-    from hashlib import sha1
-
-    return sha1(_lua(name), usedforsecurity=False).hexdigest()
 
 
 class RedisBackend:
@@ -62,16 +44,10 @@ class RedisBackend:
         self.owner = os.urandom(8).hex()
         self.offset = 0.0  # from this process's monotonic clock to the server's
         self.firing: Shot | None = None
-        self._url = url
+        self._wire = Wire(url)
         self._monotonic = monotonic
         self._clock = clock
         self._max_entries = max_entries
-        self._ways = [url]  # the URL, and the nodes of its cluster as far as they are known
-        self._tried = 0
-        self._client: Any = None
-        self._ear: Any = None  # the client that subscribes
-        self._pubsub: Any = None
-        self._cluster = False
         self._peers: int | str = ""  # in a cluster: how many processes share it, as far as is known
         self._tags: dict[str, bytes | None] = {}  # with the life of the store, as far as that is known
         self.births: dict[str, float] = {}
@@ -83,28 +59,15 @@ class RedisBackend:
 
     async def open(self, hears: Hears) -> None:
         """Connect, load the scripts and subscribe. Raises what redis-py does."""
-        await self.close()
-        url = self._ways[self._tried % len(self._ways)]
-        self._tried += 1
-        self._client, self._cluster, self._peers = links.client_of(url), False, ""
-        found = await self._info()
-        if found:
-            await links.close(self._client)
-            self._client, self._cluster = links.cluster_of(url), True
-            await self._client.initialize()
-            nodes = [(it.host, it.port) for it in self._client.get_primaries()]
-            self._ways = [self._url, *(links.elsewhere(self._url, *it) for it in nodes)]
-        await self._load()
-        self._ear = links.node_of(url, self._client) if self._cluster else self._client
-        await self._subscribe()
-        self._tried -= 1  # that way again, the next time
+        self._peers = ""
+        await self._wire.open(NEWS, RING + self.owner)
 
     async def look(self, hears: Hears) -> View:
         """Look at all states of guards of all accounts, and tell which accounts this process is of."""
         tags = self._tags if self._tags else {"-": None}
-        await self._client.zadd(TAGS, {tag: self.now() for tag in tags})  # whoever can't write is of no use
-        await self._client.expire(TAGS, _TAGS_TTL)
-        found = await self._client.zrange(TAGS, 0, _MOST_TAGS - 1, desc=True)
+        await self._wire.client.zadd(TAGS, {tag: self.now() for tag in tags})  # whoever can't write is of no use
+        await self._wire.client.expire(TAGS, _TAGS_TTL)
+        found = await self._wire.client.zrange(TAGS, 0, _MOST_TAGS - 1, desc=True)
         briefs: dict[str, Any] = {}
         for tag in (it.decode(errors="replace") for it in found):
             for key, text in await self._entries(tag, "guards", ""):
@@ -119,12 +82,12 @@ class RedisBackend:
         new = {tag_of(it.key) for it in ops} - self._tags.keys()
         if new:
             self._tags.update(dict.fromkeys(new))
-            await self._client.zadd(TAGS, {tag: self.now() for tag in new})
+            await self._wire.client.zadd(TAGS, {tag: self.now() for tag in new})
         twins, shots = self._sorted(ops)
         for _ in range(_ROUNDS):
             commands = [self._guard(op, twin) for op, twin in twins] + [self._entry(it) for it in shots]
             began = self._monotonic()
-            replies = await self._send(commands)
+            replies = await self._wire.send(commands)
             if replies and not isinstance(replies[0], Exception):
                 self._timed(replies[0][1 if shots and not twins else 0], began)
             for (op, twin), reply in zip(twins, replies, strict=False):
@@ -143,48 +106,37 @@ class RedisBackend:
         """Hand on what is published, until the connection is lost."""
         while True:
             try:
-                message = await self._pubsub.get_message(timeout=_PIECE)
+                news = await self._wire.heard()
             except (RedisError, OSError):  # this connection was lost, not the server, perhaps
-                await self._subscribe()
+                await self._wire.hear_again()
                 hears.seen(await self.look(hears))
                 continue
-            if message is None:
-                continue
             with suppress(Exception):  # not ours
-                if message["channel"] == NEWS.encode():
-                    key, at, said = json.loads(message["data"])
+                channel, data = news or ("", b"")
+                if channel == NEWS:
+                    key, at, said = json.loads(data)
                     if str(key).startswith(_LIFE):
                         self._born(str(key).removeprefix(_LIFE), str(said).encode(), hears)
                     else:
                         hears.told(str(key), said if isinstance(said, dict) else None, float(at))
-                else:
-                    key, ticket = json.loads(message["data"])
+                elif channel:
+                    key, ticket = json.loads(data)
                     hears.rung(str(key), str(ticket))
 
     async def beat(self) -> None:
         """Say that this process lives, to all accounts of which it has creates under way."""
-        if self._cluster:
+        if self._wire.cluster:
             await self._count()
         for tag in {tag_of(key) for key in tuple(self._busy)}:
-            await self._client.set(place_of(tag) + "alive:" + self.owner, b"1", px=int(_ALIVE * 1000))
+            await self._wire.client.set(place_of(tag) + "alive:" + self.owner, b"1", px=int(_ALIVE * 1000))
 
     async def close(self) -> None:
         """Let go of the connections."""
-        ear = None if self._ear is self._client else self._ear
-        pubsub, client = self._pubsub, self._client
-        self._pubsub = self._ear = self._client = None
-        with suppress(RedisError, OSError):
-            if pubsub is not None:
-                await pubsub.aclose()
-        for it in (ear, client):
-            with suppress(RedisError, OSError):
-                if it is not None:
-                    await links.close(it)
+        await self._wire.close()
 
     def forked(self) -> None:
         """Begin anew in a child, whose parent goes on with the connections."""
-        _PARENTS.append((self._client, self._ear, self._pubsub))
-        self._client = self._ear = self._pubsub = None
+        self._wire.forked()
         self.owner = os.urandom(8).hex()
         self._busy, self._known = set(), OrderedDict()
 
@@ -192,7 +144,7 @@ class RedisBackend:
 
     async def entries(self, prefix: str) -> list[tuple[str, bytes]]:
         """Return all live entries whose names begin so, of all accounts; those of one are as of one moment."""
-        tags = {it.decode(errors="replace") for it in await self._client.zrange(TAGS, 0, -1)} | self._tags.keys()
+        tags = {it.decode(errors="replace") for it in await self._wire.client.zrange(TAGS, 0, -1)} | self._tags.keys()
         found: dict[str, bytes] = {}
         for tag in sorted(tags):
             for index in ("guards", "passing", "kept"):
@@ -201,9 +153,9 @@ class RedisBackend:
 
     async def alive(self, owner: str) -> bool:
         """Whether a process has given a sign of life of late."""
-        tags = {it.decode(errors="replace") for it in await self._client.zrange(TAGS, 0, -1)} | self._tags.keys()
+        tags = {it.decode(errors="replace") for it in await self._wire.client.zrange(TAGS, 0, -1)} | self._tags.keys()
         for tag in tags:
-            if await self._client.exists(place_of(tag) + "alive:" + owner):
+            if await self._wire.client.exists(place_of(tag) + "alive:" + owner):
                 return True
         return False
 
@@ -213,68 +165,11 @@ class RedisBackend:
 
     # the parts
 
-    async def _info(self) -> bool:
-        """Whether the server is part of a cluster."""
-        try:
-            said = await self._client.info("cluster")
-        except RedisError as error:
-            if "NOPERM" not in str(error) and "no permissions" not in str(error):
-                raise
-            return False
-        return bool(said.get("cluster_enabled"))
-
-    async def _subscribe(self) -> None:
-        """Have a connection on which news come. Raises what redis-py does."""
-        if self._pubsub is not None:
-            with suppress(RedisError, OSError):
-                await self._pubsub.aclose()
-        self._pubsub = self._ear.pubsub(ignore_subscribe_messages=True)
-        await self._pubsub.subscribe(NEWS, RING + self.owner)
-
     async def _count(self) -> int:
-        """Return how many processes have subscribed, at any node."""
-        if not self._cluster:
-            return max(1, int((await self._client.pubsub_numsub(NEWS))[0][1]))
-        nodes = self._client.get_primaries()
-        said = [await node.execute_command("PUBSUB", "NUMSUB", NEWS) for node in nodes]
-        self._peers = max(1, sum(int(it[1]) for it in said))
-        return self._peers
-
-    async def _load(self) -> None:
-        for name in ("guard", "entry", "look"):
-            if self._cluster:
-                await self._client.script_load(_lua(name).decode())
-            else:
-                await self._client.script_load(_lua(name))
-
-    async def _send(self, commands: list[tuple[str, int, tuple[Any, ...]]]) -> list[Any]:
-        """Send scripts, all at once; return their replies or errors, in order. Raises if the connection is lost."""
-        replies = await self._sent(commands)
-        lost = [at for at, it in enumerate(replies) if isinstance(it, NoScriptError)]
-        if lost:  # flushed, or a server that took over
-            await self._load()
-            again = await self._sent([commands[at] for at in lost])
-            for at, it in zip(lost, again, strict=True):
-                replies[at] = it
-        return replies
-
-    async def _sent(self, commands: list[tuple[str, int, tuple[Any, ...]]]) -> list[Any]:
-        if len(commands) == 1:
-            name, keys, words = commands[0]
-            try:
-                return [await self._client.evalsha(_sha(name), keys, *words)]
-            except RedisError as error:
-                if _is_fatal(error):
-                    raise
-                return [error]
-        pipe = self._client.pipeline(transaction=False)
-        for name, keys, words in commands:
-            pipe.execute_command("EVALSHA", _sha(name), keys, *words)  # evalsha() is barred from a cluster's pipelines
-        replies = await pipe.execute(raise_on_error=False)
-        for it in replies:
-            if isinstance(it, Exception) and _is_fatal(it):
-                raise it
-        return list(replies)
+        """Return how many processes share the store."""
+        peers = max(1, await self._wire.subscribers(NEWS))
+        self._peers = peers if self._wire.cluster else ""  # else a script sees it, as it is just then
+        return peers
 
     def _timed(self, at: bytes, began: float) -> None:
         """Learn what time it is there, from a reply to what was sent then."""
@@ -296,7 +191,7 @@ class RedisBackend:
                 shots[op.key] = Shot(op.key, [op], self._known.get(op.key, Held()))
         return twins, list(shots.values())
 
-    def _guard(self, op: Op, twin: Twin) -> tuple[str, int, tuple[Any, ...]]:
+    def _guard(self, op: Op, twin: Twin) -> Command:
         place = place_of(tag_of(op.key))
         name = named(op.key)
         words = (self._time(), name, _ttl(op.ttl), twin.name, json.dumps(twin.args, separators=(",", ":")))
@@ -304,7 +199,7 @@ class RedisBackend:
 
     def _ran(self, op: Op, twin: Twin, reply: Any, hears: Hears) -> None:
         if isinstance(reply, Exception):
-            op.pending.tell(error=_in_words(reply))
+            op.pending.tell(error=in_words(reply))
             return
         at, verdict, said, peers = reply
         hears.peered(int(peers))
@@ -312,7 +207,7 @@ class RedisBackend:
             hears.told(op.key, json.loads(said) if said else None, float(at))
         op.pending.tell(verdict_of(twin.name, json.loads(verdict)))
 
-    def _entry(self, it: Shot) -> tuple[str, int, tuple[Any, ...]]:
+    def _entry(self, it: Shot) -> Command:
         tag, now = tag_of(it.key), self.now()
         place = place_of(tag)
         self.firing = it
@@ -331,7 +226,7 @@ class RedisBackend:
         """Take in what the server said; whether that is the end of it."""
         if isinstance(reply, Exception):
             for op in it.ops:
-                op.pending.tell(error=_in_words(reply))
+                op.pending.tell(error=in_words(reply))
             return True
         hit, _, life, *rest = reply
         self._born(tag_of(it.key), life, hears)
@@ -365,7 +260,7 @@ class RedisBackend:
     async def _look_for_losses(self, hears: Hears) -> None:
         """See whether the store still has what this process entered there."""
         for tag, life in list(self._tags.items()):
-            if life is not None and await self._client.get(place_of(tag) + "life") != life:
+            if life is not None and await self._wire.client.get(place_of(tag) + "life") != life:
                 self._tags[tag] = None
                 hears.reborn()
 
@@ -374,9 +269,9 @@ class RedisBackend:
         while after:
             words = (self._time(), prefix.encode(), after, place)
             began = self._monotonic()
-            (reply,) = await self._send([("look", 1, (place + index, *words))])
+            (reply,) = await self._wire.send([("look", 1, (place + index, *words))])
             if isinstance(reply, Exception):
-                raise _in_words(reply)
+                raise in_words(reply)
             at, last, *pairs = reply
             self._timed(at, began)
             after = last.decode()
@@ -384,28 +279,5 @@ class RedisBackend:
         return found
 
 
-_PARENTS: list[Any] = []  # clients that a parent goes on with: to collect them would close its connections
-
-
 def _ttl(seconds: float) -> str:
     return repr(min(float(seconds), 1e300))
-
-
-def _is_fatal(error: Exception) -> bool:
-    """Whether it says that the server, or the way to it, is no good; else it is about one command."""
-    from redis.exceptions import (
-        BusyLoadingError,
-        ClusterDownError,
-        MasterDownError,
-        OutOfMemoryError,
-        ReadOnlyError,
-        ResponseError,
-    )
-
-    return not isinstance(error, ResponseError) or isinstance(
-        error, (BusyLoadingError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError)
-    )
-
-
-def _in_words(error: Exception) -> StoreError:
-    return StoreError(f"Redis: {type(error).__name__}; nothing was changed")  # its own words may hold what was sent
