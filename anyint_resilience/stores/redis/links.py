@@ -7,6 +7,7 @@ URL is part of a cluster, it is spoken to as one. For sentinels, which redis-py 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -73,7 +74,8 @@ async def close(client: Any) -> None:
     """Close a client and, where it has some, its sentinels' connections, or those to nodes that it has given up."""
     nodes = getattr(client, "nodes_manager", None)
     for it in () if nodes is None else {*nodes.nodes_cache.values(), *nodes.startup_nodes.values()}:
-        await it.disconnect()
+        with suppress(Exception):  # one that can't be closed is gone; the others are not
+            await it.disconnect()
     await client.aclose()
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     for it in () if manager is None else manager.sentinels:
