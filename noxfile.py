@@ -2,7 +2,7 @@
 
 Other sessions: ``nox -s demo`` (watch it work), ``nox -s observe`` (watch it as an on-call does, with a real
 Prometheus), ``nox -s conformance`` (what holds on which client),
-``nox -s bench -- NAME`` (overhead, import, leaks) and ``nox -s upstream -- CLIENT`` (a client's own test suite with our
+``nox -s bench -- NAME`` (overhead, fleet, leaks) and ``nox -s upstream -- CLIENT`` (a client's own test suite with our
 layer in it).
 """
 

@@ -172,6 +172,8 @@ def ledgers() -> Resilience:
     except StoreError as error:
         raise SystemExit(str(error)) from error
     Resilience(store=anyint.ledger.store, dedupe=None)
+    Resilience(store="redis://localhost:6379/0", store_wait=0.1)
+    Resilience(store_wait="0.1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Resilience(dedupe="body")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Resilience(store=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(anyint.ledger.forget("intent"), bool)
