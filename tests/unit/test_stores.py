@@ -6,7 +6,8 @@ import copy
 import math
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores import StoreError, opening
 from anyint_resilience.stores.opening import opened, store_problem
-from tests.unit.store_kit import BACKENDS, Clock, add, get, put
+from tests.redis_kit import redis_cluster, redis_server  # noqa: F401 - fixtures
+from tests.unit.store_kit import EVERY, Clock, add, get, put
 
 
 @pytest.fixture
@@ -23,9 +25,18 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=list(BACKENDS))
-def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Callable[..., Any]:
-    return lambda **options: BACKENDS[request.param](tmp_path, clock, **options)
+@pytest.fixture(params=list(EVERY))
+def make(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Callable[..., Any]]:
+    behind, made = EVERY[request.param], list[Any]()
+    place = request.getfixturevalue(behind.needs)
+
+    def making(**options: Any) -> Any:
+        made.append(behind.make(place, clock, **options))
+        return made[-1]
+
+    yield making
+    for store in made:
+        store.close()
 
 
 @pytest.fixture
@@ -186,6 +197,9 @@ def test_a_step_may_ask_who_is_gone(store: Any) -> None:
     assert asked == (False, True)
 
 
+# Where redis-py is not installed, that is what is wrong with each.
+REDIS, BAD_REDIS = (None, "no URL that redis-py takes") if find_spec("redis") else ("needs redis-py",) * 2
+
 SETTINGS: list[tuple[Any, str | None]] = [
     (None, None),
     ("sqlite:///state.db", None),
@@ -201,10 +215,18 @@ SETTINGS: list[tuple[Any, str | None]] = [
     ("sqlite:///secret\0.db", "without anything after the path"),
     ("", "not another kind of URL"),
     ("/secret/path.db", "not another kind of URL"),
-    ("redis://user:secret@host/0", None),
+    ("redis://user:secret@host/0", REDIS),
+    ("rediss://user:secret@host:6380/0?ssl_cert_reqs=none", REDIS),
+    ("unix://user:secret@/var/run/redis.sock?db=1", REDIS),
+    ("redis+sentinel://user:secret@host:26379,other/service/0", REDIS),
+    ("redis://user:secret@host:port/0", BAD_REDIS),
+    ("redis://user:secret@host/0?secret=1", BAD_REDIS),
+    ("redis+sentinel://user:secret@host", BAD_REDIS),
+    ("redis+cluster://user:secret@host", "not another kind of URL"),
+    ("valkey://user:secret@host", "not another kind of URL"),
     (Path("secret.db"), "lacks update, scan, close"),
     (7, "lacks update, scan, close"),
-    (BACKENDS, "lacks scan, close"),  # a dict has an update
+    (EVERY, "lacks scan, close"),  # a dict has an update
     (Clock, "not the class"),
 ]
 
@@ -247,6 +269,17 @@ def test_a_bad_url_opens_nothing() -> None:
     """It is a wrong setting, and not shown."""
     with pytest.raises(ValueError, match="another kind of URL") as caught:
         opened("valkey+x://user:secret@host/0", runtime=Runtime(wall=Clock()), wait=0.05)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"])
+def test_an_environment_without_redis_py_says_so(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is opened, with what to do about it, and without the URL."""
+    monkeypatch.setattr(opening, "find_spec", lambda name: None)
+    url = f"{scheme}://user:secret@host/service"
+    assert store_problem(url) == "needs redis-py: pip install 'anyint-resilience[redis]'"
+    with pytest.raises(ValueError, match="needs redis-py") as caught:
+        opened(url, runtime=Runtime(wall=Clock()), wait=0.05)
     assert "secret" not in str(caught.value)
 
 

@@ -49,6 +49,7 @@ class Wire:
         self._ways = [url]  # the URL, and the nodes of its cluster as far as they are known
         self._tried = 0
         self._ear: Any = None  # the client that subscribes
+        self._seeds: list[Any] = []
         self._pubsub: Any = None
         self._channels: tuple[str, ...] = ()
 
@@ -61,6 +62,7 @@ class Wire:
         if await self._info():
             await links.close(self.client)
             self.client, self.cluster = links.cluster_of(url), True
+            self._seeds = list(self.client.nodes_manager.startup_nodes.values())  # it will have others soon
             await self.client.initialize()
             nodes = [(it.host, it.port) for it in self.client.get_primaries()]
             self._ways = [self._url, *(links.elsewhere(self._url, *it) for it in nodes)]
@@ -97,6 +99,10 @@ class Wire:
         with suppress(RedisError, OSError):
             if pubsub is not None:
                 await pubsub.aclose()
+        seeds, self._seeds = self._seeds, []
+        for seed in seeds:
+            with suppress(Exception):  # one that can't be closed is gone
+                await seed.disconnect()
         for it in (ear, client):
             with suppress(RedisError, OSError):
                 if it is not None:
