@@ -23,13 +23,17 @@ __all__ = ["Fleet"]
 
 
 class Fleet:
-    """One process's guards in a fleet, and the ears of its member. ``forget`` drops what its own memory holds."""
+    """One process's guards in a fleet, and the ears of its member.
 
-    def __init__(self, sharing: Sharing, *, forget: Callable[[], object]) -> None:
+    ``forget`` drops what its own memory holds; ``tidy`` tells of permits that the garbage collector has left behind.
+    """
+
+    def __init__(self, sharing: Sharing, *, forget: Callable[[], object], tidy: Callable[[], object]) -> None:
         self.sharing = sharing
         self.gates = Gates(sharing)
         self.circuits = Circuits(sharing)
         self._forget = forget
+        self._tidy = tidy
         self._said: deque[StoreError | None] = deque(maxlen=2)
         self._missed = False
         self._does: dict[Any, Callable[[str, Any, Failed], Flow]] = {
@@ -50,7 +54,7 @@ class Fleet:
     @property
     def calm(self) -> bool:
         """Whether there is nothing that a call would have to ask, tell or say."""
-        known = self.sharing.serves and self.sharing.concerned()
+        known = self.sharing.serves and self.sharing.concerns()
         return not known and not self.gates.streaks and not self._said and self.sharing.member.started
 
     def makes_calls_of(self, accounts: Iterable[str | None]) -> None:
@@ -77,7 +81,7 @@ class Fleet:
         """Have what is over forgotten by all."""
         self.gates.sweep()
         if self.sharing.serves:
-            for key in list(self.sharing.view.standing):
+            for key in self.sharing.concerns():
                 self.sharing.post(key, partial(gate.settle if key.startswith("gate:") else breaker.settle))
 
     def clear(self) -> None:
@@ -113,7 +117,8 @@ class Fleet:
             self.sharing.give_back(key, partial(gate.leave, ticket=ticket), ticket)
 
     def beat(self) -> None:
-        """Renew what this process has."""
+        """Renew what this process has, but for what it only seems to have."""
+        self._tidy()
         self.gates.beat()
 
     def turned(self, *, up: bool) -> None:

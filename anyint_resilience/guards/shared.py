@@ -60,7 +60,7 @@ class Shared:
 
             assert clock is not None
             sharing = Sharing(member, clock=clock, local=self._change, ring=self._rung, stir=self._settle)
-            self.fleet = Fleet(sharing, forget=self._begin_anew)
+            self.fleet = Fleet(sharing, forget=self._begin_anew, tidy=self._catch_up)
         _ALL.add(self)
 
     def tally(self, host: str) -> Tally:

@@ -72,12 +72,12 @@ class Sharing:
         """What the tickets of this process begin with."""
         return self.member.backend.owner + "."
 
-    def concerned(self) -> bool:
-        """Whether there is anything to know of the accounts whose calls this process makes."""
-        standing = self.view.standing
+    def concerns(self) -> list[str]:
+        """Return of which gates and circuits there is something to know, of accounts whose calls this process makes."""
+        standing = list(self.view.standing)
         if not standing or EVERY in self.accounts:
-            return bool(standing)
-        return any(account_of(key) in self.accounts for key in list(standing))
+            return standing
+        return [key for key in standing if account_of(key) in self.accounts]
 
     def now(self) -> float:
         """Return the time on the store's clock."""

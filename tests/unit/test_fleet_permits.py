@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from anyint_resilience.guards import sharing
+from anyint_resilience.guards import gate, sharing
 from tests.unit.fleet_kit import GATE, World
 
 skews = pytest.mark.parametrize("ahead", [0.0, 1e6, -4000.0])
@@ -42,6 +44,18 @@ def test_a_limit_of_concurrency_is_one_for_all(ahead: float) -> None:
         assert len(world.advance(0)) == (1 if number < 4 else 0)
     assert world.state() is None
     assert all(process.shared.calm and not process.fleet.sharing.outs for process in world.processes)
+
+
+def test_a_permit_that_the_collector_left_behind_comes_back_though_no_call_comes_by() -> None:
+    """An idle process would renew it for ever: it is given back with the next sign of life."""
+    world = World(2)
+    caller, waiter = world[0].caller(most=1), world[1].caller(most=1)
+    assert [it.look().kind for it in (caller, waiter)] == ["go", "wait"]
+    world[0].shared.later(GATE, partial(gate.leave, ticket=caller.ticket))
+    assert set(world.state()["out"]) == {caller.ticket}
+    world[0].member.beat()
+    world[0].member.release()
+    assert caller.ticket not in world.state()["out"]
 
 
 def test_the_permit_of_a_dead_process_comes_back_and_that_of_a_living_one_does_not() -> None:
