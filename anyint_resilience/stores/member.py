@@ -53,6 +53,7 @@ class Member:
         self._runtime = runtime
         self._ops: deque[Op | Ask] = deque()
         self._posts: deque[Op | Ask] = deque()  # what nobody waits for: it goes when nothing else does
+        self._sent: float | None = None  # when what is out now went out
         self._slow = False  # somebody has waited in vain for what is out still
         self._bell: asyncio.Event | None = None
         self._regulars: list[WeakMethod[Callable[[], object]]] = []
@@ -184,7 +185,13 @@ class Member:
         return self.down
 
     def _lapsed(self) -> None:
-        """Somebody has waited in vain: until what is out has come back, nobody else does."""
+        """Somebody has waited in vain for the store: until what is out has come back, nobody else does.
+
+        Where nothing has been out for as long it was this process that is busy.
+        """
+        sent = self._sent
+        if sent is None or self._runtime.monotonic() - sent < self.wait / 2:
+            return
         if self.up and not self._slow:
             self._slow = True
             self.ears.turned(up=False)
@@ -264,12 +271,14 @@ class Member:
                 ops = [it for it in batch if isinstance(it, Op)]
                 try:
                     if ops:
+                        self._sent = self._runtime.monotonic()
                         await asyncio.wait_for(self.backend.run(ops, self), self.wait * _SLACK)
                     if self._slow:
                         self._slow = False
                         self.ears.turned(up=True)
                         self._regularly()
                 finally:
+                    self._sent = None
                     self._lost([it for it in ops if not it.pending.done])
                 for it in batch:
                     if isinstance(it, Ask):  # it may take long: others do not wait for it

@@ -92,9 +92,9 @@ class Ears:
 class World:
     """A member that has begun, on a backend that answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Runtime | None = None) -> None:
         self.backend = Backend()
-        self.member = Member(self.backend, Runtime(), wait=WAIT)
+        self.member = Member(self.backend, Runtime() if runtime is None else runtime, wait=WAIT)
         self.ears = self.member.ears = Ears()  # type: ignore[assignment]
         self.member.start()
         until(lambda: self.member.serves)
@@ -145,6 +145,17 @@ def test_one_that_waits_in_vain_waits_for_all_others(world: World) -> None:
     assert world.ears.turns == [True, False, True]
     assert world.update("third").wait() == "third"
     assert world.backend.made == ["first", "third"]
+
+
+def test_where_this_process_itself_was_busy_the_store_is_not_slow() -> None:
+    """Nothing has been out for as long as somebody has waited: the others go on asking."""
+    world = World(Runtime(monotonic=lambda: 5.0))  # no time passes while it is out
+    world.lapse("first")
+    assert world.member.serves
+    assert world.ears.turns == [True]
+    assert not world.update("second").done
+    world.backend.going.set()
+    world.member.close()
 
 
 def test_a_verdict_that_comes_too_late_is_handed_to_who_gives_it_back(world: World) -> None:

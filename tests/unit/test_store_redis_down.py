@@ -169,7 +169,7 @@ LATE: dict[str, Any] = {"on the server": partial(gate.settle), "here": add}
 @pytest.mark.parametrize("where", list(LATE))
 def test_a_verdict_that_comes_too_late_is_not_lost(server: Server, where: str) -> None:
     """Whoever asked had gone: what is to be done with it then is done once, and not where there is none."""
-    store = RedisStore(server.url, wait=2.0)
+    store = RedisStore(server.url, wait=0.6)
     key = GATE if where == "on the server" else KEY
     store.updating(key, LATE[where], 60, PATIENT).wait()
     seen: list[Any] = []
