@@ -214,6 +214,7 @@ def told(
     if kind == "good":
         call.plan.tally.good += 1
         call.plan.tally.last = call.started + began
+        call.plan.tally.flew = call.plan.tally.out + 1  # this one is back already
         hint = spent_window(outcome.headers, now=call.runtime.wall())
         kind = "good" if hint is None else "spent"
     if ticket is None and guarding.shared.calm and kind in ("good", "other"):

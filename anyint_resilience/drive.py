@@ -69,6 +69,7 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q, known: Plan | None = None
         if surface.clean(response, plan):
             tally.good += 1
             tally.last = started
+            tally.flew = tally.out
             if watch is not None:
                 surface.watched(response, watch)
             return response
@@ -141,6 +142,7 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q, known: Plan | Non
         if surface.clean(response, plan):
             tally.good += 1
             tally.last = started
+            tally.flew = tally.out
             if watch is not None:
                 surface.watched(response, watch)
             return response

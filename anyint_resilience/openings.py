@@ -88,6 +88,7 @@ class OpeningSurface(RaisingSurface[Q, R]):
             return False
         plan.tally.good += 1
         plan.tally.last = started
+        plan.tally.flew = plan.tally.out + 1  # this one is back already
         self.mark(peek.response, plan)
         late = _LateCall(self, request, plan, started, edit, first.status, watcher, watch)
         if watch is not None:

@@ -155,6 +155,7 @@ class ResilientMiddleware:
             if response.status < 400 and not spent(response):
                 tally.good += 1
                 tally.last = started
+                tally.flew = tally.out
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 return response
             first = answered(surface, response)

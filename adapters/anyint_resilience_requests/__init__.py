@@ -170,6 +170,7 @@ class ResilientAdapter(HTTPAdapter):
             if response.status_code < 400 and not spent(response):
                 tally.good += 1
                 tally.last = started
+                tally.flew = tally.out
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 response.connection = self
                 return response

@@ -75,6 +75,7 @@ class SyncTransport(Base[Q, R]):
             if response.status_code < 400 and not self.spent(response):
                 tally.good += 1
                 tally.last = started
+                tally.flew = tally.out
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)
@@ -147,6 +148,7 @@ class AsyncTransport(Base[Q, R]):
             if response.status_code < 400 and not self.spent(response):
                 tally.good += 1
                 tally.last = started
+                tally.flew = tally.out
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)

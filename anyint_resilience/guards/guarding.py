@@ -109,7 +109,7 @@ class Guarding:
             ticket=ticket,
             kind=kind,
             began=began,
-            flying=tally.out,
+            flying=max(0, tally.flew - 1) if kind == "down" and self.shared.fleet is not None else tally.out,
             hint=named,
             pace=pace,
             few=max(1, few),

@@ -14,14 +14,15 @@ class Tally:
     """What the fast lane counts of one host, without any lock: an estimate, never a promise.
 
     ``good``: successes that the budget has not been told of; ``out``: requests that are out now; ``last``: when the
-    last one that succeeded began, on the runtime's clock.
+    last one that succeeded began, on the runtime's clock, and ``flew``: how many were out when it came back, itself
+    among them. (When a gateway hangs ever more are out, which says nothing of how many it bears.)
     """
 
-    __slots__ = ("good", "last", "out")
+    __slots__ = ("flew", "good", "last", "out")
 
     def __init__(self) -> None:
         self.good = 0
-        self.out = 0
+        self.out = self.flew = 0
         self.last = float("-inf")
 
     def lives(self, now: float) -> bool:
