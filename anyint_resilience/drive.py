@@ -68,8 +68,7 @@ def drive_sync(surface: SyncSurface[Q, R], request: Q, known: Plan | None = None
     else:
         if surface.clean(response, plan):
             tally.good += 1
-            tally.last = started
-            tally.flew = tally.out
+            tally.last, tally.flew = started, tally.out
             if watch is not None:
                 surface.watched(response, watch)
             return response
@@ -141,8 +140,7 @@ async def drive_async(surface: AsyncSurface[Q, R], request: Q, known: Plan | Non
     else:
         if surface.clean(response, plan):
             tally.good += 1
-            tally.last = started
-            tally.flew = tally.out
+            tally.last, tally.flew = started, tally.out
             if watch is not None:
                 surface.watched(response, watch)
             return response

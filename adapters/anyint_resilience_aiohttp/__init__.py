@@ -154,8 +154,7 @@ class ResilientMiddleware:
         else:
             if response.status < 400 and not spent(response):
                 tally.good += 1
-                tally.last = started
-                tally.flew = tally.out
+                tally.last, tally.flew = started, tally.out
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 return response
             first = answered(surface, response)

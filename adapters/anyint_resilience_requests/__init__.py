@@ -169,8 +169,7 @@ class ResilientAdapter(HTTPAdapter):
         else:
             if response.status_code < 400 and not spent(response):
                 tally.good += 1
-                tally.last = started
-                tally.flew = tally.out
+                tally.last, tally.flew = started, tally.out
                 response.anyint_report = plan  # type: ignore[attr-defined]
                 response.connection = self
                 return response

@@ -74,8 +74,7 @@ class SyncTransport(Base[Q, R]):
         else:
             if response.status_code < 400 and not self.spent(response):
                 tally.good += 1
-                tally.last = started
-                tally.flew = tally.out
+                tally.last, tally.flew = started, tally.out
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)
@@ -147,8 +146,7 @@ class AsyncTransport(Base[Q, R]):
         else:
             if response.status_code < 400 and not self.spent(response):
                 tally.good += 1
-                tally.last = started
-                tally.flew = tally.out
+                tally.last, tally.flew = started, tally.out
                 response.extensions[REPORT_KEY] = plan
                 return response
             first = answered(self, response)
