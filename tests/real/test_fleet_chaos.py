@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.brief import BRIEF
 from tests.redis_kit import needs_redis
 
 pytest.importorskip("httpx")  # the fleet's client
@@ -19,6 +20,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "chaos.py"
 
 
 @needs_redis
+@pytest.mark.skipif(BRIEF, reason="a brief run: another Python plays it")
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the benchmarks are not beside these tests: the tree's own tests do it")
 def test_a_fleet_outlives_its_store() -> None:

@@ -16,6 +16,7 @@ import pytest
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores import StoreError, opening
 from anyint_resilience.stores.opening import opened, store_problem
+from tests.brief import BRIEF
 from tests.redis_kit import redis_cluster, redis_server  # noqa: F401 - fixtures
 from tests.unit.store_kit import EVERY, Clock, add, get, put
 
@@ -25,7 +26,10 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=list(EVERY))
+PLAYED = [name for name in EVERY if not BRIEF or name in ("memory", "sqlite", "redis", "redis-asyncio")]
+
+
+@pytest.fixture(params=PLAYED)
 def make(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Callable[..., Any]]:
     behind, made = EVERY[request.param], list[Any]()
     place = request.getfixturevalue(behind.needs)
