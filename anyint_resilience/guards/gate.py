@@ -40,9 +40,10 @@ _OPEN: Final[dict[str, Any]] = {
     "gap": 0.0,  # between two of them,
     "spaced": 0.0,  # until when there is one,
     "after": 0.0,  # and when the next may go
+    "queued": 0.0,  # when somebody stood in line last
 }
 
-_MOMENTS: Final = ("until", "shut", "after", "spaced", "cut", "heard", "won", "probed")
+_MOMENTS: Final = ("until", "shut", "after", "spaced", "queued", "cut", "heard", "won", "probed")
 
 _FAR: Final = MAX_HINT
 """Seconds: nobody waits longer than the longest hint there is."""
@@ -119,6 +120,7 @@ def ask(
         at, why = _when(held, now, since, ticket, most, u)  # it may be the head now
         if at <= now:
             return _gone(held, now, ticket, u, lease)
+    held["queued"] = now
     return held, Passage("wait", min(at, bound), why)
 
 
@@ -229,6 +231,7 @@ def _when(held: dict[str, Any], now: float, since: float, ticket: str, most: int
 def _gone(held: dict[str, Any], now: float, ticket: str, u: float, lease: float) -> tuple[State, Passage]:
     """Let an attempt go: it has a permit; the next in line comes a little later."""
     was = len(held["line"])
+    held["queued"] = now if was else held["queued"]
     held = _without(held, ticket)
     held["out"][ticket] = now + lease
     if held["cause"] == "down":  # it is the probe; the next one follows whether or not this one has come back

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from ..policy.backoff import HINT_SPREAD, HINT_SPREAD_MAX, scheduled
 
-__all__ = ["CALM", "CUT", "MORE", "RESUME", "Pace", "grown", "probing", "quiet", "shut"]
+__all__ = ["CALM", "CUT", "LINGER", "MORE", "RESUME", "Pace", "grown", "probing", "quiet", "shut"]
 
 CUT: Final = 0.7
 """What a rate answer leaves of the limit (as in CUBIC, RFC 9438)."""
@@ -28,6 +28,9 @@ MORE: Final = 1.25
 
 CALM: Final = 60.0
 """Seconds without a rate answer after which a limit that nobody reaches is dropped."""
+
+LINGER: Final = 1.0
+"""Seconds without a line after which nobody waits any more: of a fleet only the first of each process stands in it."""
 
 _FORGET: Final = 60.0  # seconds after which a failure says nothing any more
 _HIGHEST: Final = 4096.0
@@ -78,7 +81,8 @@ def grown(held: dict[str, Any], now: float, began: float) -> None:
     slow = held["goal"] is not None and limit < held["goal"]
     if held["line"] or len(held["out"]) + 1 >= limit / 2:  # else nobody has tried so many
         limit = min(_HIGHEST, limit + (1.0 if slow else 1.0 / limit))
-    over = held["goal"] is not None and limit >= held["goal"] and not held["line"]
+    waits = held["line"] or now - held["queued"] < LINGER
+    over = held["goal"] is not None and limit >= held["goal"] and not waits
     held["limit"] = None if over or _unused(held, now, limit) else limit
     held["goal"] = None if held["limit"] is None else held["goal"]
 

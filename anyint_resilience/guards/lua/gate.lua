@@ -5,13 +5,13 @@ do
     local LEASE, PROBE_LEASE = 1200, 60
     local MAX_HINT = 31 * 86400 -- of policy/times.py
     local RATES, USED_UP = { 1, 2, 20, 1, 0 }, { 5, 2, 60, 0.5, 0 }
-    local MOVED = { "until", "shut", "after", "spaced", "cut", "heard", "won", "probed" }
+    local MOVED = { "until", "shut", "after", "spaced", "queued", "cut", "heard", "won", "probed" }
 
     local function opened(now)
         return {
             cause = "", ["until"] = 0, shut = 0, won = 0, streak = 0, bad = 0, limit = null, goal = null,
-            counts = false, named = false, probe = 0, prober = "", probed = 0, spread = 0, gap = 0, spaced = 0, after = 0,
-            out = {}, line = {}, cut = now, heard = now, at = now,
+            counts = false, named = false, probe = 0, prober = "", probed = 0, spread = 0, gap = 0,
+            spaced = 0, after = 0, queued = 0, out = {}, line = {}, cut = now, heard = now, at = now,
         }
     end
 
@@ -124,6 +124,9 @@ do
     -- Let an attempt go: it has a permit; the next in line comes a little later.
     local function gone(held, now, a)
         local was, u = #held.line, a.u or 0
+        if was > 0 then
+            held.queued = now
+        end
         without(held, a.ticket)
         held.out[a.ticket] = now + (a.lease or LEASE)
         if held.cause == "down" then -- it is the probe; the next one follows whether or not this one has come back
@@ -197,6 +200,7 @@ do
                 return gone(held, now, a)
             end
         end
+        held.queued = now
         return held, { kind = "wait", at = math.min(at, bound), why = why, ring = {} }
     end
 

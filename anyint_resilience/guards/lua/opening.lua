@@ -5,7 +5,7 @@ local opening = {}
 
 do
     local CUT, LONG, RESUME, MORE, CALM = 0.7, 300, 0.5, 1.25, 60
-    local FORGET, HIGHEST, SOONEST, LATEST = 60, 4096, 0.25, 6
+    local FORGET, LINGER, HIGHEST, SOONEST, LATEST = 60, 1, 4096, 0.25, 6
     local HINT_SPREAD, HINT_SPREAD_MAX = 0.1, 1 -- of policy/backoff.py
 
     opening.MORE = MORE
@@ -57,7 +57,8 @@ do
         if #held.line > 0 or size(held.out) + 1 >= limit / 2 then
             limit = math.min(HIGHEST, limit + (slow and 1 or 1 / limit))
         end
-        local over = goal ~= nil and limit >= goal and #held.line == 0
+        local waits = #held.line > 0 or now - held.queued < LINGER
+        local over = goal ~= nil and limit >= goal and not waits
         if over or unused(held, now, limit) then
             held.limit, held.goal = null, null
         else
