@@ -17,17 +17,20 @@ from .contract.words import Cause, Certainty
 from .effects import GuardCall, Outcome, Refusal, Rest
 from .guards import breaker, budget, gate
 from .guards.guarding import kind_of
+from .guards.joining import JOIN, join
 from .judging import judge_fault
 from .policy.hints import spent_window
 from .policy.model import Action, Decision, Fault, FaultKind, Observation
 from .policy.user_words import user_message
 from .streamed import counted
 
-__all__ = ["WHY", "admitted", "affordable", "budgeted", "decision_of", "let_go", "told"]
+__all__ = ["WHY", "admitted", "affordable", "budgeted", "decision_of", "let_go", "present", "told"]
 
 _MOST_IDLE = 100  # rests in which no time has passed
 _LONGEST_REST = 30.0  # seconds: whoever waits looks again then, whatever rings
 _LONGEST_FULL = 5.0  # where a permit is waited for: that of a stream nobody closed rings no bell
+
+_FIRST, _FIRST_CREATE = 0.25, 2.0  # seconds that a process's first call waits for its store, and a paid create does
 
 _SLOW = frozenset((FaultKind.READ_TIMEOUT, FaultKind.WRITE_TIMEOUT))
 """Faults after which the gateway may still be at work."""
@@ -42,13 +45,21 @@ WHY: dict[str, tuple[Cause, str]] = {
 """Why a guard refuses: the cause it stands for, and the words."""
 
 
+def present(call: Call) -> Generator[Any, Any, None]:
+    """Be there, where guards are shared: a process's first call waits a moment until it knows what the others do."""
+    fleet = call.course.guarding.shared.fleet
+    assert fleet is not None
+    if fleet.new:
+        yield GuardCall(JOIN, partial(join, patience=_FIRST_CREATE if call.intent is not None else _FIRST))
+    call.course.guarding.shared.come(call.store_said)
+
+
 def admitted(call: Call) -> Generator[Any, Any, Refusal | None]:
     """Ask the guards whether the next attempt may go out, and wait in line for it. None: it may go now."""
     guarding = call.course.guarding
     shared, settings = guarding.shared, guarding.settings
     if not call.course.guarded or (shared.calm and settings.max_concurrency is None):
         return None
-    shared.come(call.store_said)
     shared.sweep(call.runtime.monotonic())
     if shared.calm and settings.max_concurrency is None:
         return None

@@ -42,6 +42,7 @@ __all__ = ["Call", "nameless"]
 UNGUARDED = Guarding(Guards.off(), Shared(MemoryStore(lambda: 0.0)), {})
 """For who makes a call by hand: no guard stands in its way."""
 
+_FAILED = "the store failed"
 _SERVERS_WORDS = ("code", "type", "request_id", "task_id", "task_state", "note")
 
 
@@ -285,8 +286,10 @@ class Call:
         self.watch.decided(made, seen, used, again=again, lost=lost, intent=self.intent)
 
     def store_failed(self, error: Exception) -> None:
-        """Tell that the ledger's store failed."""
-        self.notes.append(f"the store failed, this process's memory served instead: {type(error).__name__}")
+        """Tell that the ledger's store failed, once."""
+        if any(it.startswith(_FAILED) for it in self.notes):
+            return
+        self.notes.append(f"{_FAILED}, this process's memory served instead: {type(error).__name__}")
         self.watch.store_failed(self.ledger.store, error)
 
     def store_said(self, error: Exception | None) -> None:

@@ -53,6 +53,11 @@ class Course:
         self.last: Outcome[Any] | None = None
 
     @property
+    def shares(self) -> bool:
+        """Whether its guards are shared with other processes."""
+        return self.guarded and self.guarding.shared.fleet is not None
+
+    @property
     def way(self) -> Way:
         """The way it is on."""
         if self.on is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from .admission import present
 from .attempts import attempts
 from .calls import Call
 from .contract.words import Certainty
@@ -27,6 +28,8 @@ def run(call: Call) -> Flow[R]:
         call.put_key_on()
     if not call.policy.enabled:
         return (yield from _once(call))
+    if call.course.shares:
+        yield from present(call)
     if call.intent is None:
         return (yield from attempts(call))
     return (yield from _paid(call, call.intent))

@@ -30,6 +30,7 @@ from .following import Following
 from .interrupting import interrupted
 from .repeating import INTERRUPTED
 from .reports import attach
+from .stores.protocol import StoreError
 from .streamed import stream_told
 from .streams.watcher import Watcher
 from .telemetry.watch import Watch
@@ -130,8 +131,10 @@ class RaisingSurface(WatchedSurface[Q, R]):
 
     def unrecorded(self, call: Call, error: Exception) -> Exception:
         """Return what is raised where a strict ledger could not enter a create."""
+        known = getattr(error, "why", "") if isinstance(error, StoreError) else ""
+        why = f": {known}" if known else ""
         made = self.errors.unrecorded(
-            f"{call.route.name}: not sent: the ledger could not record it ({type(error).__name__})"
+            f"{call.route.name}: not sent: the ledger could not record it ({type(error).__name__}{why})"
         )
         made.__cause__ = error
         attach(made, call.report())

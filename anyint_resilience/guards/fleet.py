@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..stores.roles import View as Looked
 from . import breaker, gate
 from .fleet_circuits import Circuits
 from .fleet_gates import Gates
+from .joining import JOIN, join
 from .sharing import EVERY, Failed, Sharing, account_of
 
 __all__ = ["Fleet"]
@@ -43,6 +45,7 @@ class Fleet:
             breaker.ask: self.circuits.ask,
             breaker.told: self.circuits.told,
             breaker.leave: self.circuits.leave,
+            join: self._join,
         }
         sharing.member.ears = self
 
@@ -57,6 +60,11 @@ class Fleet:
         known = self.sharing.serves and self.sharing.concerns()
         return not known and not self.gates.streaks and not self._said and self.sharing.member.started
 
+    @property
+    def new(self) -> bool:
+        """Whether it is not known yet what the others know, nor that this can't be known."""
+        return self.sharing.member.new
+
     def makes_calls_of(self, accounts: Iterable[str | None]) -> None:
         """Note whose calls this process makes, by key id; None: whoever's comes."""
         self.sharing.accounts.update(EVERY if it is None else it for it in accounts)
@@ -69,7 +77,8 @@ class Fleet:
 
     def deciding(self, key: str, step: Any, failed: Failed) -> Flow:
         """Run a step where it belongs, and return its verdict. Yields what is to be waited for."""
-        self.sharing.accounts.add(account_of(key))
+        if key != JOIN:
+            self.sharing.accounts.add(account_of(key))
         does = self._does.get(getattr(step, "func", step), self._whole)
         return (yield from does(key, step, failed))
 
@@ -125,7 +134,9 @@ class Fleet:
         """Begin to share, or to do without: who waits must ask anew, here or there."""
         if not up or self._missed:
             member = self.sharing.member
-            self._said.append(None if up else StoreError(f"{member.backend.where} is down: {member.why}"))
+            self._said.append(
+                None if up else StoreError(f"{member.backend.where} is down: {member.why}", why=member.why)
+            )
         self._missed = not up
         if up:
             self._forget()
@@ -135,6 +146,11 @@ class Fleet:
     def vanished(self, ticket: str) -> None:
         """Leave for one that can't be woken: its event loop is gone."""
         self.gates.vanished(ticket)
+
+    def _join(self, key: str, step: Any, failed: Failed) -> Flow:
+        """Wait until this process is one of the fleet, or is known not to be."""
+        with suppress(StoreError):  # it was too long: the call goes on alone, and the store comes later
+            yield self.sharing.member.joining(step.keywords["patience"])
 
     def _whole(self, key: str, step: Any, failed: Failed) -> Flow:
         """Run a step at the fleet's store as it is, or here while that is down."""

@@ -25,6 +25,7 @@ class _Run:
 
     def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_debug(False)  # a program that is debugged wants to hear of its own tasks, not of these
         self.pid = os.getpid()
         self.thread = threading.Thread(target=self._run, args=(main,), name=name, daemon=True)
         self._task: asyncio.Task[None] | None = None

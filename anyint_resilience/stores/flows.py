@@ -89,7 +89,8 @@ class Pending:
             if self.lapsed is not None:
                 self.lapsed()
             why = "" if self.why is None else self.why()
-            raise StoreError(f"{self.where} did not answer within {self.patience:g} s{f': {why}' if why else ''}")
+            said = f"did not answer within {self.patience:g} s{f': {why}' if why else ''}"
+            raise StoreError(f"{self.where} {said}", why=said)
         if self.error is not None:
             try:
                 raise self.error

@@ -53,6 +53,9 @@ class Member:
         self._runtime = runtime
         self._ops: deque[Op | Ask] = deque()
         self._posts: deque[Op | Ask] = deque()  # what nobody waits for: it goes when nothing else does
+        self.new = True
+        """Whether it is not known yet if the store answers."""
+        self._waiting: list[Pending] = []
         self._sent: float | None = None  # when what is out now went out
         self._slow = False  # somebody has waited in vain for what is out still
         self._bell: asyncio.Event | None = None
@@ -93,6 +96,23 @@ class Member:
             return pending
         return self._put(Op(key, step, ttl, pending, again=again))
 
+    def joining(self, patience: float) -> Pending:
+        """Return what is told when it is known for the first time whether the store answers."""
+        pending = Pending(self.backend.where, patience)
+        if not self.new:
+            pending.tell()
+            return pending
+        self._waiting.append(pending)
+        self.start()
+        if not self.new:  # meanwhile
+            self._known()
+        return pending
+
+    def _known(self) -> None:
+        self.new = False
+        while self._waiting:
+            self._waiting.pop().tell()
+
     def asking(self, what: Callable[[], Awaitable[Any]], patience: float) -> Pending:
         """Have something asked of the backend; return what the answer will be told to."""
         pending = Pending(self.backend.where, patience)
@@ -101,7 +121,7 @@ class Member:
     def _put(self, op: Op | Ask) -> Pending:
         pending = op.pending
         if self.why and pending.patience <= self.wait:
-            pending.tell(error=StoreError(f"{self.backend.where} is down: {self.why}"))
+            pending.tell(error=StoreError(f"{self.backend.where} is down: {self.why}", why=self.why))
             return pending
         pending.lapsed, pending.why = self._lapsed, self._away
         (self._posts if pending.unwanted else self._ops).append(op)
@@ -173,7 +193,7 @@ class Member:
         """Begin anew in a child."""
         self._companion.forked()
         self._ops, self._posts, self._carried = deque(), deque(), set()
-        self._bell, self.up, self.down = None, False, ""
+        self._bell, self.up, self.down, self.new, self._waiting = None, False, "", True, []
         self.backend.forked()
 
     @property
@@ -242,6 +262,7 @@ class Member:
         self.seen(view._replace(anew=True))
         self.up, self.down, self._slow = True, "", False
         self.ears.turned(up=True)
+        self._known()
         self._regularly()
 
     async def _served(self) -> None:
@@ -286,7 +307,9 @@ class Member:
 
     def _lost(self, ops: list[Op]) -> None:
         """Say of updates that nobody knows whether they were made; make those again that may be."""
-        error = StoreError(f"{self.backend.where} did not answer in time, or broke off")
+        error = StoreError(
+            f"{self.backend.where} did not answer in time, or broke off", why="no answer in time, or broke off"
+        )
         again = [it for it in ops if it.again]
         self._ops.extendleft(it for it in reversed(again) if not it.pending.unwanted)
         self._posts.extendleft(it for it in reversed(again) if it.pending.unwanted)
@@ -301,7 +324,7 @@ class Member:
         except StoreError as error:
             it.pending.tell(error=error)
         except Exception as error:
-            it.pending.tell(error=StoreError(f"{self.backend.where}: {type(error).__name__}"))
+            it.pending.tell(error=StoreError(f"{self.backend.where}: {type(error).__name__}", why=type(error).__name__))
         finally:
             it.pending.tell(error=StoreError(f"{self.backend.where} was closed"))
 
@@ -321,9 +344,10 @@ class Member:
         self.up = self._slow = False
         said = str(error) if isinstance(error, StoreError) else type(error).__name__  # others' words hold URLs
         self.down = said if said else "it does not answer"
-        self._fail(StoreError(f"{self.backend.where} is down: {self.down}"), all_of_them=False)
+        self._fail(StoreError(f"{self.backend.where} is down: {self.down}", why=self.down), all_of_them=False)
         if was:
             self.ears.turned(up=False)
+        self._known()
 
     def _fail(self, error: StoreError, *, all_of_them: bool) -> None:
         """Tell those who wait that it is in vain; but for the patient, for whom it may be up again in time."""

@@ -60,7 +60,7 @@ def _url_problem(url: str) -> str | None:
 
         return problem_of(url)
     if not url.startswith(_SQLITE):
-        return f"must be {_FORMS}, or redis://host:port/db, not another kind of URL"
+        return f"must be {_FORMS}, or begin with {', '.join(_REDIS)}, not another kind of URL"
     path = url[len(_SQLITE) :]
     if not path.strip() or path.startswith((":memory:", "file:")):
         return f"must name a file ({_FORMS}): a database in memory is shared with nobody"

@@ -19,7 +19,14 @@ Step: TypeAlias = "Callable[[State | None, float], tuple[State | None, Any]]"
 
 
 class StoreError(Exception):
-    """A store can't be opened, read or written. The text names the store and what is wrong; nothing was changed."""
+    """A store can't be opened, read or written. The text names the store and what is wrong; nothing was changed.
+
+    ``why``: the same in a few words that may be shown to anybody, such as ``AuthenticationError``.
+    """
+
+    def __init__(self, text: str = "", *, why: str = "") -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class Store(Protocol):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..contract.words import Certainty
 from ..stores.flows import Flow, Pending
 from ..stores.protocol import Step, Store, StoreError
-from .entries import Verdict, aged, restore, settle
+from .entries import Verdict, aged, restore, settle, withdraw
 
 __all__ = ["CREATES", "Books", "Change", "never"]
 
@@ -91,6 +91,9 @@ class Books:
                     raise
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
+            known = self._known_here(key, step) if must else None
+            if known is not None:
+                return known
             failed(error)
             if must:
                 raise
@@ -121,7 +124,7 @@ class Books:
             return (yield pending)
         except StoreError:
             if patience is not None:  # it is not sent, but may have been entered
-                self._post(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)))
+                self._post(key, partial(withdraw, ident=_ident_of(step)))
             raise
 
     def _post(self, key: str, step: Step) -> None:
@@ -144,7 +147,7 @@ class Books:
     def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
         """Take a create back that the store let in and this process's memory held back."""
         try:
-            yield from self._updating(key, self.leave(Certainty.REJECTED, ident=_ident_of(step)), self.window)
+            yield from self._updating(key, partial(withdraw, ident=_ident_of(step)), self.window)
         except Exception as error:
             failed(error)
 
@@ -171,6 +174,11 @@ class Books:
             except BaseException:
                 self._dropped.appendleft((key, step))
                 raise
+
+    def _known_here(self, key: str, step: Step) -> Any:
+        """Return what this process's memory says of a create that it holds back; None: it would let it out."""
+        seen = self.spare.update(key, lambda state, now: (state, _here(step)(state, now)[1]), self.longest)
+        return seen if _holds_back(seen) else None
 
     def _remembers(self, key: str) -> bool:
         """Whether this process's memory is to know of a change: it knows of all, or has served for this key."""

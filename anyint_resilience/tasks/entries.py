@@ -33,6 +33,7 @@ __all__ = [
     "resolve",
     "restore",
     "settle",
+    "withdraw",
 ]
 
 _MOST: Final = 32
@@ -88,7 +89,7 @@ def begin(
     """
     made = _swept(creates_of(state, now), now, window, gone)
     own = next((it for it in made if it["id"] == ident), None)
-    if own is not None and own["fate"] not in ("in_flight", "rejected"):
+    if own is not None and own["fate"] != "in_flight":
         return _state(made), GO  # this very create, settled meanwhile: its entering comes once more, and says nothing
     made = [it for it in made if it is not own]
     lost = [it for it in made if it["fate"] == "unknown"]
@@ -156,6 +157,14 @@ def resolve(
         return state, False
     found = {**held, "fate": "committed", "found": True, "at": now, "task": task(held["facts"]), "answer": None}
     return _state([found if it is held else it for it in made]), True
+
+
+def withdraw(state: State | None, now: float, *, ident: str) -> tuple[State | None, None]:
+    """Take back a create that was entered and not sent, as if it had never been there."""
+    if state is None:
+        return None, None
+    made = [it for it in creates_of(state, now) if it["id"] != ident or it["fate"] != "in_flight"]
+    return (_state(made) if made else None), None
 
 
 def restore(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..contract.words import Operation
+from ..stores.protocol import StoreError
 from .details import NESTED
 from .events import Event, Value
 from .hub import Telemetry
@@ -116,7 +117,9 @@ class Teller:
         if self.hub.meters is not None:
             self.hub.meters.store_failure(name)
         kind = type(error).__name__
-        reason = f"{name} raised {kind}; this process's memory served instead"
+        why = getattr(error, "why", "")
+        more = f" ({why})" if isinstance(error, StoreError) and isinstance(why, str) and why else ""
+        reason = f"{name} raised {kind}{more}; this process's memory served instead"
         self.say("store failure", {"anyint.store": name, "error.type": kind, "anyint.reason": reason})
 
     def store_back(self, store: object) -> None:

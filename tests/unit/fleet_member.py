@@ -95,6 +95,7 @@ class Member:
         self.down = ""
         self.ears: Any = None
         self.company: Any = None
+        self.new = False
         self.held: list[Callable[[], None]] = []
         self.posts: list[Callable[[], None]] = []
         self.meanwhile: Callable[[], object] = lambda: None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -38,6 +39,27 @@ class Down(MemoryStore):
 
     def update(self, *args: Any) -> Any:
         raise OSError("down")
+
+
+class Away:
+    """This process's part in a store that many share: it was away, and answers again."""
+
+    serves, started, new, company, why, ears = True, False, False, None, "gone", None
+    backend = SimpleNamespace(owner="p", where="it", now=lambda: 0.0)
+
+    def start(self) -> None:
+        if not self.started:
+            self.started = True
+            self.ears.turned(up=False)  # type: ignore[attr-defined]
+            self.ears.turned(up=True)  # type: ignore[attr-defined]
+
+
+class Back(MemoryStore):
+    """A store that many share."""
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__(clock)
+        self.member = Away()
 
 
 LOST = httpx.ReadError("reset")
@@ -151,11 +173,19 @@ STORIES = [
     Story(
         "a store that fails",
         ((200, MADE),),
-        ("store failure", "poll", "store failure"),
+        ("store failure", "poll"),
         ("success",),
         ("anyint.store.failures",),
         asks=(CREATE,),
         settings=lambda: {"store": Down(lambda: 0.0)},
+    ),
+    Story(
+        "a store that answers again",
+        ((200, b"{}"),),
+        ("store failure", "store back"),
+        ("success",),
+        ("anyint.store.failures",),
+        settings=lambda: {"store": Back(lambda: 0.0)},
     ),
     Story("Ctrl-C", (KeyboardInterrupt(),), ("cut off",), ("cancelled",)),
     Story(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import ConnectionPool
@@ -41,9 +41,21 @@ def _once() -> dict[str, Any]:
 def problem_of(url: str) -> str | None:
     """Say what is wrong with a URL, without showing it; None if redis-py can take it. Connects to nothing."""
     try:
-        client_of(url).connection_pool.make_connection()
+        problem = _oddity(urlsplit(url))
+        if problem is None:
+            client_of(url).connection_pool.make_connection()
     except Exception as error:
         return f"is no URL that redis-py takes: {type(error).__name__}"
+    return problem
+
+
+def _oddity(parts: SplitResult) -> str | None:
+    """Say what redis-py would take for something else than was meant."""
+    if parts.fragment or parts.netloc.count("@") > 1:
+        return "has a '#' or a second '@' in it: percent-encode what stands in a user's name or password"
+    number = parts.path.strip("/").rpartition("/")[2] if "+sentinel" in parts.scheme else parts.path.strip("/")
+    if parts.scheme in ("redis", "rediss") and number and not number.isdecimal():
+        return "must end with the number of a database, or without one"
     return None
 
 

@@ -89,7 +89,7 @@ class Wire:
         """Return how many have subscribed, at any node."""
         nodes = self.client.get_primaries() if self.cluster else [self.client]
         said = [await node.execute_command("PUBSUB", "NUMSUB", channel) for node in nodes]
-        return sum(int(it[1] if self.cluster else it[0][1]) for it in said)
+        return sum(int(it[1]) for it in said)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -185,4 +185,4 @@ def _is_fatal(error: Exception) -> bool:
 
 def in_words(error: Exception) -> StoreError:
     """Say what went wrong with one command, without its own words: they may hold what was sent."""
-    return StoreError(f"Redis: {type(error).__name__}; nothing was changed")
+    return StoreError(f"Redis: {type(error).__name__}; nothing was changed", why=type(error).__name__)
