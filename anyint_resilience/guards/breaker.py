@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ..stores.protocol import State
 
-__all__ = ["LEASE", "SLOTS", "Passage", "ask", "leave", "settle", "told"]
+__all__ = ["LEASE", "SLOTS", "Passage", "ask", "inherit", "leave", "settle", "told"]
 
 SLOTS: Final = 10
 """Pieces that the sliding window is counted in."""
@@ -84,6 +84,13 @@ def leave(state: State | None, now: float, *, ticket: str) -> tuple[State | None
         return state, ""
     held = _shifted(state, now)
     return {**held, "probes": {name: it for name, it in held["probes"].items() if name != ticket}}, ""
+
+
+def inherit(state: State | None, now: float, *, until: float, window: float) -> tuple[State | None, None]:
+    """Begin with the circuit that others have opened, where nothing is known of it here."""
+    if state is not None or until <= now:
+        return state, None
+    return {"slots": [], "window": window, "open": until, "since": now, "probes": {}, "at": now}, None
 
 
 def settle(state: State | None, now: float) -> tuple[State | None, str]:

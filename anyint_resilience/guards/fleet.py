@@ -23,6 +23,8 @@ from .sharing import EVERY, Failed, Sharing, account_of
 
 __all__ = ["Fleet"]
 
+_WINDOW = 10.0  # seconds: what an outcome counts for in a circuit that was inherited
+
 
 class Fleet:
     """One process's guards in a fleet, and the ears of its member.
@@ -113,7 +115,7 @@ class Fleet:
 
     def told(self, key: str, brief: Mapping[str, Any] | None, at: float) -> None:
         """Take in what a state is now; whoever stands first there looks again, if nothing holds it back any more."""
-        if self.sharing.view.note(key, brief, at):
+        if self.sharing.view.note(key, brief, min(at, self.sharing.now() + 1.0)):  # no news are of the future
             self.sharing.stir()
             if brief is None:
                 self.gates.changed(key)
@@ -140,12 +142,31 @@ class Fleet:
         self._missed = not up
         if up:
             self._forget()
+        else:
+            self._inherit()
         self.gates.wake()
         self.sharing.stir()
 
     def vanished(self, ticket: str) -> None:
         """Leave for one that can't be woken: its event loop is gone."""
         self.gates.vanished(ticket)
+
+    def _inherit(self) -> None:
+        """Go on alone from what is known of the others: else all who wait would go at once."""
+        sharing = self.sharing
+        ahead, peers = sharing.ahead(), max(1, sharing.member.peers)
+        for key in sharing.concerns():
+            brief = sharing.view.gate(key) if key.startswith("gate:") else None
+            if brief is not None:
+                times = {name: getattr(brief, name) - ahead for name in ("until", "shut")}
+                probe = brief.probe - ahead if brief.probe else 0.0
+                known: dict[str, Any] = {"cause": brief.cause, "named": brief.named, "limit": brief.limit / peers}
+                sharing.local(key, partial(gate.inherit, probe=probe, **known, **times))
+            elif key.startswith("breaker:"):
+                known_circuit = sharing.view.circuit(key, sharing.now())
+                if known_circuit is not None and not known_circuit.go:
+                    step = partial(breaker.inherit, until=known_circuit.at - ahead, window=_WINDOW)
+                    sharing.local(key, step)
 
     def _join(self, key: str, step: Any, failed: Failed) -> Flow:
         """Wait until this process is one of the fleet, or is known not to be."""

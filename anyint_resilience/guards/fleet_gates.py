@@ -144,8 +144,8 @@ class Gates:
             self._sharing.ring(ticket)
 
     def clear(self) -> None:
-        """Forget everything."""
-        self.turns.clear()
+        """Forget everything, as a forked child does."""
+        self.turns.forked()
         self.asked.clear()
         self.streaks.clear()
 

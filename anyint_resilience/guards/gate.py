@@ -13,11 +13,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import Any, Final, NamedTuple
 
+from ..policy.backoff import HINT_SPREAD, HINT_SPREAD_MAX
 from ..policy.times import MAX_HINT
 from ..stores.protocol import State
 from .opening import MORE, Pace, grown, probing, quiet, shut
 
-__all__ = ["LEASE", "RATES", "USED_UP", "Passage", "Told", "ask", "leave", "renew", "settle", "told"]
+__all__ = ["LEASE", "RATES", "USED_UP", "Passage", "Told", "ask", "inherit", "leave", "renew", "settle", "told"]
 
 LEASE: Final = 1200.0
 """Seconds after which a permit that was not given back is free: longer than any client waits for an answer."""
@@ -181,6 +182,21 @@ def renew(state: State | None, now: float, *, tickets: tuple[str, ...], lease: f
     there = [it for it in tickets if held["out"].pop(it, None) is not None]
     held["out"].update((it, now + lease) for it in there)
     return held, len(there)
+
+
+def inherit(
+    state: State | None, now: float, *, cause: str, until: float, shut: float, probe: float, named: bool, limit: float
+) -> tuple[State | None, None]:
+    """Begin as others have left a gate, where nothing is known of it here. ``limit``: this one's share; 0: no limit."""
+    if state is not None:
+        return state, None
+    held = fresh(None, now)
+    held.update(cause=cause, until=until, shut=shut, probe=probe, named=named, streak=1 if cause == "down" else 0)
+    if cause == "rate":
+        held["spread"] = min(HINT_SPREAD * max(0.0, until - shut), HINT_SPREAD_MAX)
+    if limit or cause == "down":
+        held["limit" if cause != "down" else "goal"] = max(1.0, limit)
+    return (None if quiet(held, now) else held), None
 
 
 def settle(state: State | None, now: float) -> tuple[State | None, Told]:

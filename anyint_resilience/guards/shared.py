@@ -200,6 +200,8 @@ _ALL: WeakSet[Shared] = WeakSet()
 
 
 def _forked() -> None:
+    global _SHARING  # noqa: PLW0603 - a thread of the parent may have held it
+    _SHARING = Lock()
     for it in list(_ALL):
         it.clear()
 

@@ -52,6 +52,11 @@ class Turns:
             line = self._lines.get(key)
             return line[0][1] if line else None
 
+    def forked(self) -> None:
+        """Forget everybody, whoever of the parent's threads was at it."""
+        self._lock = Lock()
+        self.clear()
+
     def lines_of(self, ticket: str) -> list[str]:
         """Return where a ticket stands."""
         with self._lock:

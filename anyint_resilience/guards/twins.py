@@ -87,7 +87,7 @@ def brief(key: str, state: State | None) -> dict[str, Any] | None:
         return None
     if key.startswith("gate:"):
         told = {name: state[name] for name in ("cause", "until", "shut", "probe", "named", "bad")}
-        return {**told, "limited": state["limit"] is not None}
+        return {**told, "limited": state["limit"] is not None, "limit": state["limit"]}
     return {"open": state["open"], "probing": len(state["probes"])} if key.startswith("breaker:") else None
 
 

@@ -14,6 +14,8 @@ from .gate import Passage
 __all__ = ["Brief", "View"]
 
 _MOST: Final = 10_000
+_CAUSES: Final = ("", "rate", "quota", "down")
+_BACK: Final = 5.0  # seconds: what seems older than that comes from a clock that was put back
 
 
 class Brief(NamedTuple):
@@ -25,6 +27,7 @@ class Brief(NamedTuple):
     probe: float = 0.0
     named: bool = False
     limited: bool = False
+    limit: float = 0.0
 
     @classmethod
     def of(cls, told: Mapping[str, Any] | None) -> Brief | None:
@@ -33,7 +36,11 @@ class Brief(NamedTuple):
             return None
         try:
             until, shut, probe = (float(told[name]) for name in ("until", "shut", "probe"))
-            return cls(str(told["cause"]), until, shut, probe, told["named"] is True, told["limited"] is True)
+            if told["cause"] not in _CAUSES:
+                return None
+            limit = told.get("limit")
+            share = float(limit) if isinstance(limit, (int, float)) else 0.0
+            return cls(str(told["cause"]), until, shut, probe, told["named"] is True, told["limited"] is True, share)
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -62,7 +69,7 @@ class View:
     def note(self, key: str, brief: Mapping[str, Any] | None, at: float) -> bool:
         """Take in what a state is now; False if something newer is known."""
         held = self._briefs.get(key)
-        if held is not None and held[0] > at:
+        if held is not None and at < held[0] <= at + _BACK:
             return False
         if len(self._briefs) >= _MOST and held is None:
             self._forget_some()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..contract.words import Certainty
-from ..stores.flows import Flow, Pending
+from ..stores.flows import Flow, Pending, waited
 from ..stores.protocol import Step, Store, StoreError
 from .entries import Verdict, aged, restore, settle, withdraw
 
@@ -52,7 +52,9 @@ class Books:
         self.window = window
         self.strict = strict
         self._spared = False
-        self._apart: dict[str, None] = {}  # keys of which the memory knows what the store may not
+        self._apart: dict[
+            str, bool
+        ] = {}  # keys of which the memory knows what the store may not; whether that was sent
         self._losses = getattr(store, "losses", 0)
         self._leased = bool(getattr(store, "leased", False))
         self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
@@ -97,7 +99,7 @@ class Books:
             failed(error)
             if must:
                 raise
-            self._spared, self._apart[key] = True, None
+            self._spared, self._apart[key] = True, False
             if not change.enters:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
             return self.spare.update(key, _here(step), ttl)
@@ -114,12 +116,21 @@ class Books:
             self._apart.pop(key, None)  # now the store knows
         return verdict
 
-    def _updating(self, key: str, step: Step, ttl: float, *, patience: float | None = None) -> Flow:
-        """Run a step on the store, whichever way that has."""
+    def noting(self, key: str, step: Step, ttl: float) -> Any:
+        """Run a step on the store, or on this process's memory while a store that lives elsewhere is away."""
+        try:
+            return waited(self._updating(key, step, ttl, again=False))
+        except StoreError:
+            if not self._leased:
+                raise
+        return self.spare.update(key, step, ttl)
+
+    def _updating(self, key: str, step: Step, ttl: float, *, patience: float | None = None, again: bool = True) -> Flow:
+        """Run a step on the store, whichever way that has; ``again``: it may be made twice."""
         updating = getattr(self.store, "updating", None)
         if updating is None:
             return self.store.update(key, step, ttl)
-        pending: Pending = updating(key, step, ttl, patience, again=True)
+        pending: Pending = updating(key, step, ttl, patience, again=again)
         try:
             return (yield pending)
         except StoreError:
@@ -134,14 +145,19 @@ class Books:
     def _look_for_losses(self) -> None:
         """Where the store has lost what it held, let it know again what this process knows."""
         losses = getattr(self.store, "losses", 0)
-        if losses == self._losses:
+        if losses != self._losses:
+            self._losses = losses
+            self._apart.update((key, False) for key, _ in self.spare.scan(CREATES))
+            self._enter_again()
+
+    def _enter_again(self) -> None:
+        """Enter there what only this process's memory knows, as far as the store lives elsewhere."""
+        if self._member is None:
             return
-        self._losses = losses
-        now: float = self.spare.update("clock:", lambda state, now: (None, now), 1.0)
-        for key, state in self.spare.scan(CREATES):
-            creates, since = aged(state, now)
+        for key in [key for key, sent in list(self._apart.items()) if not sent]:
+            creates, since = self.spare.update(key, lambda state, now: (state, aged(state, now)), self.longest)
+            self._apart[key] = True
             if creates:
-                self._apart[key] = None
                 self._post(key, partial(restore, creates=creates, since=since))
 
     def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
@@ -189,6 +205,7 @@ class Books:
     def _tidied(self) -> None:
         """Have what is still to be run be run, beside all calls: others wait for what this process has on its way."""
         self._look_for_losses()
+        self._enter_again()
         if self._dropped and self._member is not None:
             self._member.spawn(self._catching_up())
 

@@ -178,7 +178,7 @@ def restore(
     return (_state(made) if made else None), None
 
 
-def aged(state: State, now: float) -> tuple[list[Create], list[float]]:
+def aged(state: State | None, now: float) -> tuple[list[Create], list[float]]:
     """Return the creates of a state for :func:`restore`, but for those that came to nothing."""
     made = [it for it in creates_of(state, now) if it["fate"] != "rejected"]
     return made, [max(0.0, now - it["at"]) for it in made]

@@ -153,7 +153,7 @@ class Ledger(Books):
         """
         told = callback if isinstance(callback, Callback) else parse_callback(callback)
         shelf = _CALLBACK + intent_of(told.task_id.encode())[:2]
-        new = bool(self.store.update(shelf, partial(note_phase, task=told.task_id, phase=told.phase), _CALLBACK_TTL))
+        new = bool(self.noting(shelf, partial(note_phase, task=told.task_id, phase=told.phase), _CALLBACK_TTL))
         mark = mark_of(url)
         if mark is not None:
             self.found(mark, told.task_id)

@@ -96,6 +96,7 @@ class Member:
         self.ears: Any = None
         self.company: Any = None
         self.new = False
+        self.peers = 2
         self.held: list[Callable[[], None]] = []
         self.posts: list[Callable[[], None]] = []
         self.meanwhile: Callable[[], object] = lambda: None

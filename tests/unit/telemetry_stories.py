@@ -44,7 +44,7 @@ class Down(MemoryStore):
 class Away:
     """This process's part in a store that many share: it was away, and answers again."""
 
-    serves, started, new, company, why, ears = True, False, False, None, "gone", None
+    serves, started, new, company, why, ears, peers = True, False, False, None, "gone", None, 1
     backend = SimpleNamespace(owner="p", where="it", now=lambda: 0.0)
 
     def start(self) -> None:

@@ -163,15 +163,17 @@ def test_a_waiter_that_goes_by_memory_leaves_no_place_and_keeps_no_turn(how: str
     assert world[0].fleet.gates.asked.keys() <= {second.ticket}
 
 
-def test_those_in_line_are_rung_when_the_store_goes() -> None:
-    """This process's memory lets them go; they need not wait for who does not answer."""
+def test_those_in_line_go_on_by_what_was_known_when_the_store_goes() -> None:
+    """They wait on by this process's memory, which begins with the gate as it was: not all of them go at once."""
     world = World(2)
     world[1].told("rate", hint=30.0)
     waiters = [world[0].caller(ago=3 - number) for number in range(3)]
     for it in waiters:
         it.look()
     world[0].member.turn(up=False)
-    assert world.advance(0) == waiters
+    assert world.advance(0) == []
+    assert world.advance(29.0) == []
+    assert world.advance(3.0) == waiters
 
 
 def test_what_was_learnt_alone_does_not_hold_up_who_stands_in_the_fleets_line() -> None:

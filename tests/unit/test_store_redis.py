@@ -53,7 +53,7 @@ def test_keys_are_ours_and_end_by_themselves(store: RedisStore, redis_server: Se
     """All begin with one prefix and version, those of one account stand in one slot, and each has its time."""
     put(store, CREATE, {"keep": True, "busy": [store.owner]})
     put(store, "create:acct0002:" + "long" * 200, {})
-    put(store, "job:acct0002:x", {}, ttl=0.0)
+    put(store, "budget:acct0002:x", {}, ttl=0.0)
     shut(store, GATE)
     keys = redis_server.cli("KEYS", "*")
     assert {key[: key.index("}") + 1] for key in keys} == {

@@ -66,6 +66,7 @@ local function brief(name, state)
             probe = state.probe,
             named = state.named,
             limited = state.limit ~= null,
+            limit = state.limit,
             bad = state.bad,
         }
     elseif string.sub(name, 1, 8) == "breaker." then

@@ -69,8 +69,14 @@ class RedisBackend:
         await self._wire.client.expire(TAGS, _TAGS_TTL)
         found = await self._wire.client.zrange(TAGS, 0, _MOST_TAGS - 1, desc=True)
         briefs: dict[str, Any] = {}
-        for tag in (it.decode(errors="replace") for it in found):
-            for key, text in await self._entries(tag, "guards", ""):
+        known = [it.decode(errors="replace") for it in found]
+        began = self._monotonic()
+        replies = await self._wire.send([self._look(tag, "guards", "", "-inf") for tag in known])  # all at once
+        for reply in replies:
+            at, _, *pairs = reply if isinstance(reply, list) else [None, b""]
+            if at is not None:
+                self._timed(at, began)
+            for key, text in zip(map(read_name, pairs[::2]), pairs[1::2], strict=True):
                 if key.startswith(_GUARDS):
                     with suppress(Exception):  # what others wrote there is not news
                         briefs[key] = brief(key, json.loads(text))
@@ -259,17 +265,22 @@ class RedisBackend:
 
     async def _look_for_losses(self, hears: Hears) -> None:
         """See whether the store still has what this process entered there."""
-        for tag, life in list(self._tags.items()):
-            if life is not None and await self._wire.client.get(place_of(tag) + "life") != life:
-                self._tags[tag] = None
-                hears.reborn()
+        known = {tag: life for tag, life in self._tags.items() if life is not None}
+        stands = await self._wire.fetch([place_of(tag) + "life" for tag in known])
+        lost = [tag for (tag, life), it in zip(known.items(), stands, strict=True) if it != life]
+        self._tags.update(dict.fromkeys(lost))
+        if lost:
+            hears.reborn()
+
+    def _look(self, tag: str, index: str, prefix: str, after: str) -> Command:
+        place = place_of(tag)
+        return "look", 1, (place + index, self._time(), prefix.encode(), after, place)
 
     async def _entries(self, tag: str, index: str, prefix: str) -> list[tuple[str, bytes]]:
-        place, after, found = place_of(tag), "-inf", list[tuple[str, bytes]]()
+        after, found = "-inf", list[tuple[str, bytes]]()
         while after:
-            words = (self._time(), prefix.encode(), after, place)
             began = self._monotonic()
-            (reply,) = await self._wire.send([("look", 1, (place + index, *words))])
+            (reply,) = await self._wire.send([self._look(tag, index, prefix, after)])
             if isinstance(reply, Exception):
                 raise in_words(reply)
             at, last, *pairs = reply

@@ -14,6 +14,7 @@ __all__ = ["NEWS", "RING", "TAGS", "named", "place_of", "read_name", "tag_of"]
 _BASE = "anyint:1:"
 _TAG = 8  # characters: an intent begins with as many of its key id
 _LONGEST = 400
+_OF_ACCOUNTS = ("gate", "budget", "breaker", "create")
 
 TAGS = _BASE + "{tags}"
 """A sorted set: the tags in use, by when they were last."""
@@ -26,8 +27,9 @@ RING = _BASE + "ring:"
 
 
 def tag_of(key: str) -> str:
-    """Return the tag of a key: ``kind:account...`` has that of its account."""
-    account = key.partition(":")[2][:_TAG]
+    """Return the tag of a key: ``kind:account...`` has that of its account, what is of no account has one for all."""
+    kind, _, rest = key.partition(":")
+    account = rest[:_TAG] if kind in _OF_ACCOUNTS else ""
     return account if account and account.isalnum() and account.isascii() else "-"
 
 

@@ -87,7 +87,7 @@ class RedisStore:
 
     def young(self, key: str) -> bool:
         """Whether the store began just now, or lost what it held: those who know may not have entered it again yet."""
-        born = self._backend.births.get(tag_of(key)) if self.member.peers > 1 else None
+        born = self._backend.births.get(tag_of(key))
         return born is not None and 0.0 <= self._backend.now() - born < _YOUNG
 
     def gone(self, owner: str) -> bool:

@@ -5,6 +5,7 @@ Must not know what is sent: scripts go out all at once, and are loaded anew wher
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from . import links
 __all__ = ["Command", "Wire", "in_words"]
 
 _PIECE = 2.0  # seconds for which news are waited for at once
+_SILENT = 30.0  # seconds without any, after which that connection is asked for a sign of life
 
 Command: TypeAlias = "tuple[str, int, tuple[Any, ...]]"
 """A script's name, how many keys it has, and its keys and arguments."""
@@ -52,6 +54,7 @@ class Wire:
         self._seeds: list[Any] = []
         self._pubsub: Any = None
         self._channels: tuple[str, ...] = ()
+        self._heard = self._asked = 0.0  # when anything came last, and when that was asked for
 
     async def open(self, *channels: str) -> None:
         """Connect, load the scripts and subscribe. Raises what redis-py does."""
@@ -71,13 +74,31 @@ class Wire:
         await self._subscribe()
         self._tried -= 1  # that way again, the next time
 
+    async def fetch(self, keys: list[str]) -> list[Any]:
+        """Return what stands under some keys, all at once. Raises what redis-py does."""
+        pipe = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipe.get(key)
+        return list(await pipe.execute(raise_on_error=False)) if keys else []
+
     async def heard(self) -> tuple[str, bytes] | None:
         """Wait a while for news: the channel and what was said there; None if there were none.
 
-        Raises what redis-py does where that connection was lost; :meth:`hear_again` opens another.
+        Raises what redis-py does where that connection was lost, OSError where it is silent though it was asked for a
+        sign of life; :meth:`hear_again` opens another.
         """
         message = await self._pubsub.get_message(timeout=_PIECE)
-        return None if message is None else (message["channel"].decode(), message["data"])
+        now = get_running_loop().time()
+        if message is not None:
+            self._heard = now
+            channel = message["channel"]
+            return None if channel is None else (channel.decode(), message["data"])  # a pong has none
+        if now - self._heard > 2 * _SILENT:
+            raise OSError("silent")
+        if now - max(self._heard, self._asked) > _SILENT:
+            self._asked = now
+            await self._pubsub.ping()
+        return None
 
     async def hear_again(self) -> None:
         """Subscribe anew. Raises what redis-py does."""
@@ -124,6 +145,7 @@ class Wire:
         return bool(said.get("cluster_enabled"))
 
     async def _subscribe(self) -> None:
+        self._heard = self._asked = get_running_loop().time()
         self._pubsub = self._ear.pubsub(ignore_subscribe_messages=True)
         await self._pubsub.subscribe(*self._channels)
 
