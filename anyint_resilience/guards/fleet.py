@@ -75,7 +75,8 @@ class Fleet:
         """Be there, for a call; and tell it what is to be told of the store, once."""
         self.sharing.member.start()
         while self._said:
-            failed(self._said.popleft())
+            with suppress(IndexError):  # another thread was faster
+                failed(self._said.popleft())
 
     def deciding(self, key: str, step: Any, failed: Failed) -> Flow:
         """Run a step where it belongs, and return its verdict. Yields what is to be waited for."""
@@ -97,8 +98,7 @@ class Fleet:
 
     def clear(self) -> None:
         """Forget everything, as a forked child does."""
-        self.sharing.view.clear()
-        self.sharing.outs.clear()
+        self.sharing.clear()
         self._said.clear()
         self._missed = False
         self.gates.clear()

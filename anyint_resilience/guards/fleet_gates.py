@@ -17,6 +17,7 @@ from ..stores.protocol import StoreError
 from . import gate
 from .sharing import LEASE, Failed, Sharing
 from .turns import Turns
+from .view import CAUSES
 
 __all__ = ["Gates"]
 
@@ -36,6 +37,7 @@ class Gates:
         self.asked: dict[str, str] = {}
         self.streaks: dict[str, tuple[int, float]] = {}
         """Failures in a row in this process, and when the last one was."""
+        self._since: dict[str, float] = {}  # when a permit that is out was renewed first
         self._sharing = sharing
 
     def ask(self, key: str, step: Any, failed: Failed) -> Flow:
@@ -120,9 +122,13 @@ class Gates:
     def beat(self) -> None:
         """Renew the permits of those that are out still."""
         held: dict[str, list[str]] = {}
-        for ticket, key in list(self._sharing.outs.items()):
-            if key.startswith("gate:"):
-                held.setdefault(key, []).append(ticket)
+        now, outs = self._sharing.clock(), dict(self._sharing.outs)
+        self._since = {it: self._since.get(it, now) for it, key in outs.items() if key.startswith("gate:")}
+        for ticket, since in self._since.items():
+            if now - since < gate.LEASE:  # longer than any call takes: its event loop has ended without a word
+                held.setdefault(outs[ticket], []).append(ticket)
+            else:
+                self._sharing.outs.pop(ticket, None)
         for key, tickets in held.items():
             self._sharing.post(key, partial(gate.renew, tickets=tuple(tickets), lease=LEASE))
 
@@ -152,8 +158,9 @@ class Gates:
     # the parts
 
     def _here(self, passage: gate.Passage) -> gate.Passage:
-        """Return a passage of the fleet's on this process's clock."""
-        return passage._replace(at=passage.at - self._sharing.ahead())
+        """Return a passage of the fleet's on this process's clock; what holds it up in a word that is known here."""
+        why = passage.why if passage.why in CAUSES else "full"
+        return passage._replace(at=passage.at - self._sharing.ahead(), why=why)
 
     def _streak(self, key: str, kind: str) -> int:
         if kind in ("good", "spent"):

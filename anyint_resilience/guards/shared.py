@@ -200,8 +200,8 @@ _ALL: WeakSet[Shared] = WeakSet()
 
 
 def _forked() -> None:
-    global _SHARING  # noqa: PLW0603 - a thread of the parent may have held it
-    _SHARING = Lock()
+    global _sharing  # noqa: PLW0603 - a thread of the parent may have held it
+    _sharing = Lock()
     for it in list(_ALL):
         it.clear()
 
@@ -209,7 +209,7 @@ def _forked() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
-_SHARING = Lock()
+_sharing = Lock()
 _SHARED = Shared(MemoryStore(Runtime().monotonic))
 
 
@@ -226,7 +226,7 @@ def guards_of(store: Store | None, runtime: Runtime) -> Shared:
     member: Member | None = getattr(store, "member", None)
     if member is None:
         return _SHARED if runtime == Runtime() else Shared(MemoryStore(runtime.monotonic))
-    with _SHARING:
+    with _sharing:
         if member.company is None:
             member.company = Shared(MemoryStore(runtime.monotonic), member, runtime.monotonic)
         return cast("Shared", member.company)

@@ -102,15 +102,22 @@ class Sharing:
 
     def give_back(self, key: str, leave: Any, ticket: str) -> None:
         """Have what a ticket has there, or may have, given back by and by, until that surely was done."""
-        self._owed[ticket] = self.member.posting(
-            key, self._there(leave, {}), _TTL, again=True, late=partial(self._given_back, ticket)
-        )
+        late = partial(self._given_back, ticket)
+        owed = self._owed[ticket] = self.member.posting(key, self._there(leave, {}), _TTL, again=True, late=late)
+        if owed.done:  # already, or not at all
+            self._owed.pop(ticket, None)
 
     def keep(self, ticket: str) -> None:
         """Do not give back what a ticket has, for it asks anew: that would be taken from it."""
         owed = self._owed.pop(ticket, None)
         if owed is not None:
             owed.drop()
+
+    def clear(self) -> None:
+        """Forget everything, as a forked child does."""
+        self.view.clear()
+        self.outs.clear()
+        self._owed.clear()
 
     def _given_back(self, ticket: str, verdict: Any) -> None:
         self._owed.pop(ticket, None)

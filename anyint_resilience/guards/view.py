@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from ..policy.times import MAX_HINT
 from .breaker import Passage as Way
 from .gate import Passage
 
-__all__ = ["Brief", "View"]
+__all__ = ["CAUSES", "Brief", "View"]
 
 _MOST: Final = 10_000
-_CAUSES: Final = ("", "rate", "quota", "down")
+CAUSES: Final = ("", "rate", "quota", "down", "full")
+"""What may hold a call up, in the words of ``gate``."""
 _BACK: Final = 5.0  # seconds: what seems older than that comes from a clock that was put back
 
 
@@ -36,7 +38,7 @@ class Brief(NamedTuple):
             return None
         try:
             until, shut, probe = (float(told[name]) for name in ("until", "shut", "probe"))
-            if told["cause"] not in _CAUSES:
+            if told["cause"] not in CAUSES:
                 return None
             limit = told.get("limit")
             share = float(limit) if isinstance(limit, (int, float)) else 0.0
@@ -46,6 +48,8 @@ class Brief(NamedTuple):
 
     def refuses(self, now: float, bound: float) -> Passage | None:
         """Say no to whoever can't wait for so long, where that is certain already."""
+        if self.until > now + MAX_HINT:  # nobody says so
+            return None
         if self.probe:
             if now < self.probe and not (self.named and now >= self.until):
                 return Passage("refuse", self.until if self.named else self.probe, self.cause)

@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["Companion"]
 
-_MOMENT, _AGAIN = 1.0, 0.05  # seconds
+_MOMENT, _AGAIN = 1.0, 0.5  # seconds
 
 _PARENTS: list[asyncio.AbstractEventLoop] = []
 """Loops of the processes that this one was forked from: to close one would take it from its owner, who shares it."""
@@ -87,7 +87,7 @@ class Companion:
         return run is not None and run.pid == os.getpid()
 
     def start(self) -> None:
-        """Start it, if it does not run. Raises RuntimeError where there can be no more threads."""
+        """Start it, if it does not run. Raises RuntimeError where there can be no more threads, or not yet."""
         if self.runs:
             return
         with self._lock:
@@ -95,6 +95,8 @@ class Companion:
                 return
             if self._ending is not None:  # it has to let go of what it holds first
                 self._ending.wait()
+                if self._ending.thread.is_alive() and not self.inside():
+                    raise RuntimeError("the one before has not ended yet")
             self._run = _Run(self._name, self._main)
         atexit.register(self.stop)
 

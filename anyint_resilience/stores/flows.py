@@ -109,29 +109,33 @@ Flow: TypeAlias = "Generator[Pending, Any, Any]"
 
 def waited(flow: Flow) -> Any:
     """Carry a flow out, waiting in this thread; return what it comes to."""
-    say: Any = flow.send
     what: Any = None
+    error: BaseException | None = None
     while True:
         try:
-            pending: Pending = say(what)
+            pending: Pending = flow.send(what) if error is None else flow.throw(error)
         except StopIteration as stop:
             return stop.value
+        finally:
+            what = error = None  # its traceback holds this frame
         try:
-            say, what = flow.send, pending.wait()
-        except BaseException as error:
-            say, what = flow.throw, error
+            what = pending.wait()
+        except BaseException as raised:
+            error = raised
 
 
 async def awaited(flow: Flow) -> Any:
     """Do as :func:`waited`, awaiting; on asyncio and trio."""
-    say: Any = flow.send
     what: Any = None
+    error: BaseException | None = None
     while True:
         try:
-            pending: Pending = say(what)
+            pending: Pending = flow.send(what) if error is None else flow.throw(error)
         except StopIteration as stop:
             return stop.value
+        finally:
+            what = error = None
         try:
-            say, what = flow.send, await pending.awaited()
-        except BaseException as error:
-            say, what = flow.throw, error
+            what = await pending.awaited()
+        except BaseException as raised:
+            error = raised

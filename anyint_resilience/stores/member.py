@@ -69,8 +69,10 @@ class Member:
     def start(self) -> None:
         """Begin to speak to the store, if that has not begun."""
         if not self._companion.runs:
-            with suppress(RuntimeError):  # no thread is to be had: nobody answers, and who asks waits in vain
+            try:
                 self._companion.start()
+            except RuntimeError:  # no thread is to be had: nobody answers, and nobody is to wait for that
+                self._known()
 
     def updating(
         self, key: str, step: Step, ttl: float, patience: float | None = None, *, again: bool = False
@@ -151,11 +153,12 @@ class Member:
         self._regulars.append(WeakMethod(what))
 
     def _regularly(self) -> None:
-        self._regulars[:] = [it for it in self._regulars if it() is not None]
         for it in list(self._regulars):
             call = it()
             if call is not None:
                 call()
+            else:
+                self._regulars.remove(it)
 
     def inside(self) -> bool:
         """Whether the caller runs on the companion's own thread, which must not wait for itself."""
@@ -194,6 +197,7 @@ class Member:
         self._companion.forked()
         self._ops, self._posts, self._carried = deque(), deque(), set()
         self._bell, self.up, self.down, self.new, self._waiting = None, False, "", True, []
+        self._slow, self._sent = False, None
         self.backend.forked()
 
     @property
@@ -236,7 +240,8 @@ class Member:
             self._bell.set()
 
     async def _main(self) -> None:
-        self._bell, pause = asyncio.Event(), _PAUSE
+        bell, pause = asyncio.Event(), _PAUSE
+        self._bell = bell
         try:
             while True:
                 try:
@@ -251,7 +256,8 @@ class Member:
                 await asyncio.sleep(pause * (0.5 + self._runtime.random() / 2))
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            self.up, self.down, self._bell, self._slow = False, "", None, False
+            if self._bell is bell:
+                self.up, self.down, self._bell, self._slow = False, "", None, False
             for task in list(self._carried):
                 task.cancel()
             self._fail(StoreError(f"{self.backend.where} was closed"), all_of_them=True)
@@ -363,13 +369,13 @@ class Member:
             self._posts.popleft().pending.tell(error=error)
 
 
-_SHARING = Lock()
+_sharing = Lock()
 _MEMBERS: WeakValueDictionary[tuple[Any, ...], Member] = WeakValueDictionary()
 
 
 def joined(user: object, key: tuple[Any, ...], make: Callable[[], Member]) -> Member:
     """Return the member that all stores of this process with this ``key`` share, until the last ``user`` is gone."""
-    with _SHARING:
+    with _sharing:
         member = _MEMBERS.get(key)
         if member is None:
             member = _MEMBERS[key] = make()
@@ -392,8 +398,8 @@ _ALL: WeakSet[Member] = WeakSet()
 
 
 def _forked() -> None:
-    global _SHARING  # noqa: PLW0603 - a thread of the parent may have held it
-    _SHARING = Lock()
+    global _sharing  # noqa: PLW0603 - a thread of the parent may have held it
+    _sharing = Lock()
     for it in list(_ALL):
         it.forked()
 

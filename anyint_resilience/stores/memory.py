@@ -5,15 +5,29 @@ Must not know what the states mean. The clock is injected.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 from .protocol import State, Step
 
 __all__ = ["MemoryStore"]
+
+_ALL: WeakSet[MemoryStore] = WeakSet()
+
+
+def _forked() -> None:
+    """Give each a lock of the child's own: a thread of the parent may hold the other."""
+    for it in list(_ALL):
+        it._lock = Lock()  # pyright: ignore[reportPrivateUsage]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class MemoryStore:
@@ -33,6 +47,7 @@ class MemoryStore:
         # Keys, least recently updated first. Ordered dicts: the first of a plain one is slow to find after many left.
         self._passing: OrderedDict[str, None] = OrderedDict()
         self._kept: OrderedDict[str, None] = OrderedDict()
+        _ALL.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is an empty one: another process shares none of this one's memory."""

@@ -147,7 +147,8 @@ class Books:
         losses = getattr(self.store, "losses", 0)
         if losses != self._losses:
             self._losses = losses
-            self._apart.update((key, False) for key, _ in self.spare.scan(CREATES))
+            # They stay apart though they are entered again: what the store let in before that is not to count.
+            self._apart = dict.fromkeys((key for key, _ in self.spare.scan(CREATES)), False)
             self._enter_again()
 
     def _enter_again(self) -> None:

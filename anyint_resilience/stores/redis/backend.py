@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from ...guards.twins import Twin, brief, twin_of, verdict_of
 from ..protocol import StoreError
 from ..roles import Hears, Op, View
-from .names import NEWS, RING, TAGS, named, place_of, read_name, tag_of
+from .names import RING, TAGS, named, news_of, place_of, read_name, tag_of
 from .shots import Held, Shot
 from .wire import Command, Wire, in_words
 
@@ -28,6 +28,7 @@ _EPOCH = 1_700_000_000.0  # the server's clock counts from here
 _ALIVE = 15.0  # seconds for which a process counts as alive after its last sign
 _REMEMBERED = 1000  # entries of which it is known what stands there
 _ROUNDS = 64
+_WRONG = 0.1  # seconds by which the time that a step was run at may be wrong
 _MOST_TAGS = 500
 _TAGS_TTL = 172_800  # seconds
 _GUARDS = ("gate:", "breaker:")
@@ -43,8 +44,10 @@ class RedisBackend:
         self.where = "Redis"
         self.owner = os.urandom(8).hex()
         self.offset = 0.0  # from this process's monotonic clock to the server's
+        self._trip = 0.0  # seconds there and back, the last time
         self.firing: Shot | None = None
         self._wire = Wire(url)
+        self._news = news_of(self._wire.number)  # publishing knows no databases
         self._monotonic = monotonic
         self._clock = clock
         self._max_entries = max_entries
@@ -60,7 +63,7 @@ class RedisBackend:
     async def open(self, hears: Hears) -> None:
         """Connect, load the scripts and subscribe. Raises what redis-py does."""
         self._peers = ""
-        await self._wire.open(NEWS, RING + self.owner)
+        await self._wire.open(self._news, RING + self.owner)
 
     async def look(self, hears: Hears) -> View:
         """Look at all states of guards of all accounts, and tell which accounts this process is of."""
@@ -73,9 +76,11 @@ class RedisBackend:
         began = self._monotonic()
         replies = await self._wire.send([self._look(tag, "guards", "", "-inf") for tag in known])  # all at once
         for reply in replies:
-            at, _, *pairs = reply if isinstance(reply, list) else [None, b""]
-            if at is not None:
-                self._timed(at, began)
+            if isinstance(reply, Exception):
+                continue
+            said: list[bytes] = reply
+            pairs = said[2:]
+            self._timed(said[0], began)
             for key, text in zip(map(read_name, pairs[::2]), pairs[1::2], strict=True):
                 if key.startswith(_GUARDS):
                     with suppress(Exception):  # what others wrote there is not news
@@ -119,7 +124,7 @@ class RedisBackend:
                 continue
             with suppress(Exception):  # not ours
                 channel, data = news or ("", b"")
-                if channel == NEWS:
+                if channel == self._news:
                     key, at, said = json.loads(data)
                     if str(key).startswith(_LIFE):
                         self._born(str(key).removeprefix(_LIFE), str(said).encode(), hears)
@@ -173,13 +178,14 @@ class RedisBackend:
 
     async def _count(self) -> int:
         """Return how many processes share the store."""
-        peers = max(1, await self._wire.subscribers(NEWS))
+        peers = max(1, await self._wire.subscribers(self._news))
         self._peers = peers if self._wire.cluster else ""  # else a script sees it, as it is just then
         return peers
 
     def _timed(self, at: bytes, began: float) -> None:
         """Learn what time it is there, from a reply to what was sent then."""
-        self.offset = float(at) - (began + self._monotonic()) / 2
+        ended = self._monotonic()
+        self.offset, self._trip = float(at) - (began + ended) / 2, ended - began
 
     def _time(self) -> str:
         return "" if self._clock is None else repr(self._clock())
@@ -201,7 +207,7 @@ class RedisBackend:
         place = place_of(tag_of(op.key))
         name = named(op.key)
         words = (self._time(), name, _ttl(op.ttl), twin.name, json.dumps(twin.args, separators=(",", ":")))
-        return "guard", 2, (place.encode() + name, place + "guards", *words, NEWS, RING, self.owner, self._peers)
+        return "guard", 2, (place.encode() + name, place + "guards", *words, self._news, RING, self.owner, self._peers)
 
     def _ran(self, op: Op, twin: Twin, reply: Any, hears: Hears) -> None:
         if isinstance(reply, Exception):
@@ -225,7 +231,18 @@ class RedisBackend:
         own = self.owner if fired and self.owner in it.busy else ""
         keys = (place.encode() + named(it.key), place + "passing", place + "kept", place + "life")
         words = (self._time(), named(it.key), _ttl(it.ttl), digest, repr(now), it.text if fired else b"")
-        more = (int(it.keep), os.urandom(8).hex(), place, own, int(_ALIVE * 1000), self._max_entries, NEWS, _LIFE + tag)
+        wrong = max(_WRONG, 2 * self._trip)
+        more = (
+            int(it.keep),
+            os.urandom(8).hex(),
+            place,
+            own,
+            int(_ALIVE * 1000),
+            self._max_entries,
+            self._news,
+            _LIFE + tag,
+            wrong,
+        )
         return "entry", 4, (*keys, *words, *more)
 
     def _hit(self, it: Shot, reply: Any, hears: Hears) -> bool:

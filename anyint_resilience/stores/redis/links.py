@@ -17,9 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-__all__ = ["SCHEMES", "client_of", "close", "cluster_of", "elsewhere", "node_of", "problem_of"]
-
-SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+__all__ = ["client_of", "close", "cluster_of", "elsewhere", "node_of", "number_of", "problem_of"]
 
 _OURS = ("decode_responses", "max_connections", "retry", "retry_on_timeout", "single_connection_client")
 _SENTINEL_PORT = 26379
@@ -80,6 +78,12 @@ def node_of(url: str, cluster: Any) -> Any:
     node, client = cluster.get_default_node(), client_of(url)
     client.connection_pool.connection_kwargs.update(host=node.host, port=node.port)
     return client
+
+
+def number_of(url: str) -> int:
+    """Return the number of the database that a URL names."""
+    number: Any = client_of(url).connection_pool.connection_kwargs.get("db")
+    return int(number) if number else 0
 
 
 async def close(client: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ["NEWS", "RING", "TAGS", "named", "place_of", "read_name", "tag_of"]
+__all__ = ["NEWS", "RING", "TAGS", "named", "news_of", "place_of", "read_name", "tag_of"]
 
 _BASE = "anyint:1:"
 _TAG = 8  # characters: an intent begins with as many of its key id
@@ -24,6 +24,11 @@ NEWS = _BASE + "news"
 
 RING = _BASE + "ring:"
 """The beginning of a process's own channel, on which it is told whose turn it is."""
+
+
+def news_of(number: int) -> str:
+    """Return the channel on which those who use the database of this number are told of a state."""
+    return NEWS if number == 0 else f"{NEWS}:{number}"
 
 
 def tag_of(key: str) -> str:

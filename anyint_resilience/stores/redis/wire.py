@@ -45,6 +45,8 @@ class Wire:
     """``client`` for updates, ``cluster`` says whether that is of many nodes."""
 
     def __init__(self, url: str) -> None:
+        self.number = links.number_of(url)
+        """The database's."""
         self.client: Any = None
         self.cluster = False
         self._url = url
