@@ -46,6 +46,15 @@ def test_a_limit_of_concurrency_is_one_for_all(ahead: float) -> None:
     assert all(process.shared.calm and not process.fleet.sharing.outs for process in world.processes)
 
 
+def test_the_permit_of_a_call_that_nobody_hears_of_any_more_is_not_renewed_for_ever() -> None:
+    """Its event loop has ended without a word: no call takes so long."""
+    world = World(2)
+    gone, waiter = world[0].caller(most=1), world[1].caller(most=1, patience=2 * gate.LEASE)
+    assert [it.look().kind for it in (gone, waiter)] == ["go", "wait"]
+    assert world.advance(gate.LEASE - 10) == []
+    assert world.advance(sharing.LEASE + 30) == [waiter]
+
+
 def test_a_permit_that_the_collector_left_behind_comes_back_though_no_call_comes_by() -> None:
     """An idle process would renew it for ever: it is given back with the next sign of life."""
     world = World(2)

@@ -25,6 +25,7 @@ from tests.waiting import until
 pytest.importorskip("redis", reason="redis-py is not here: pip install redis")
 
 from anyint_resilience.stores.redis import RedisStore
+from anyint_resilience.stores.redis.names import tag_of
 
 pytestmark = needs_redis
 
@@ -47,6 +48,21 @@ def threads() -> int:
 
 
 # What stands on the server
+
+
+@pytest.mark.parametrize(
+    ("key", "tag"),
+    [
+        ("gate:0123456789abcdef:h:m", "01234567"),
+        ("create:0123456789", "01234567"),
+        ("callback:ab", "-"),
+        ("clock:", "-"),
+        ("gate:{odd}:h", "-"),
+    ],
+)
+def test_an_account_has_one_tag_and_all_else_one_for_all(key: str, tag: str) -> None:
+    """Else looking at everything would go through ever more of them."""
+    assert tag_of(key) == tag
 
 
 def test_keys_are_ours_and_end_by_themselves(store: RedisStore, redis_server: Server) -> None:

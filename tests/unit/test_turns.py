@@ -94,6 +94,15 @@ def test_all_can_be_sent_away() -> None:
     assert turns.head(KEY) is None
 
 
+def test_a_forked_child_has_a_lock_of_its_own() -> None:
+    """A thread of the parent that held the other is not there to let go of it."""
+    turns = Turns()
+    turns.first("k", "a", 1.0, 0.0)
+    turns._lock.acquire()
+    turns.forked()
+    assert turns.head("k") is None
+
+
 def test_many_threads_have_one_first() -> None:
     """Each that leaves names the next, and nobody is left over."""
     turns, went, lock = Turns(), list[str](), threading.Lock()

@@ -35,6 +35,7 @@ REFUSES: dict[str, tuple[dict[str, Any], float, tuple[float, str] | None]] = {
     ),
     "a quota with a moment, a probe is due": (told(cause="quota", until=NOW + 90, probe=NOW, named=True), 0.0, None),
     "a quota whose moment has come": (told(cause="quota", until=NOW, probe=NOW + 9, named=True), 0.0, None),
+    "closed for ever": (told(cause="rate", until=NOW + 1e9), 60.0, None),  # nobody says so: it is asked
     "a limit for long": (told(cause="rate", until=NOW + 900, probe=NOW + 60, named=True), 999.0, (NOW + 900, "rate")),
 }
 
@@ -87,7 +88,9 @@ def test_who_need_not_ask(known: Any, free: bool) -> None:
     assert held.free is free
 
 
-@pytest.mark.parametrize("known", [None, {}, told(until="soon"), told(probe=None), {"open": 1.0}, []])
+@pytest.mark.parametrize(
+    "known", [None, {}, told(until="soon"), told(probe=None), {"open": 1.0}, [], told(cause="evil")]
+)
 def test_what_cannot_be_read_says_nothing(known: Any) -> None:
     """News of another version, or of somebody else."""
     assert Brief.of(known) is None
@@ -120,6 +123,14 @@ def test_the_later_word_counts() -> None:
     assert not seen.note(KEY, told(cause="rate"), 4.9)
     assert seen.gate(KEY) is None
     assert not seen.standing
+
+
+def test_a_clock_that_was_put_back_is_believed() -> None:
+    """What seems old by more than news ever are comes from a clock that is another one now."""
+    seen = View()
+    seen.note(KEY, told(cause="rate"), 5000.0)
+    assert seen.note(KEY, None, 1000.0)
+    assert seen.gate(KEY) is None
 
 
 def test_what_is_not_among_all_there_is_is_over() -> None:
