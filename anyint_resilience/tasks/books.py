@@ -52,9 +52,8 @@ class Books:
         self.window = window
         self.strict = strict
         self._spared = False
-        self._apart: dict[
-            str, bool
-        ] = {}  # keys of which the memory knows what the store may not; whether that was sent
+        # Keys of which the memory knows what the store may not, and whether that was sent there.
+        self._apart: dict[str, bool] = {}
         self._losses = getattr(store, "losses", 0)
         self._leased = bool(getattr(store, "leased", False))
         self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
@@ -102,7 +101,9 @@ class Books:
             self._spared, self._apart[key] = True, False
             if not change.enters:
                 self.later(key, step)  # what is known now must get to the store as soon as it is there again
-            return self.spare.update(key, _here(step), ttl)
+            held = self.spare.update(key, _here(step), ttl)
+            self._enter_again()  # it is told as soon as it answers: others may want the same meanwhile
+            return held
         self._look_for_losses()
         if must and not _holds_back(verdict) and self._leased and self.store.young(key):  # type: ignore[attr-defined]
             yield from self._undoing(key, step, failed)
