@@ -88,7 +88,7 @@ def begin(
     ``wary``: a process that has ended seems to live for a while, so that what others have on its way is waited for.
     """
     made = _swept(creates_of(state, now), now, window, gone)
-    own = next((it for it in made if it["id"] == ident), None)
+    own = next((it for it in made if ident and it["id"] == ident), None)
     if own is not None and own["fate"] != "in_flight":
         return _state(made), GO  # this very create, settled meanwhile: its entering comes once more, and says nothing
     made = [it for it in made if it is not own]
