@@ -42,9 +42,19 @@ def store(redis_server: Server) -> Iterator[RedisStore]:
     made.close()
 
 
+BEFORE: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Note which threads other tests have left: their stores may wait for the garbage collector."""
+    BEFORE.clear()
+    BEFORE.update(threading.enumerate())
+
+
 def threads() -> int:
-    """How many threads speak to a store."""
-    return sum(thread.name == "anyint-store" for thread in threading.enumerate())
+    """How many threads speak to a store that was made in this test."""
+    return sum(thread.name == "anyint-store" for thread in set(threading.enumerate()) - BEFORE)
 
 
 # What stands on the server
