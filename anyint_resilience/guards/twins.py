@@ -86,9 +86,9 @@ def brief(key: str, state: State | None) -> dict[str, Any] | None:
     if state is None:
         return None
     if key.startswith("gate:"):
-        told = {name: state[name] for name in ("cause", "until", "shut", "probe", "named", "bad")}
+        told = {name: state[name] for name in ("cause", "until", "shut", "probe", "named")}
         return {**told, "limited": state["limit"] is not None, "limit": state["limit"]}
-    return {"open": state["open"], "probing": len(state["probes"])} if key.startswith("breaker:") else None
+    return {"open": state["open"]} if key.startswith("breaker:") else None
 
 
 def is_news(before: dict[str, Any] | None, after: dict[str, Any] | None) -> bool:

@@ -127,7 +127,6 @@ def brief_of(**how: Any) -> dict[str, Any]:
         "shut": 1.0,
         "probe": 0.0,
         "named": False,
-        "bad": 0,
         "limited": False,
         "limit": None,
     }
@@ -150,9 +149,9 @@ def brief_of(**how: Any) -> dict[str, Any]:
         (brief_of(), brief_of(until=4.9989), True),
         (brief_of(), brief_of(probe=0.0009), False),
         (brief_of(), brief_of(probe=0.0011), True),
-        (None, {"open": 0.0, "probing": 0}, True),
-        ({"open": 0.0, "probing": 0}, {"open": 0.0, "probing": 2}, False),
-        ({"open": 0.0, "probing": 0}, {"open": 0.0001, "probing": 0}, True),
+        (None, {"open": 0.0}, True),
+        ({"open": 0.0}, {"open": 0.0, "more": 2}, False),
+        ({"open": 0.0}, {"open": 0.0001}, True),
     ],
 )
 def test_what_others_must_know_at_once(server: Twins, before: Any, after: Any, news: bool) -> None:
@@ -171,11 +170,11 @@ def test_what_others_must_know_at_once(server: Twins, before: Any, after: Any, n
             brief_of(cause="rate", until=START + 2, shut=START, limited=True, limit=7.0),
         ),
         ("gate:k", ask("a", most=1), brief_of(until=0.0, shut=0.0)),
-        ("gate:k", tell("down", 0, few=9), brief_of(until=0.0, shut=0.0, bad=1)),
+        ("gate:k", tell("down", 0, few=9), brief_of(until=0.0, shut=0.0)),
         ("gate:k", tell("quota", 0, hint=90.0), brief_of(cause="quota", until=START + 90, shut=START, named=True)),
         ("gate:k", gate.settle, None),
-        ("breaker:k", hit(False, 0), {"open": 0.0, "probing": 0}),
-        ("breaker:k", hit(False, 0, least=1), {"open": START + 5.25, "probing": 0}),
+        ("breaker:k", hit(False, 0), {"open": 0.0}),
+        ("breaker:k", hit(False, 0, least=1), {"open": START + 5.25}),
         ("budget:k", partial(budget.earn, good=1, reserve=2, ratio=1), None),
     ],
 )

@@ -98,9 +98,9 @@ def test_what_cannot_be_read_says_nothing(known: Any) -> None:
 
 WAYS: dict[str, tuple[Any, breaker.Passage | None]] = {
     "nothing": (None, breaker.Passage(True)),
-    "it counts failures": ({"open": 0.0, "probing": 0}, breaker.Passage(True)),
-    "open": ({"open": NOW + 5, "probing": 0}, breaker.Passage(False, NOW + 5)),
-    "half open": ({"open": NOW, "probing": 1}, None),
+    "it counts failures": ({"open": 0.0}, breaker.Passage(True)),
+    "open": ({"open": NOW + 5}, breaker.Passage(False, NOW + 5)),
+    "half open": ({"open": NOW}, None),
     "not readable": ({"open": "yes"}, breaker.Passage(True)),
 }
 

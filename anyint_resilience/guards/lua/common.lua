@@ -67,10 +67,9 @@ local function brief(name, state)
             named = state.named,
             limited = state.limit ~= null,
             limit = state.limit,
-            bad = state.bad,
         }
     elseif string.sub(name, 1, 8) == "breaker." then
-        return { open = state.open, probing = size(state.probes) }
+        return { open = state.open }
     end
     return nil
 end
