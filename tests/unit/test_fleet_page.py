@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "fleet.md"
 NUMBERS = {
     "`store_wait` seconds at most, **{} s**": Resilience().store_wait,
     "comes back after {} s": sharing.LEASE,
-    "as many as three processes": 3 if fleet_gates._SAY_SO == 3 else None,
+    "when that was said three times": 3 if fleet_gates._SAY_SO == 3 else None,
     "good ones four times a second": 4 if fleet_circuits._GOODS == 0.25 else None,
     "tried again every {} s": member._PAUSE,
     "looks for changes every {} ms": machine._LOOK * 1000,
