@@ -99,6 +99,19 @@ def test_a_limit_that_one_was_told_of_holds_for_the_other(
 
 
 @every_surface
+def test_a_process_that_has_just_begun_knows_it_too(surface: Surface, emu: Emulator, redis_server: Server) -> None:
+    """Its very first call waits a moment for what the others know, and sends nothing into a closed window."""
+    with fleet(redis_server.url, emu, surface, other(surface)) as (first, second):
+        assert first.joined().call().status == 200
+        emu.script(Fault.error(429, retry_after=30))
+        assert first.call(policy=ONCE).status == 429
+        sent = len(emu.seen)
+        end = second.call(policy=HASTY)
+        assert isinstance(end, GateClosed), repr(end)
+        assert len(emu.seen) == sent
+
+
+@every_surface
 def test_whoever_can_wait_goes_when_the_others_limit_is_over(
     surface: Surface, emu: Emulator, redis_server: Server
 ) -> None:

@@ -131,6 +131,34 @@ def test_it_begins_by_looking_at_everything(world: World) -> None:
     assert world.backend.made == [str(number) for number in range(300)]
 
 
+@pytest.mark.parametrize("error", [None, OSError("refused")])
+def test_a_newcomer_waits_until_it_is_known_whether_the_store_answers(error: Exception | None) -> None:
+    """Once: whoever comes later waits for nothing, be it there or not."""
+    backend = Backend()
+    backend.error = error
+    member = Member(backend, Runtime(), wait=WAIT)
+    assert member.new
+    try:
+        member.joining(PATIENT).wait()
+        assert not member.new
+        assert member.up is (error is None)
+        assert member.joining(PATIENT).done
+    finally:
+        member.close()
+
+
+def test_where_no_thread_is_to_be_had_nobody_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls go on alone."""
+    member = Member(Backend(), Runtime(), wait=WAIT)
+    monkeypatch.setattr(threading.Thread, "start", _refused)
+    member.joining(PATIENT).wait()
+    assert not member.new
+
+
+def _refused(self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_one_that_waits_in_vain_waits_for_all_others(world: World) -> None:
     """They are told at once, until what is out has come back; each change is heard once."""
     world.lapse("first")
