@@ -74,7 +74,7 @@ def write(server: Server, key: str, what: str, index: str) -> None:
     """Do so under a key that it has in its index."""
     written(server, PLACE + key, what)
     server.cli("ZADD", PLACE + index, 1, key)
-    server.cli("ZADD", "anyint:1:{tags}", 1, "acct0001")
+    server.cli("ZADD", "anyint:1:{tags}", 1e12, "acct0001")
 
 
 @pytest.mark.parametrize("key", [GATE, CIRCUIT], ids=["gate", "breaker"])

@@ -24,7 +24,6 @@ from .wire import Command, Wire, in_words
 
 __all__ = ["RedisBackend"]
 
-_EPOCH = 1_700_000_000.0  # the server's clock counts from here
 _ALIVE = 15.0  # seconds for which a process counts as alive after its last sign
 _REMEMBERED = 1000  # entries of which it is known what stands there
 _ROUNDS = 64
@@ -61,14 +60,19 @@ class RedisBackend:
     # what a member asks for
 
     async def open(self, hears: Hears) -> None:
-        """Connect, load the scripts and subscribe. Raises what redis-py does."""
+        """Connect, load the scripts, subscribe, and learn what time it is there. Raises what redis-py does."""
         self._peers = ""
         await self._wire.open(self._news, RING + self.owner)
+        began = self._monotonic()
+        (reply,) = await self._wire.send([self._look("-", "guards", "", "+inf")])
+        if isinstance(reply, list):
+            self._timed(reply[0], began)
 
     async def look(self, hears: Hears) -> View:
         """Look at all states of guards of all accounts, and tell which accounts this process is of."""
         tags = self._tags if self._tags else {"-": None}
         await self._wire.client.zadd(TAGS, {tag: self.now() for tag in tags})  # whoever can't write is of no use
+        await self._wire.client.zremrangebyscore(TAGS, "-inf", self.now() - _TAGS_TTL)
         await self._wire.client.expire(TAGS, _TAGS_TTL)
         found = await self._wire.client.zrange(TAGS, 0, _MOST_TAGS - 1, desc=True)
         briefs: dict[str, Any] = {}
