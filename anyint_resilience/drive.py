@@ -254,10 +254,7 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
             call.plan.tally.out -= 1
             call.watch.back()
     if isinstance(effect, GuardCall):
-        shared = call.course.guarding.shared
-        if shared.fleet is None:
-            return shared.change(effect.key, effect.step)
-        return waited(shared.changing(effect.key, effect.step, call.store_said))
+        return waited(call.course.guarding.shared.changing(effect.key, effect.step, call.store_said))
     if isinstance(effect, Sleep):
         call.runtime.sleep(effect.seconds)
         return call.watch.rested(effect.seconds)
@@ -297,10 +294,7 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
             call.plan.tally.out -= 1
             call.watch.back()
     if isinstance(effect, GuardCall):
-        shared = call.course.guarding.shared
-        if shared.fleet is None:
-            return shared.change(effect.key, effect.step)
-        return await awaited(shared.changing(effect.key, effect.step, call.store_said))
+        return await awaited(call.course.guarding.shared.changing(effect.key, effect.step, call.store_said))
     if isinstance(effect, Sleep):
         await call.runtime.asleep(effect.seconds)
         return call.watch.rested(effect.seconds)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 
 from anyint_resilience.stores import StoreError, owners
 from anyint_resilience.stores.sqlite import SqliteStore
-from tests.unit.store_kit import Clock, Other, get, posix, put
+from tests.unit.store_kit import Clock, Other, forked, get, posix, put
 
 WAIT = "sys.stdin.readline()\n"
 
@@ -39,20 +38,6 @@ def store(file: Path, clock: Clock) -> Iterator[SqliteStore]:
     made = SqliteStore(file, clock)
     yield made
     made.close()
-
-
-def forked(work: Callable[[], object]) -> int:
-    """Run ``work`` in a fork of this process; 0 if it returned something true."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, if there are threads
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = 0 if work() else 2
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 # What outlives the process
