@@ -13,25 +13,25 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .contract.routes import HOSTS
-from .credentials import Credentials, KeySource, key_problem
-from .fallbacks import fallback_problems, guarding_of, guards_problems
+from .checking import problems_of, tupled, url_of
+from .credentials import Credentials, KeySource
+from .fallbacks import guarding_of
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import guards_of
 from .policy.fallback import Fallback
 from .policy.rules import Policy
 from .repeats import Repeats
-from .router import Router, host_problem
+from .router import Router
 from .runtime import Runtime
 from .stores.memory import MemoryStore
-from .stores.opening import opened, store_problem
+from .stores.opening import opened
 from .stores.protocol import Store
 from .tasks.handle import CREATES, TaskHandle
 from .tasks.ledger import Ledger
 from .tasks.timetable import Timetable, shared_timetable
 from .telemetry.events import Listener
-from .telemetry.hub import Telemetry, telemetry_problems
+from .telemetry.hub import Telemetry
 from .telemetry.words import SpanMode
 
 if TYPE_CHECKING:
@@ -117,24 +117,12 @@ class Resilience:
     telemetry: Telemetry = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        hosts = (
-            tuple(self.hosts) if isinstance(self.hosts, Iterable) and not isinstance(self.hosts, str) else (self.hosts,)
-        )
-        urls = hosts if self.base_url is None else (self.base_url, *hosts)
-        if isinstance(self.listeners, Iterable) and not isinstance(self.listeners, (str, bytes)):
-            object.__setattr__(self, "listeners", tuple(self.listeners))
-        if isinstance(self.fallbacks, Iterable) and not isinstance(self.fallbacks, (str, bytes)):
-            object.__setattr__(self, "fallbacks", tuple(self.fallbacks))
-        problems = self._problems(hosts)
-        # Guards of its own, until it is known that the store is one to be opened.
-        shared = guards_of(None, self.runtime) if isinstance(self.runtime, Runtime) else None
-        router = None
-        sound = all(host_problem(url) is None for url in urls) and not guards_problems(self.guards, self.fallbacks)
-        if sound and shared is not None:
-            router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally)
-            problems += fallback_problems(self.fallbacks, router, own=self.url, keyless=self.api_key is None)
+        for name in ("hosts", "listeners", "fallbacks"):  # what can be gone through once is gone through here
+            object.__setattr__(self, name, tupled(getattr(self, name)))
+        problems = problems_of({it.name: getattr(self, it.name) for it in fields(self) if it.init})
         if problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(problems))
+        urls = self.hosts if self.base_url is None else (self.base_url, *self.hosts)
         if isinstance(self.store, str):
             store = opened(self.store, runtime=self.runtime, wait=float(self.store_wait))
         else:
@@ -149,7 +137,6 @@ class Resilience:
         router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally)
         credentials = Credentials(self.api_key)
         for name, value in (
-            ("hosts", hosts),
             ("store", store),
             ("credentials", credentials),
             ("router", router),
@@ -192,50 +179,57 @@ class Resilience:
         given = {it.name: getattr(self, it.name) for it in fields(self) if it.init and it.name not in here}
         return partial(type(self), **given), ()
 
-    def _problems(self, hosts: tuple[object, ...]) -> list[str]:
-        problems = []
-        if self.api_key is not None and not callable(self.api_key):
-            problem = key_problem(self.api_key)
-            if problem is not None:
-                problems.append(f"api_key {problem}")
-        urls = [("hosts", url) for url in hosts]
-        if self.base_url is not None:
-            urls.append(("base_url", self.base_url))
-        for name, url in urls:
-            problem = host_problem(url)
-            if problem is not None:
-                problems.append(f"{name} {problem}")
-        if not isinstance(self.policy, Policy):
-            problems.append(f"policy must be a Policy, not {type(self.policy).__name__}")
-        problems += guards_problems(self.guards, self.fallbacks)
-        if not isinstance(self.seedance, bool):
-            problems.append(f"seedance must be True or False, not {self.seedance!r}")
-        if not isinstance(self.runtime, Runtime):
-            problems.append(f"runtime must be a Runtime, not {type(self.runtime).__name__}")
-        if self.dedupe not in (None, "fingerprint"):
-            problems.append(f"dedupe must be 'fingerprint' or None, not {self.dedupe!r}")
-        for name in ("reconcile", "strict_ledger"):
-            if not isinstance(getattr(self, name), bool):
-                problems.append(f"{name} must be True or False, not {getattr(self, name)!r}")
-        problem = None if self.store is None else store_problem(self.store)
-        if problem is not None:
-            problems.append(f"store {problem}")
-        problems += _seconds_problems(self.store_wait, self.unknown_window)
-        return problems + telemetry_problems(self.spans, self.tracer_provider, self.meter_provider, self.listeners)
-
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **more: object) -> Resilience:
-        """Make one from ``ANYINT_API_KEY`` and ``ANYINT_BASE_URL``; keywords win over the environment."""
+        """Make one from the environment; keywords win over it.
+
+        ``ANYINT_API_KEY``, ``ANYINT_BASE_URL``, one variable for each setting (``ANYINT_RESILIENCE_POLICY_ATTEMPTS``)
+        and the file that ``ANYINT_RESILIENCE_CONFIG`` names, over which the variables win. ``environ``: instead of the
+        process's own.
+
+        Raises:
+            ValueError: naming every problem at once, also a variable ``ANYINT_RESILIENCE_...`` that is no setting.
+        """
         env = os.environ if environ is None else environ
+        if any(name.startswith("ANYINT_RESILIENCE_") for name in env):
+            return cls._loaded(None, env, more, search=False)
         for keyword, name in (("api_key", "ANYINT_API_KEY"), ("base_url", "ANYINT_BASE_URL")):
             if env.get(name):
                 more.setdefault(keyword, env[name])
         return cls(**more)  # type: ignore[arg-type]
 
+    @classmethod
+    def from_toml(
+        cls, path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None, **more: object
+    ) -> Resilience:
+        """Make one from a file, the environment over it, and keywords over both.
+
+        Args:
+            path: an ``anyint-resilience.toml``, or a ``pyproject.toml`` with ``[tool.anyint-resilience]``. None: that
+                of ``ANYINT_RESILIENCE_CONFIG``, else the nearest from the working folder up to its project's root.
+            environ: instead of the process's environment.
+            more: arguments of a ``Resilience``.
+
+        Raises:
+            ValueError: naming every problem at once, with where it stands and the nearest valid name.
+        """
+        return cls._loaded(path, os.environ if environ is None else environ, more, search=True)
+
+    @classmethod
+    def _loaded(
+        cls, path: str | os.PathLike[str] | None, env: Mapping[str, str], more: dict[str, object], *, search: bool
+    ) -> Resilience:
+        from .configuring import load  # late: it reads this module, and most programs never need it
+
+        found = load(path, environ=env, search=search, keywords=more)
+        if found.problems:
+            raise ValueError("invalid Resilience configuration: " + "; ".join(found.problems))
+        return cls(**found.arguments)
+
     @property
     def url(self) -> str:
         """Where the gateway is: ``base_url``, or the first of AnyInt's published hosts. For a client's base URL."""
-        return f"https://{next(iter(HOSTS))}" if self.base_url is None else self.base_url.rstrip("/")
+        return url_of(self.base_url)
 
     def task(self, route: str, task_id: str, *, created_at: float | None = None) -> TaskHandle:
         """Make the handle of a task of which only its id is known: ``anyint.task("/openai/v1/videos", video.id)``.
@@ -255,7 +249,7 @@ class Resilience:
             family=row.family,
             route=row.name,
             task_id=task_id,
-            gateway=self.router.gateway(self.url),
+            gateway=self.url,
             created_at=self.runtime.wall() if created_at is None else created_at,
             key_id=self.credentials.key_id(),
         )
@@ -288,12 +282,3 @@ class Resilience:
         """Return the policy that counts here: that of the innermost :meth:`override`, else the configuration's."""
         own = self.overridden()
         return self.policy if own is None else own
-
-
-def _seconds_problems(wait: object, window: object) -> list[str]:
-    problems = []
-    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0.001 <= wait <= 60:
-        problems.append(f"store_wait must be a number of seconds from 0.001 to 60, not {wait!r}")
-    if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
-        problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")
-    return problems

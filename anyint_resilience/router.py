@@ -14,7 +14,7 @@ from .contract.words import AuthStyle, Family, Operation
 from .guards.tally import Tally
 from .policy.verdicts import PAID
 
-__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "gateway_name", "host_problem", "is_loopback", "mount_before"]
+__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "gateway_name", "gateway_url", "host_problem", "is_loopback", "mount_before"]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
 MAX_CACHED = 2048
@@ -104,13 +104,6 @@ class Router:
             self._origins[parts.scheme, host, port] = _mount(parts.path)
         self._plans: dict[tuple[str, str, int | None, str, bytes], Plan | None] = {}
 
-    def gateway(self, url: str) -> str:
-        """Return where a gateway is, of a URL that is one of those given: without the contract's own path."""
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}{_mount(parts.path)}"
-
     def plan(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
         """Return the plan of a request, None for a foreign host. ``target`` is the path, perhaps with a query."""
         key = (scheme, host, port, method, target)
@@ -143,6 +136,14 @@ def gateway_name(scheme: str, host: str, port: int | None) -> str:
     """Return what guards call a gateway: its host, and its port where that is not the scheme's own."""
     own = port is None or port == PORTS.get(scheme)
     return host.lower() if own else f"{host.lower()}:{port}"
+
+
+def gateway_url(url: str) -> str:
+    """Return where a gateway is, of a URL that is one of a configuration's: without the contract's own path."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{_mount(parts.path)}"
 
 
 def mount_before(target: bytes, route: Route) -> bytes:

@@ -28,9 +28,11 @@ class Guards:
         failures: so many failures in a row, with no success between, close the gate; one less does where nothing has
             succeeded within 10 s.
         breaker: whether a circuit breaker stands before each route and model. None: where it has a fallback.
-        failure_rate: the share of failures that opens it, of at least ``min_volume`` outcomes within ``window`` seconds
-            of each other.
-        cooldown: seconds for which an open circuit lets nothing through; then ``probes`` calls at a time find out.
+        failure_rate: the share of failures that opens it, above 0 and at most 1.
+        min_volume: of at least so many outcomes.
+        window: within so many seconds of each other.
+        cooldown: seconds for which an open circuit lets nothing through.
+        probes: so many calls at a time find out then whether it is over.
 
     Raises:
         ValueError: naming every problem at once.

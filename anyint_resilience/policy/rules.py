@@ -70,20 +70,31 @@ class _Plan(NamedTuple):
 class Policy:
     """How often, how long and how late. Times in seconds; every field has a default that fits most programs.
 
-    ``attempts`` counts all of them. ``retry_window``: no new attempt starts later than this after the call began
-    (``inf`` for no bound); a running one is never cut. ``deadline`` is hard and counts attempts and waits. The waits
-    double from ``transient_base`` or ``rate_base`` by ``factor`` up to ``max_delay``; a server's hint wins over them.
-    ``repeat_generation``: a generation is billed but keeps no state, so it is repeated when its outcome is unknown.
-    ``hold``: so long a call may wait at a time, in line while a guard lets nothing through or for the next attempt
-    (None: within the ``retry_window``).
-    ``first_byte_timeout``: an answer must begin within so many seconds, or the attempt has failed (None: the client's
-    own time-outs alone); never for paid creates, of which nobody would know what became. A stream begins with its
-    first byte, any other answer with its headers.
-    ``stream_hold``: so long what a stream sends before its first content is held back, so that a failure there can be
-    repeated unseen (0: its first piece is handed over as it comes).
-    ``stream_idle_timeout``: so long a stream may be silent once it has begun; ``content_idle_timeout``: so long it may
-    be without content, whatever keep-alives come (None: the client's own time-outs alone).
-    ``enabled=False``: nothing is retried and nothing changed on the answer; only the auth header is seen to.
+    Args:
+        attempts: of one call, all of them counted. Whatever is set, a 500 gets at most 3, a 502 of a relay and an
+            undocumented answer 2.
+        retry_window: no new attempt starts later than this after the call began (``inf`` for no bound); a running one
+            is never cut.
+        deadline: hard: attempts and waits count, and the client's time-outs shrink to what is left.
+        transient_base: where the waits begin after a failure: full jitter between 0 and base times factor to the n.
+        rate_base: the same after a rate limit without a hint.
+        factor: by which they grow.
+        max_delay: the longest of our own waits; a server's hint wins over it.
+        repeat_generation: whether a generation is repeated when its outcome is unknown: it is billed but keeps no
+            state.
+        hold: so long a call may wait at a time, in line while a guard lets nothing through or for the next attempt.
+            None: within the ``retry_window``.
+        first_byte_timeout: an answer must begin within so long, or the attempt has failed (None: the client's own
+            time-outs alone); never for paid creates, of which nobody would know what became. A stream begins with its
+            first byte, any other answer with its headers.
+        stream_hold: so long what a stream sends before its first content is held back, so that a failure there can be
+            repeated unseen (0: its first piece is handed over as it comes).
+        stream_idle_timeout: so long a stream may be silent once it has begun.
+        content_idle_timeout: so long a stream may be without content, whatever keep-alives come.
+        enabled: False: nothing is retried and nothing changed on the answer; only the auth header is seen to.
+
+    Raises:
+        ValueError: naming every problem at once.
     """
 
     attempts: int = 3

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -74,6 +75,8 @@ def configure() -> Resilience:
     Resilience(api_key=source)
     Resilience(api_key=later, hosts=["https://gateway.example"])
     Resilience.from_env()
+    Resilience.from_toml()
+    Resilience.from_toml(Path("anyint-resilience.toml"), environ={}, policy=Policy(attempts=2))
     return Resilience(
         api_key="key", base_url="https://gateway.example", policy=Policy(attempts=3, retry_window=60, deadline=None)
     )

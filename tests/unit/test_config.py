@@ -340,3 +340,9 @@ def test_configurations_with_the_real_clock_share_one_timetable() -> None:
     assert pickle.loads(pickle.dumps(one)).runtime == Runtime()  # chance too: a copy of it would give the same again
     tests = [Resilience(runtime=Runtime(random=lambda: 0.5)) for _ in range(2)]
     assert len({id(it.timetable) for it in (*tests, one)}) == 3
+
+
+@pytest.mark.parametrize("given", ["https://gw.example", "https://gw.example/", "https://gw.example/openai/v1"])
+def test_the_url_is_the_gateway_s_whatever_path_was_given(given: str) -> None:
+    """An SDK's base URL in the place of the gateway's does not double the path of each request."""
+    assert Resilience(base_url=given).url == "https://gw.example"

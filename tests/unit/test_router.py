@@ -8,7 +8,7 @@ from anyint_resilience.contract.matching import RouteTable
 from anyint_resilience.contract.reconcile import EXISTING
 from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES
 from anyint_resilience.contract.words import Family, Operation, Origin
-from anyint_resilience.router import MAX_CACHED, Router, host_problem, is_loopback
+from anyint_resilience.router import MAX_CACHED, Router, gateway_url, host_problem, is_loopback
 from anyint_resilience.tasks.handle import CREATES
 
 
@@ -114,7 +114,7 @@ def test_creates_of_which_there_can_be_one_are_creates_whose_tasks_can_be_asked_
 )
 def test_where_a_gateway_is(url: str, gateway: str) -> None:
     """Its URL without the contract's own path, behind whatever proxy."""
-    assert Router(urls=[url]).gateway(url) == gateway
+    assert gateway_url(url) == gateway
 
 
 def test_hosts_that_are_ours() -> None:

@@ -1,0 +1,100 @@
+"""The configuration file: where it is looked for, and what stands in it. Must not know any setting.
+
+TOML (https://toml.io): ``anyint-resilience.toml``, or the table ``tool.anyint-resilience`` of a ``pyproject.toml``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["FILE", "FileProblem", "find", "parsed", "read"]
+
+FILE: Final = "anyint-resilience.toml"
+_PROJECT: Final = "pyproject.toml"
+_TABLE: Final = "anyint-resilience"
+_BYTES: Final = 1024 * 1024
+
+
+class FileProblem(ValueError):
+    """A file that can't be read, in one line."""
+
+
+def find(start: Path) -> Path | None:
+    """Return the nearest file from a folder up to the root of its project, None if there is none.
+
+    The root is the folder with a ``pyproject.toml`` or a ``.git``. Outside of a project only the folder itself counts:
+    above it others may write, and a file says which hosts may see the key. In one folder our own name wins.
+    """
+    folders = [start, *start.parents]
+    root = next((at for at, folder in enumerate(folders) if _is_root(folder)), 0)
+    for folder in folders[: root + 1]:
+        own, project = folder / FILE, folder / _PROJECT
+        if own.is_file():
+            return own
+        if project.is_file() and _speaks_of_us(project):
+            return project
+    return None
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / _PROJECT).is_file() or (folder / ".git").exists()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what a file sets.
+
+    Raises:
+        FileProblem: if it can't be read, is no TOML, or a ``pyproject.toml`` without our table.
+    """
+    return parsed(_text(path), name=str(path), project=path.name == _PROJECT)
+
+
+def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
+    """Return what a text in TOML sets; of a ``project`` only our table counts. Raises FileProblem."""
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of too many brackets
+        why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise FileProblem(f"{name} is no TOML: {why}") from None
+    if not project:
+        return document
+    tool = document.get("tool")
+    table = tool.get(_TABLE) if isinstance(tool, dict) else None
+    if not isinstance(table, dict):
+        raise FileProblem(f"{name} has no table [tool.{_TABLE}]")
+    return table
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_BYTES + 1)
+        if len(raw) > _BYTES:
+            raise FileProblem(f"{path} is larger than 1 MiB: no configuration is")
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileProblem(f"{path} is no TOML: it is not UTF-8") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte in it
+        if isinstance(error, FileProblem):
+            raise
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise FileProblem(f"{path} can't be read: {why}") from None
+
+
+def _speaks_of_us(project: Path) -> bool:
+    """Whether a project's file has our table, or can't be read and names it: that is to be told, not passed over."""
+    try:
+        read(project)
+    except FileProblem:
+        try:
+            return f"[tool.{_TABLE}" in _text(project)
+        except FileProblem:
+            return False
+    return True

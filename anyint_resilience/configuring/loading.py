@@ -1,0 +1,214 @@
+"""The layers of a configuration put together: keyword in code over environment over file over default.
+
+Must not know how a file is read, nor open a store: it gives the arguments of a ``Resilience`` and where each came from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from .building import arguments
+from .files import FileProblem, find, parsed, read
+from .kinds import shortened
+from .settings import CONFIG, FALLBACK, KEY, ONLY_IN_CODE, PRESETS, SETTINGS, VARIABLE, Setting
+
+__all__ = ["Loaded", "load", "problems_in"]
+
+_MOST_TOLD: Final = 50
+_TABLES: Final = tuple(PRESETS)
+_HIDDEN: Final = "a secret stands in no file: {0}_env names the variable that holds it"
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was found: ``given`` values by setting, their ``origins``, the ``file``, and all ``problems`` in words.
+
+    ``arguments`` are those of a ``Resilience``, without what only code can give; usable where there is no problem.
+    """
+
+    file: Path | None = None
+    given: dict[str, Any] = field(default_factory=dict, repr=False)  # a secret may stand where a name should
+    origins: dict[str, str] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    problems: list[str] = field(default_factory=list)
+    arguments: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def take(self, setting: Setting, value: object, origin: str) -> None:
+        """Note a value; a later one stands above it."""
+        self.given[setting.name] = value
+        self.origins[setting.name] = origin
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    search: bool = False,
+    keywords: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Return what file, environment and code set together; problems are told, not raised.
+
+    ``path``: the file; None: the one that ``ANYINT_RESILIENCE_CONFIG`` names, and with ``search`` else the nearest one
+    from the working folder up. ``keywords``: what code gives beside it.
+    """
+    env = os.environ if environ is None else environ
+    found = Loaded()
+    try:
+        found.file = _place(path, env, search)
+        if found.file is not None:
+            _take_file(found, read(found.file), found.file.name)
+    except FileProblem as problem:
+        found.problems.append(str(problem))
+    _take_environment(found, env)
+    arguments(found, env, {} if keywords is None else keywords)
+    return found
+
+
+def problems_in(text: str, *, project: bool | None = None, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Say what is wrong with a configuration in TOML, each problem in a line; nothing, if it can be used.
+
+    ``project``: whether it is a ``pyproject.toml``; None: if it has our table. ``environ``: what it may name (none).
+    """
+    found, env = Loaded(), {} if environ is None else environ
+    try:
+        _take_file(found, parsed(text, name="it", project="[tool." in text if project is None else project), "")
+    except FileProblem as problem:
+        return [str(problem)]
+    arguments(found, env, {}, named_are_set=environ is None)
+    return found.problems
+
+
+def _place(path: str | os.PathLike[str] | None, env: Mapping[str, str], search: bool) -> Path | None:
+    given = env.get(CONFIG) if path is None else path
+    if given:
+        return Path(given)
+    if not search:
+        return None
+    found = find(Path.cwd())
+    if found is None:
+        raise FileProblem(
+            f"no configuration: neither {CONFIG} names one, nor is there an anyint-resilience.toml or a pyproject.toml "
+            f"with [tool.anyint-resilience] in {Path.cwd()} or above it in its project"
+        )
+    return found
+
+
+# --- the file
+
+
+def _take_file(found: Loaded, document: dict[str, Any], name: str) -> None:
+    for key, value in document.items():
+        if key in _TABLES:
+            if isinstance(value, dict):
+                _take_table(found, key, value, name)
+            else:
+                found.problems.append(_said(f"{key} must be a table, [{key}], not {shortened(value)}", name))
+        elif key == "fallbacks":
+            _take_rows(found, value, name)
+        elif key in SETTINGS and "." not in key:
+            _take_value(found, SETTINGS[key], value, name)
+        else:
+            tops = [it for it in SETTINGS if "." not in it]
+            found.problems.append(_unknown(key, [*tops, *_TABLES, "fallbacks"], name))
+
+
+def _take_table(found: Loaded, table: str, values: dict[str, Any], name: str) -> None:
+    for key, value in values.items():
+        setting = SETTINGS.get(f"{table}.{key}")
+        if setting is None:
+            names = [it.field for it in SETTINGS.values() if it.table == table]
+            found.problems.append(_unknown(key, names, name, table))
+        else:
+            _take_value(found, setting, value, name)
+
+
+def _take_rows(found: Loaded, rows: object, name: str) -> None:
+    if not isinstance(rows, list) or not all(isinstance(it, dict) for it in rows):
+        found.problems.append(_said(f"fallbacks must be tables, [[fallbacks]], not {shortened(rows)}", name))
+        return
+    found.origins["fallbacks"] = name
+    for number, row in enumerate(rows, 1):
+        where = f"fallbacks[{number}]"
+        found.problems += [_unknown(key, FALLBACK, name, where) for key in row if key not in FALLBACK]
+        found.rows.append({key: FALLBACK[key].kind.of_file(it) for key, it in row.items() if key in FALLBACK})
+
+
+def _take_value(found: Loaded, setting: Setting, value: object, name: str) -> None:
+    if setting.name == "store" and isinstance(value, str) and _has_password(value):
+        found.problems.append(_said(f"store holds a password; {_HIDDEN.format('store')}", name))
+    else:
+        found.take(setting, setting.kind.of_file(value), name)
+
+
+def _has_password(url: str) -> bool:
+    before, at, _ = url.partition("://")[2].rpartition("@")
+    return (bool(at) and ":" in before) or "password=" in url
+
+
+# --- the environment
+
+
+def _take_environment(found: Loaded, env: Mapping[str, str]) -> None:
+    by_variable = {it.variable: it for it in SETTINGS.values() if it.variable is not None}
+    for variable in sorted(it for it in env if it.startswith(VARIABLE) and it not in by_variable and it != CONFIG):
+        found.problems.append(_unknown_variable(variable, [*by_variable, KEY]))
+    for variable, setting in by_variable.items():
+        text = env.get(variable)
+        if not text:  # an empty variable is how some systems say that there is none
+            continue
+        try:
+            found.take(setting, setting.kind.of_text(text), variable)
+        except ValueError as error:
+            found.problems.append(_said(f"{setting.name} {error}", variable))
+        if setting.name in ("store", "store_env"):  # one names the other's place: the nearer layer's counts
+            other = "store_env" if setting.name == "store" else "store"
+            if found.origins.get(other) not in by_variable:
+                found.given.pop(other, None)
+                found.origins.pop(other, None)
+
+
+# --- words
+
+
+def _said(text: str, origin: str) -> str:
+    return f"{text} ({origin})" if origin else text
+
+
+def _unknown(key: str, names: Any, origin: str, table: str | None = None) -> str:
+    shown = shortened(key) if len(key) > _MOST_TOLD or not key.isprintable() else key
+    where = "" if table is None else f"[{table}] " if table in _TABLES else f"{table} "
+    if table is None and key == "tool":
+        return _said("[tool.anyint-resilience] is for a pyproject.toml: here settings stand at the top", origin)
+    if key in ONLY_IN_CODE:
+        why = _HIDDEN.format("api_key") if key == "api_key" else "it can only be given in code"
+        return _said(f"{where}{shown}: {why}", origin)
+    return _said(f"{where}{shown} is no setting{_like(key, list(names), table)}", origin)
+
+
+def _unknown_variable(variable: str, names: list[str]) -> str:
+    field_name = variable[len(VARIABLE) :].lower()
+    if field_name == "api_key":
+        return f"{variable} is no setting: the key is {KEY}'s"
+    if field_name.startswith("fallback"):
+        return f"{variable} is no setting: fallbacks stand in a file"
+    if field_name in ONLY_IN_CODE:
+        return f"{variable} is no setting: it can only be given in code"
+    own = SETTINGS.get(field_name)
+    like = [own.variable] if own is not None else get_close_matches(variable, names, n=1, cutoff=0.6)
+    return f"{variable} is no setting" + (f": did you mean {like[0]}?" if like else "")
+
+
+def _like(key: str, names: list[str], table: str | None) -> str:
+    """The nearest name in the same table, else the table that has one of just this name."""
+    plain = key.lower().replace("-", "_")
+    elsewhere = [it for it in SETTINGS.values() if it.field == plain and it.table != table]
+    if elsewhere:
+        home = elsewhere[0].table
+        return f" here: it stands {'at the top' if home is None else f'in [{home}]'}"
+    like = get_close_matches(plain, names, n=1, cutoff=0.5)
+    return f": did you mean {like[0]}?" if like else f": there are {', '.join(sorted(names))}"
