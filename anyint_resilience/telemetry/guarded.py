@@ -64,7 +64,9 @@ class GuardTeller(Teller):
             "anyint.fallback.to": used.target,
             "anyint.fallback.cause": used.cause,
         }
-        self.say("fallback", {**self.taken, "anyint.reason": f"the primary could not serve: {used.cause}"})
+        # AnyInt's guide: log every fallback with workload, primary, fallback and reason
+        said = f"{used.workload} goes from {used.origin} to {used.target}, cause {used.cause}"
+        self.say("fallback", {**self.taken, "anyint.reason": said})
 
     @safe
     def no_fallback(self, workload: str, target: str, reason: str) -> None:

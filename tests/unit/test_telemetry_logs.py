@@ -14,6 +14,7 @@ from anyint_resilience.telemetry import logs
 from anyint_resilience.telemetry.words import EVENTS
 from tests.conformance.emitted import Emitted
 from tests.unit.telemetry_kit import CHAT, CREATE, KEY, Wire, ask, calling, silently
+from tests.unit.telemetry_stories_guards import SPARE
 
 BACKOFF = Event(
     name="backoff",
@@ -173,3 +174,11 @@ def test_a_handler_that_looks_for_a_key_does_not_log_twice(log: pytest.LogCaptur
             logs.LOG.removeHandler(broken)
     told = [record.anyint_event for record in emitted.log.records]  # type: ignore[attr-defined]
     assert told == [event.name for event in emitted.events] == ["backoff", "recovered"]
+
+
+def test_the_line_of_a_fallback_names_workload_models_and_cause(log: pytest.LogCaptureFixture) -> None:
+    """A fallback is seen in the plainest log (AnyInt: log every fallback with workload, primary, fallback, reason)."""
+    with calling(Wire(503, 503, 200), fallbacks=[SPARE]) as client:
+        ask(client)
+    (said,) = [it.getMessage() for it in log.records if it.anyint_event == "fallback"]  # type: ignore[attr-defined]
+    assert said.endswith("/chat/completions: fallback: chat goes from gpt-5 to gpt-5-mini, cause transient")
