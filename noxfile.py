@@ -127,11 +127,15 @@ def sdk(session: nox.Session, name: str) -> None:
     module = name.rstrip("0123456789").replace("-", "_")
     files = sorted(str(path) for path in (HERE / "tests" / "sdks").glob(f"test_{module}*.py"))
     session.run("python", "-m", "pytest", *files, "-s", env=ENV)
+    page = HERE / "docs" / "sdks" / f"{name.removesuffix('-openai')}.md"  # whose programs run where that SDK is
+    if page.exists():
+        offline = {**ENV, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else its import asks the network, in a thread
+        session.run("python", "-m", "tools.check_docs", "--only", str(page.relative_to(HERE)), env=offline)
 
 
 @nox.session(python=ONE)
 def conformance(session: nox.Session) -> None:
-    """Print the conformance matrix: every scenario on every client. ``-- --write README.md`` puts it there."""
+    """Print the conformance matrix: each scenario on each client. ``-- --write`` puts it into docs/clients/index.md."""
     session.install("-e", ".[all]", *_group("test"), env=ENV)
     session.run("python", "-m", "tests.conformance.matrix", *session.posargs, env=ENV)
 
@@ -164,10 +168,20 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
 
 @nox.session(python=ONE)
 def docs(session: nox.Session) -> None:
-    """Every code block, command and link of the documents holds."""
+    """Every code block, command, link and table of the documents holds; the site is built strictly, and looked at.
+
+    ``-- --only docs/load.md``: the blocks and links of some pages, and nothing else. The site is in ``site/``: start
+    ``python -m http.server -d site`` to read it.
+    """
     session.install("-e", ".[all]", *_group("docs"), env=ENV)
-    session.run("python", "tools/check_docs.py", env=ENV)
-    session.run("python", "tools/telemetry_tables.py", env=ENV)
+    session.run("python", "-m", "tools.check_docs", *session.posargs, env=ENV)
+    if session.posargs:
+        return
+    session.run("python", "-m", "tools.site.tables", env=ENV)
+    session.run("python", "-m", "tools.site.measured", env=ENV)
+    # Without --quiet: of what that leaves unsaid --strict knows nothing.
+    session.run("python", "-m", "mkdocs", "build", "--strict", env={**ENV, "NO_MKDOCS_2_WARNING": "1"})
+    session.run("python", "-m", "pytest", "tests/site", env={**ENV, "SITE_DIR": str(HERE / "site")})
 
 
 @nox.session(python=ONE)

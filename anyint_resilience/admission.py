@@ -188,11 +188,15 @@ def let_go(call: Call, *, later: bool = False) -> Generator[Any, Any, None]:
             yield GuardCall(key, step)
 
 
-def budgeted(call: Call, outcome: Outcome[Any], *, falls: bool) -> Generator[Any, Any, bool]:
+def budgeted(call: Call, outcome: Outcome[Any], decision: Decision, *, falls: bool) -> Generator[Any, Any, bool]:
     """Take a token of the retry budget for one sending more, after this outcome. False: there is none.
 
-    ``falls``: a fallback would serve in its place; what that costs is left, and nobody is told of a refusal.
+    ``falls``: a fallback would serve in its place; what that costs is left, and nobody is told of a refusal. After a
+    rate limit it costs nothing where the gate has heard of it: no more go out than that lets through, this or another.
     """
+    paced = decision.cause is Cause.RATE and decision.certainty is Certainty.REJECTED
+    if paced and call.course.guarding.settings.gate and not falls:
+        return True
     slow = outcome.fault is not None and outcome.fault.kind in _SLOW
     cost = budget.SLOW if slow else 1.0
     return (yield from _spend(call, cost, budget.ELSEWHERE if falls else 0.0, quietly=falls))

@@ -231,7 +231,7 @@ def _may_go_on(
     falls = row is not None and _helps(call, row, outcome, decision)
     if falls and (silent or number >= _ON_PRIMARY):
         return final(decision, "it was silent: the fallback is next" if silent else "the fallback is next")
-    if not (yield from budgeted(call, outcome, falls=falls)):
+    if not (yield from budgeted(call, outcome, decision, falls=falls)):
         if falls:
             return final(decision, "the fallback is next, while the retry budget can pay for it")
         hinted = call.seen is not None and call.seen.hint is not None  # else it is our own schedule's, of no use now

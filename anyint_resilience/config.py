@@ -221,7 +221,7 @@ class Resilience:
     ) -> Resilience:
         from .configuring import load  # late: it reads this module, and most programs never need it
 
-        found = load(path, environ=env, search=search, keywords=more)
+        found = load(path, environ=env, search=search, must=search, keywords=more)
         if found.problems:
             raise ValueError("invalid Resilience configuration: " + "; ".join(found.problems))
         return cls(**found.arguments)

@@ -14,7 +14,17 @@ from .contract.words import AuthStyle, Family, Operation
 from .guards.tally import Tally
 from .policy.verdicts import PAID
 
-__all__ = ["MAX_CACHED", "PORTS", "Plan", "Router", "gateway_name", "gateway_url", "host_problem", "is_loopback", "mount_before"]
+__all__ = [
+    "MAX_CACHED",
+    "PORTS",
+    "Plan",
+    "Router",
+    "gateway_name",
+    "gateway_url",
+    "host_problem",
+    "is_loopback",
+    "mount_before",
+]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
 MAX_CACHED = 2048

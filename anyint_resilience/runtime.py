@@ -12,9 +12,10 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
-__all__ = ["Bell", "Runtime", "in_time", "later", "on_asyncio"]
+__all__ = ["REAL", "Bell", "Runtime", "in_time", "later", "on_asyncio", "redirect"]
 
 T = TypeVar("T")
 
@@ -125,26 +126,57 @@ def _waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], object]]:
     return event.wait, lambda: loop.call_soon_threadsafe(event.set)
 
 
+class _Way(partial[Any]):
+    """Leads to the real thing, or for all who hold it already to another; at C's speed, since a good call goes it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _way, (next(name for name, it in _WAYS.items() if it is self),)
+
+
+def _way(name: str) -> _Way:
+    return _WAYS[name]
+
+
+REAL: Final[dict[str, Callable[..., Any]]] = {
+    "monotonic": time.monotonic,
+    "wall": time.time,
+    "random": random.random,
+    "sleep": time.sleep,
+    "asleep": _asleep,
+    "rest": Bell.rest,
+    "arest": Bell.arest,
+}
+"""Where the defaults of :class:`Runtime` lead, and its rests at a bell."""
+
+_WAYS: Final = {name: _Way(real) for name, real in REAL.items()}
+
+
+def redirect(**ways: Callable[..., Any]) -> None:
+    """For tests: lead some of the defaults elsewhere, in each ``Runtime()`` of this process; ``**REAL``: back again."""
+    for name, way in ways.items():
+        _WAYS[name].__setstate__((way, (), {}, {}))  # type: ignore[attr-defined]  # what unpickling calls
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """The outside world: ``monotonic`` and ``wall`` in seconds, ``random`` in [0, 1), two ways to sleep."""
 
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    random: Callable[[], float] = random.random
-    sleep: Callable[[float], object] = time.sleep
-    asleep: Callable[[float], Awaitable[object]] = _asleep
+    monotonic: Callable[[], float] = _WAYS["monotonic"]
+    wall: Callable[[], float] = _WAYS["wall"]
+    random: Callable[[], float] = _WAYS["random"]
+    sleep: Callable[[float], object] = _WAYS["sleep"]
+    asleep: Callable[[float], Awaitable[object]] = _WAYS["asleep"]
 
     def rest(self, bell: Bell, seconds: float) -> bool:
         """Rest until the time is over or the bell rings; return whether it rang. A sleep of others is not woken."""
-        if self.sleep is time.sleep:
-            return bell.rest(seconds)
+        if self.sleep is _WAYS["sleep"]:
+            return bool(_WAYS["rest"](bell, seconds))
         self.sleep(seconds)
         return False
 
     async def arest(self, bell: Bell, seconds: float) -> bool:
         """Do as :meth:`rest`, awaiting."""
-        if self.asleep is _asleep:
-            return await bell.arest(seconds)
+        if self.asleep is _WAYS["asleep"]:
+            return bool(await _WAYS["arest"](bell, seconds))
         await self.asleep(seconds)
         return False

@@ -5,7 +5,7 @@ Must not import either client, nor decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar, cast
 from weakref import ref
@@ -23,6 +23,7 @@ from ..replay import Replay
 from ..reports import LIVE_KEY, REPORT_KEY
 from ..router import Plan
 from ..surface import Body, Place, SurfaceBase
+from .below import Below
 from .bodies import body_of
 from .faults import fault_of
 from .shapes import Kit, Q, R
@@ -40,10 +41,15 @@ class Base(SurfaceBase[Q, R]):
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
         super().__init__(anyint)
         self.inner = inner
+        self._below = Below(inner)
         self._in_order = self.anyint.credentials.in_order
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.inner).__name__})"  # not what that says: it may know a proxy's login
+
+    def remarks(self, request: Q) -> Iterable[str]:
+        """Tell of a layer below us that sends or connects again by itself."""
+        return self._below.told()
 
     def lane_of(self, request: Q) -> Plan | None:
         """Return the plan of a request that can go out as it is, known by its URL, with nothing special about it.

@@ -5,13 +5,13 @@ Must not know how a task is asked for. What a gateway says is shown as words onl
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..policy.echoes import word_of
 from ..tasks.handle import TaskHandle
 from ..tasks.updates import TaskUpdate
+from .terminal import console, tell
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -64,11 +64,10 @@ class Lines(Show):
             return
         self._said = (shown,)
         if last is None:
-            print(f"{self._handle}{after}", file=sys.stderr, flush=True)
+            tell(f"{self._handle}{after}")
             return
         percent = "" if last.progress is None else f", {last.progress:.0f} %"
-        said = f"{last.handle.family.value}: {_words(last)}{percent}, {last.elapsed:.0f} s{after}"
-        print(said, file=sys.stderr, flush=True)
+        tell(f"{last.handle.family.value}: {_words(last)}{percent}, {last.elapsed:.0f} s{after}")
 
 
 def _words(update: TaskUpdate) -> str:
@@ -78,7 +77,6 @@ def _words(update: TaskUpdate) -> str:
 
 def bar(handle: TaskHandle, clock: Callable[[], float]) -> Show:
     """Return a bar that moves by itself. Needs rich; ``clock`` in seconds."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
     from rich.text import Text
 
@@ -94,7 +92,7 @@ def bar(handle: TaskHandle, clock: Callable[[], float]) -> Show:
         TextColumn("{task.fields[percent]}", markup=False),
         TimeElapsedColumn(),
         NextLook(),
-        console=Console(file=sys.stderr, highlight=False),
+        console=console(stderr=True),
         transient=True,
         get_time=clock,
     )

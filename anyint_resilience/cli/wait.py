@@ -6,27 +6,27 @@ Must not decide anything: ``wait_for_task`` says when to ask and what an answer 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shlex
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 from ..config import Resilience
+from ..configuring import load
 from ..contract.words import Family
 from ..exceptions import QueryRefused, TaskError, TaskFailed, TaskTimeout
 from ..runtime import Runtime
 from ..stores.protocol import StoreError
 from ..tasks.handle import TaskHandle
 from ..tasks.updates import TaskUpdate
+from .given import read
+from .parsing import files, page
 from .showing import Lines, Show, bar
-from .terminal import Problem
+from .terminal import Problem, clean, lively, print_json, say, tell
 
 __all__ = ["register"]
 
@@ -37,35 +37,44 @@ _CLIENTS: Final = ("httpx2", "httpx", "requests")
 _READ: Final = 8193  # bytes: a handle has at most 8 KiB
 _QUERY_SECONDS: Final = 30.0
 _FAILED, _LATER, _INTERRUPTED = 1, 3, 130
-_EXAMPLE: Final = """\
-examples:
-  anyint-resilience wait handle.json
-  anyint-resilience wait - < handle.json | xargs -n 1 curl -O
+_ABOUT: Final = """\
+Wait until a paid task is done and print the URLs of what it made, one a line, on stdout; all else goes to stderr. It
+asks at the pace the task's family suggests, heeds what the server says about waiting, and never creates anything.
 
-A handle is what report(response).task.to_json() gave after a create. The key is ANYINT_API_KEY's, the gateway the
-handle's own; if that is none of AnyInt's, ANYINT_BASE_URL must name it. Results go to stdout, all else to stderr.
-
-exit code: 0 it is done; 1 it failed, or is gone; 2 the options or the handle are wrong; 3 it goes on, or this key may
-not ask for it; 130 after Ctrl-C. With 3 and 130 the command to wait again is printed."""
+A handle is what report(response).task.to_json() gave after a create. It holds no key: that is ANYINT_API_KEY's. The
+gateway is the handle's own; if that is none of AnyInt's, ANYINT_BASE_URL must name it."""
+_EXAMPLES: Final = (
+    ("a handle that your program wrote into a file", "anyint-resilience wait handle.json"),
+    ("fetch all that was made", "anyint-resilience wait handle.json | xargs -n 1 curl -O"),
+    ("ten minutes at most, the outcome for a program", "anyint-resilience wait - --deadline 600 --json < handle.json"),
+)
+_EXITS: Final = (
+    (0, "the task is done"),
+    (_FAILED, "it failed, or is gone"),
+    (_LATER, "it goes on, or this key may not ask; how to wait again is printed"),
+)
 
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = page(
+        commands,
         "wait",
-        help="wait for a paid task by its handle, and print where its results are",
-        description="Wait until a task is done and print the URLs of what it made. Nothing is ever created.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        summary="follow a paid task to its end, and print where its results are",
+        about=_ABOUT,
+        usage="HANDLE [options]",
+        examples=_EXAMPLES,
+        exits=_EXITS,
+        needs="httpx2, httpx or requests: pip install 'anyint-resilience[httpx]'. With rich there is a moving bar",
+        touches="it asks the handle's gateway how the task is. A query costs nothing",
     )
-    parser.add_argument("handle", metavar="HANDLE", help="a handle's JSON, a file that holds it, or - for stdin")
+    files(parser.add_argument("handle", metavar="HANDLE", help="a handle's JSON, a file that holds it, or - for stdin"))
     parser.add_argument("--deadline", type=_seconds, metavar="S", help="seconds to wait at most (default: 1800)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing before")
     parser.add_argument("--store", metavar="URL", help="of the ledger, as Resilience(store=...) takes it")
     parser.add_argument(
         "--seedance", action="store_true", help="also know the /doubao routes, which no AnyInt page names"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing before")
     parser.set_defaults(run=_run)
 
 
@@ -74,20 +83,23 @@ def _run(options: argparse.Namespace) -> int:
     if handle.family is Family.SEEDANCE and not options.seedance:
         raise Problem("this is a task of a /doubao route: give --seedance")
     show = Show() if options.json else _show(handle)
+    seen: list[TaskUpdate] = []
     runtime = replace(_RUNTIME, sleep=partial(_sleep, _RUNTIME.sleep, show))
     found = _client(_configured(options, runtime))
     try:
         with found as (client, wait_for_task), show:
-            update: TaskUpdate = wait_for_task(client, handle, on_update=show.update, deadline=options.deadline)
+            update: TaskUpdate = wait_for_task(
+                client, handle, on_update=partial(_noted, seen, show), deadline=options.deadline
+            )
     except TaskError as error:
         return _ended(options, handle, error)
     except KeyboardInterrupt:
-        _say("stopped waiting; the task goes on", _again(options, handle))
+        _left(options, handle, seen, "interrupted", "stopped waiting; the task goes on")
         return _INTERRUPTED
     except ValueError as error:
         raise Problem(f"{error}; the handle has {handle.gateway}, which ANYINT_BASE_URL must name") from None
     except Exception as error:  # of the client, and not about the gateway
-        _say(f"{type(error).__name__}: {error}", _again(options, handle))
+        _left(options, handle, seen, "error", f"{type(error).__name__}: {error}")
         return _LATER
     return _done(options, update)
 
@@ -106,15 +118,9 @@ def _handle(text: str) -> TaskHandle:
 
 def _read(name: str) -> str:
     try:
-        if name == "-":
-            return sys.stdin.buffer.read(_READ).decode()
-        with Path(name).open("rb") as file:
-            return file.read(_READ).decode()
+        return read(name, _READ, "HANDLE is neither JSON nor a file that can be read").decode()
     except UnicodeDecodeError:
         raise Problem("invalid TaskHandle: it is not JSON") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise Problem(f"HANDLE is neither JSON nor a file that can be read: {why}") from None
 
 
 def _seconds(text: str) -> float:
@@ -128,9 +134,14 @@ def _seconds(text: str) -> float:
 
 
 def _configured(options: argparse.Namespace, runtime: Runtime) -> Resilience:
-    more: dict[str, Any] = {} if options.store is None else {"store": options.store}
+    given: dict[str, Any] = {"runtime": runtime}
+    given.update({"store": options.store} if options.store is not None else {})
+    given.update({"seedance": True} if options.seedance else {})
+    found = load(search=True, keywords=given)
+    if found.problems:
+        raise Problem("; ".join(found.problems))
     try:
-        anyint = Resilience.from_env(seedance=options.seedance, runtime=runtime, **more)
+        anyint = Resilience(**found.arguments)
     except (ValueError, StoreError) as error:
         raise Problem(str(error)) from None
     if anyint.api_key is None:
@@ -171,8 +182,8 @@ class _Client:
 
 
 def _show(handle: TaskHandle) -> Show:
-    """Return a bar where there is a terminal and rich to draw it, else plain lines."""
-    if sys.stderr.isatty() and find_spec("rich") is not None:
+    """Return a bar where there is a terminal for it and rich to draw it, else plain lines."""
+    if lively() and find_spec("rich") is not None:
         return bar(handle, _RUNTIME.monotonic)
     return Lines(handle)
 
@@ -182,9 +193,10 @@ def _sleep(sleep: Callable[[float], object], show: Show, seconds: float) -> None
     sleep(seconds)
 
 
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)
+def _noted(seen: list[TaskUpdate], show: Show, update: TaskUpdate) -> None:
+    """Keep the last update for an end that brings none, and show it."""
+    seen[:] = [update]
+    show.update(update)
 
 
 def _again(options: argparse.Namespace, handle: TaskHandle) -> str:
@@ -194,34 +206,40 @@ def _again(options: argparse.Namespace, handle: TaskHandle) -> str:
 
 def _done(options: argparse.Namespace, update: TaskUpdate) -> int:
     if options.json:
-        _print_json(update.handle, update)
+        _document(update.handle, update, "done", None)
         return 0
     if not update.results:
-        _say(f"done, and its answer holds no URL: --json shows it, and so does GET {update.handle.url}")
+        tell(f"done, and its answer holds no URL: --json shows it, and so does GET {update.handle.url}")
     for url in update.results:
-        print("".join(it if it.isprintable() else "?" for it in url))
+        say("".join(it if it.isprintable() else "?" for it in url))
     if any(url.startswith(f"{update.handle.gateway}/openai/") for url in update.results):
-        _say("(at the gateway: it wants your key)")
+        tell("(at the gateway: it wants your key)")
     return 0
+
+
+_ENDED: Final[dict[type, str]] = {TaskFailed: "failed", TaskTimeout: "timeout", QueryRefused: "refused"}
 
 
 def _ended(options: argparse.Namespace, handle: TaskHandle, error: TaskError) -> int:
     """Say in words why a wait ended without a result."""
     failed = isinstance(error, TaskFailed)
     if options.json:
-        _print_json(handle, error.update, error)
+        _document(handle, error.update, _ENDED.get(type(error), "failed"), str(error))
     else:
-        _say(str(error), *(() if failed else (_again(options, handle),)))
+        tell(clean(error), *(() if failed else (_again(options, handle),)))
     return _FAILED if failed else _LATER
 
 
-_KINDS: Final[dict[type, str]] = {TaskFailed: "failed", TaskTimeout: "timeout", QueryRefused: "refused"}
+def _left(options: argparse.Namespace, handle: TaskHandle, seen: list[TaskUpdate], ended: str, why: str) -> None:
+    """Say that the wait ended and the task did not, and how to wait again."""
+    if options.json:
+        _document(handle, seen[0] if seen else None, ended, why)
+    else:
+        tell(clean(why), _again(options, handle))
 
 
-def _print_json(handle: TaskHandle, update: TaskUpdate | None, error: TaskError | None = None) -> None:
+def _document(handle: TaskHandle, update: TaskUpdate | None, ended: str, reason: str | None) -> None:
     names = ("phase", "state", "progress", "results", "note", "polls", "elapsed", "document")
-    shown: dict[str, Any] = {"ended": "done" if error is None else _KINDS.get(type(error), "failed")}
-    shown["handle"] = handle.as_dict()
+    shown: dict[str, Any] = {"ended": ended, "handle": handle.as_dict()}
     shown.update({name: None if update is None else getattr(update, name) for name in names})
-    shown["reason"] = None if error is None else str(error)
-    print(json.dumps(shown))
+    print_json({**shown, "reason": reason}, one_line=True)

@@ -49,17 +49,18 @@ def load(
     *,
     environ: Mapping[str, str] | None = None,
     search: bool = False,
+    must: bool = False,
     keywords: Mapping[str, object] | None = None,
 ) -> Loaded:
     """Return what file, environment and code set together; problems are told, not raised.
 
     ``path``: the file; None: the one that ``ANYINT_RESILIENCE_CONFIG`` names, and with ``search`` else the nearest one
-    from the working folder up. ``keywords``: what code gives beside it.
+    from the working folder up, which ``must`` be there or may be. ``keywords``: what code gives beside it.
     """
     env = os.environ if environ is None else environ
     found = Loaded()
     try:
-        found.file = _place(path, env, search)
+        found.file = _place(path, env, search=search, must=must)
         if found.file is not None:
             _take_file(found, read(found.file), found.file.name)
     except FileProblem as problem:
@@ -83,14 +84,12 @@ def problems_in(text: str, *, project: bool | None = None, environ: Mapping[str,
     return found.problems
 
 
-def _place(path: str | os.PathLike[str] | None, env: Mapping[str, str], search: bool) -> Path | None:
+def _place(path: str | os.PathLike[str] | None, env: Mapping[str, str], *, search: bool, must: bool) -> Path | None:
     given = env.get(CONFIG) if path is None else path
     if given:
         return Path(given)
-    if not search:
-        return None
-    found = find(Path.cwd())
-    if found is None:
+    found = find(Path.cwd()) if search else None
+    if found is None and must:
         raise FileProblem(
             f"no configuration: neither {CONFIG} names one, nor is there an anyint-resilience.toml or a pyproject.toml "
             f"with [tool.anyint-resilience] in {Path.cwd()} or above it in its project"

@@ -12,7 +12,6 @@ from __future__ import annotations
 from .desk import FAULT_HEADER, Chaos
 from .envelopes import envelope
 from .faults import Fault
-from .foreground import serve
 from .gateway import TASK_HEADER, VISIBLE_HEADER
 from .messages import Seen
 from .postman import Letter
@@ -33,5 +32,4 @@ __all__ = [
     "Seen",
     "Task",
     "envelope",
-    "serve",
 ]

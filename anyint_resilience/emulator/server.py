@@ -89,7 +89,8 @@ class Emulator:
         """Where it listens: ``http://127.0.0.1:PORT``; raises RuntimeError when it is not running."""
         if self._port is None:
             raise RuntimeError("the emulator is not running")
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     @property
     def seen(self) -> list[Seen]:

@@ -281,7 +281,8 @@ def _decide(policy: Policy, call: _Call, seen: Observation, fault: Fault | None)
 
 def _poll(call: _Call, seen: Observation) -> _Plan:
     """A first look after a create, one step further apart after a query; the server's word wins over both."""
-    state = f"the task is {word_of(seen.task_state) or 'not finished'}"
+    word = word_of(seen.task_state)
+    state = f"the task's state is {word}" if word else "the task is not finished"
     if seen.hint is not None:
         return _Plan(Action.POLL, min(seen.hint.seconds, LONGEST_POLL), f"{state}; poll as {seen.hint.source} says")
     delay = interval(TASKS.get(call.route.tasks or ""), int(call.operation is Operation.QUERY))

@@ -44,7 +44,8 @@ class GuardTeller(Teller):
         """Say that this call's answer closed the gate, by what (or opened it: nothing)."""
         if shut and self.hub.meters is not None:
             self.hub.meters.guard("anyint.gate.closed", self.family, shut, model)
-        self.say("gate closed" if shut else "gate opened", self._about(shut, model, {}))
+        why: dict[str, Value] = {"anyint.reason": f"{shut}, for all calls of this key and model"} if shut else {}
+        self.say("gate closed" if shut else "gate opened", self._about(shut, model, why))
 
     @safe
     def circuit(self, word: str, model: str | None) -> None:

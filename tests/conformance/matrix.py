@@ -1,9 +1,9 @@
 """Print the conformance matrix: ``python -m tests.conformance.matrix`` from the root of the repository.
 
 Runs ``test_matrix.py`` by pytest, and shows each scenario on each client as Markdown: whether all its row says is so,
-whoever looks on or not. ``--write README.md`` also puts the short form, topics and counts, between that file's
-``conformance`` marks. Ends with 1 if anything failed, with 2 if nothing can be written. Must not know how a scenario is
-played.
+whoever looks on or not. ``--write`` also puts the short form, topics and counts, between the ``conformance`` marks of
+docs/clients/index.md, or of the file that is named. Ends with 1 if anything failed, with 2 if nothing can be written.
+Must not know how a scenario is played.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tests.conformance.scenarios import TOPICS, case
 from tests.conformance.surfaces import EVERY, Surface
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "clients" / "index.md"
 BEGIN, END = "<!-- conformance:begin -->", "<!-- conformance:end -->"
 HARMLESS = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # anyio, a plugin of pytest, is
 OK, FAILED, ABSENT, MISSING = "ok", "**FAILED**", "–", "?"
@@ -186,7 +187,14 @@ def write(matrix: Matrix, path: Path) -> str | None:
 def main() -> int:
     """Run, print and write; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.matrix", description="The conformance matrix.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the short form between the marks of this file")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        nargs="?",
+        const=PAGE,
+        metavar="FILE",
+        help="put the short form between the marks of this file (default: docs/clients/index.md)",
+    )
     parser.add_argument("--short", action="store_true", help="print the short form")
     parser.add_argument("-n", "--workers", type=int, default=min(4, os.cpu_count() or 1), help="processes to use")
     options = parser.parse_args()

@@ -330,8 +330,8 @@ def test_it_takes_an_openai_client(surface: Surface, emu: Emulator) -> None:
 
 
 @every_surface
-def test_a_session_is_for_chats_alone(surface: Surface, emu: Emulator) -> None:
-    """A session carries chats with openai's models; a video without a handler goes past us."""
+def test_a_session_does_not_carry_videos(surface: Surface, emu: Emulator) -> None:
+    """A session carries what litellm asks openai's SDK for; a video without a handler goes past us."""
     emu.script(Fault.error(503))
     with lite(surface, emu) as ai:
         with pytest.raises(openai.APIStatusError):

@@ -31,13 +31,13 @@ def test_without_guards_nobody_is_ever_asked() -> None:
 @pytest.mark.parametrize(
     ("guards", "first", "order"),
     [
-        ({}, 429, ["send 1", "gate", "budget", "discard", "sleep", "gate", "send 2", "gate"]),
+        ({}, 429, ["send 1", "gate", "discard", "sleep", "gate", "send 2", "gate"]),
         ({"gate": False}, 429, ["send 1", "budget", "discard", "sleep", "send 2"]),
         ({"budget": False}, 429, ["send 1", "gate", "discard", "sleep", "gate", "send 2", "gate"]),
         (
             {"breaker": True},
             429,
-            ["send 1", "gate", "budget", "discard", "sleep", "gate", "breaker", "send 2", "gate", "breaker"],
+            ["send 1", "gate", "discard", "sleep", "gate", "breaker", "send 2", "gate", "breaker"],
         ),
         (
             {"breaker": True, "gate": False},
@@ -47,7 +47,7 @@ def test_without_guards_nobody_is_ever_asked() -> None:
         (
             {"max_concurrency": 5},
             429,
-            ["gate", "send 1", "gate", "budget", "discard", "sleep", "gate", "send 2", "gate"],
+            ["gate", "send 1", "gate", "discard", "sleep", "gate", "send 2", "gate"],
         ),
     ],
 )
@@ -290,6 +290,15 @@ def test_without_a_token_the_first_answer_is_delivered_at_once(first: Any) -> No
     assert result.decision.action is Action.NO_RETRY
     assert "next in" not in result.decision.reason
     assert place.world.now == 0.0
+
+
+def test_a_rate_limit_that_the_gate_paces_costs_no_token() -> None:
+    """A script that meets a limit with every call is served, each time when the server said; without a gate it pays."""
+    place = Place(budget_reserve=0.0, budget_ratio=0.0)
+    for _ in range(20):
+        assert place.play(limited(), 200)[1].response.status == 200
+    assert Place(budget_reserve=0.0, gate=False).play(limited())[1].response.status == 429
+    assert place.play(503)[1].response.status == 503
 
 
 def test_successes_earn_tokens() -> None:

@@ -1,198 +1,183 @@
-"""The command line, called in-process: options, output, exit codes."""
+"""The command line as one tool: every command has a page, and its output goes where it should."""
 
 from __future__ import annotations
 
-import json
+import io
+import os
+import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anyint_resilience.cli import main
-from anyint_resilience.contract.routes import ROUTES, SEEDANCE_ROUTES
-from anyint_resilience.policy.model import FaultKind
+from anyint_resilience.cli import explain, main, parser
+from anyint_resilience.cli.parsing import Parser
 
-FIELDS = {
-    "action",
-    "cause",
-    "certainty",
-    "delay",
-    "retry_at",
-    "reason",
-    "guidance",
-    "user_message",
-    "route",
-    "family",
-    "operation",
-    "source",
-}
+COMMANDS = ["demo", "emulator", "doctor", "explain", "routes", "wait", "config", "completions"]
+PAGES = [*([it] for it in COMMANDS), ["config", "check"], ["config", "show"]]
+WITH_EXAMPLES = [it for it in PAGES if it != ["config"]]
 CHAT = "https://gateway.api.anyint.ai/openai/v1/chat/completions"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+TOOL = [sys.executable, "-m", "anyint_resilience.cli"]
 
 
-def explain(capsys: pytest.CaptureFixture[str], *options: str) -> Any:
-    assert main(["explain", "--json", *options]) == 0
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run; return the exit code, stdout and stderr."""
+    code = main(list(words))
     captured = capsys.readouterr()
-    assert captured.err == ""
-    return json.loads(captured.out)
+    assert "\x1b" not in captured.out + captured.err
+    return code, captured.out, captured.err
 
 
-def test_explain_json_has_exactly_the_fields_of_a_decision(capsys: pytest.CaptureFixture[str]) -> None:
-    """``explain --json`` prints one object with the twelve fields and no other."""
-    found = explain(capsys, "--method", "POST", "--url", CHAT, "--status", "429", "--header", "Retry-After: 2")
-    assert set(found) == FIELDS
-    assert (found["action"], found["cause"], found["certainty"]) == ("backoff", "rate", "rejected")
-    assert (found["route"], found["family"]) == ("POST /openai/v1/chat/completions", "openai")
-    assert 2 <= found["delay"] < 4
+# --- pages of help
 
 
-def test_explain_reads_the_body(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A body tells quota from rate, whether it comes as an argument or from a file."""
-    body = '{"error": {"type": "insufficient_quota", "code": "insufficient_quota"}}'
-    file = tmp_path / "body.json"
-    file.write_text(body)
-    for source in (("--body", body), ("--body-file", str(file))):
-        found = explain(capsys, "--url", CHAT, "--status", "429", *source)
-        assert (found["action"], found["cause"], found["delay"]) == ("no_retry", "quota", None)
+def test_the_first_page_names_the_commands_in_a_newcomers_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help: what the tool is, each command with a line, three examples, exit codes, and where the documents are."""
+    code, out, err = told(capsys, "--help")
+    assert (code, err) == (0, "")
+    lines = out[out.index("commands:") :].splitlines()[1:]
+    assert [line.split()[0] for line in lines if line[:2] == "  " and line[2:3].isalpha()][: len(COMMANDS)] == COMMANDS
+    assert out[out.index("examples:") : out.index("exit codes:")].count("  anyint-resilience ") == 3
+    assert "docs/cli.md" in out
 
 
-def test_explain_repeats_headers(capsys: pytest.CaptureFixture[str]) -> None:
-    """--header may come more than once, and all of them count."""
-    found = explain(capsys, "--url", CHAT, "--status", "503", "--header", "X-Any: 1", "--header", "Retry-After: 7")
-    assert found["delay"] >= 7
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_every_command_has_a_page_that_fits_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, page: list[str]
+) -> None:
+    """--help exits with 0, fits into 80 columns but for commands to copy, and knows the options all commands share."""
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = told(capsys, *page, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: anyint-resilience {' '.join(page)}")
+    assert [line for line in out.splitlines() if len(line) > 80 and "anyint-resilience " not in line] == []
+    assert all(option in out for option in ("--help", "--color", "--traceback"))
+    _, _, after = out.partition("\ncommon options:\n")
+    assert re.search(r"(?m)^  -\S+( \S+)?  +\S", after.partition("\n\n")[2]) is None  # they stand below all others
 
 
-@pytest.mark.parametrize("kind", [kind.value for kind in FaultKind])
-def test_explain_takes_every_kind_of_exception(capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    """--exception knows each word of FaultKind."""
-    assert set(explain(capsys, "--url", CHAT, "--exception", kind)) == FIELDS
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=" ".join)
+def test_every_page_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str], page: list[str]) -> None:
+    """At least two examples, each of which the parser takes, and what the exit codes mean."""
+    _, out, _ = told(capsys, *page, "--help")
+    examples = list(commands_in(out[out.index("example") :]))
+    assert len(examples) >= 2
+    for words in examples:
+        assert parser().read(words).command == words[0]
+    assert "exit code" in out[out.index("example") :]
 
 
-def test_explain_a_lost_paid_create(capsys: pytest.CaptureFixture[str]) -> None:
-    """A bare path will do, and a paid create of unknown outcome is not sent again."""
-    found = explain(capsys, "--url", "/openai/v1/videos", "--exception", "read_timeout")
-    assert (found["action"], found["certainty"], found["operation"]) == ("no_retry", "unknown", "create")
+def commands_in(text: str) -> Any:
+    """The words of each command line of ours, up to a pipe, after what is set before it."""
+    for line in text.replace("\\\n", " ").splitlines():
+        _, ours, rest = line.partition("anyint-resilience ")
+        if ours and line.startswith("  ") and not line.lstrip().startswith("#"):
+            words = shlex.shlex(rest.rstrip(')"'), posix=True, punctuation_chars=True)
+            words.whitespace_split = True
+            found = list(words)
+            yield found[: next((at for at, it in enumerate(found) if it in ("|", ">", "<", ";")), len(found))]
 
 
-def test_explain_counts_attempts(capsys: pytest.CaptureFixture[str]) -> None:
-    """With --attempt 3 the default policy has no attempt left."""
-    assert explain(capsys, "--url", CHAT, "--status", "503")["action"] == "backoff"
-    assert explain(capsys, "--url", CHAT, "--status", "503", "--attempt", "3")["action"] == "no_retry"
+def test_without_a_command_there_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """No words at all: the page, on stderr, and exit 2: a script that forgot its command does not go on."""
+    code, out, err = told(capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: anyint-resilience")
+    assert all(f"  {command} " in err for command in COMMANDS)
 
 
-def test_explain_knows_seedance_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    """The /doubao routes are behind a switch."""
-    asked = ("--url", "/doubao/video/generations", "--status", "503")
-    assert explain(capsys, *asked)["family"] is None
-    assert explain(capsys, *asked, "--seedance")["operation"] == "create"
+@pytest.mark.parametrize(("words", "page"), [(["help"], "COMMAND"), (["help", "wait"], "wait")])
+def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str], words: list[str], page: str) -> None:
+    """``anyint-resilience help wait`` is ``anyint-resilience wait --help``."""
+    code, out, _ = told(capsys, *words)
+    assert code == 0
+    assert out.startswith(f"usage: anyint-resilience {page}")
 
 
-def test_explain_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --json the decision is laid out in lines of at most 100 columns."""
-    assert main(["explain", "--url", CHAT, "--status", "401"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 100
-    labels = [line[:14].strip() for line in lines if line[:1].strip()]
-    assert labels[:4] == ["route", "action", "cause", "certainty"]
-    assert {"reason", "guidance", "for the user", "source"} <= set(labels)
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """One line with the name and the version."""
+    code, out, err = told(capsys, option)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    assert out.startswith("anyint-resilience ")
+    assert out.split()[1][0].isdigit() or "not installed" in out
 
 
-def test_explain_of_a_good_and_of_a_foreign_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """A good answer has no cause, an unknown URL has no route; both are explained."""
-    assert main(["explain", "--url", CHAT, "--status", "200"]) == 0
-    assert "none: this is no error" in capsys.readouterr().out
-    assert main(["explain", "--method", "get", "--url", "https://example.com/x", "--status", "500"]) == 0
-    assert "not an AnyInt route" in capsys.readouterr().out
+# --- where the output goes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe that nobody reads is another error there")
+@pytest.mark.parametrize("words", [["routes"], ["--help"]], ids=" ".join)
+def test_a_pipe_that_nobody_reads_is_no_error(words: list[str]) -> None:
+    """``| head`` may leave early: nothing is said, and the exit code is the one that shells know."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*TOOL, *words], stdout=writing, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_full_disk_is_one_line() -> None:
+    """Output that cannot be written is told in one line."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*TOOL, "routes"], stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("anyint-resilience")
+    assert (done.stderr.count("\n"), "cannot write" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        [],
-        ["nope"],
-        ["explain"],
-        ["explain", "--url", CHAT],
-        ["explain", "--url", CHAT, "--status", "42"],
-        ["explain", "--url", CHAT, "--status", "abc"],
-        ["explain", "--url", CHAT, "--exception", "nope"],
-        ["explain", "--url", CHAT, "--status", "500", "--attempt", "0"],
-        ["explain", "--url", CHAT, "--status", "500", "--header", "no colon"],
-        ["explain", "--url", CHAT, "--status", "500", "--body", "x", "--body-file", "y"],
-        ["explain", "--url", CHAT, "--status", "500", "--body-file", "there is no such file"],
-        ["explain", "--url", CHAT, "--exception", "read_error", "--body", "x"],
-        ["routes", "--family", "nope"],
-        ["emulator", "--port", "65536"],
-        ["emulator", "--chaos", "2"],
-        ["emulator", "--chaos", "nan"],
-        ["demo", "--nope"],
-        ["wait"],
-        ["wait", "there is no such file"],
-        ["wait", "{}", "--deadline", "nan"],
-    ],
-    ids=" ".join,
+    "words", [["--help"], ["explain", "/openai/v1/videos", "429", "--seedance"]], ids=lambda it: it[0]
 )
-def test_wrong_options_get_one_line_and_exit_2(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
-    """What the user got wrong is told in one line on stderr; nothing goes to stdout."""
-    assert main(options) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("anyint-resilience")
-    assert captured.err.count("\n") == 1
+def test_a_quick_command_loads_no_more_than_it_needs(words: list[str]) -> None:
+    """Help and explain load no client, no emulator and nothing of the extras: they are there at once."""
+    code = f"import sys\nfrom anyint_resilience.cli import main\nmain({words!r})\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "anyint_resilience.cli" in loaded
+    unwanted = {
+        "rich",
+        "h11",
+        "shtab",
+        "httpx",
+        "httpx2",
+        "requests",
+        "urllib3",
+        "aiohttp",
+        "redis",
+        "opentelemetry",
+        "openai",
+    }
+    assert not loaded & unwanted
+    assert not [it for it in loaded if it.startswith(("anyint_resilience.emulator", "anyint_resilience_"))]
 
 
-@pytest.mark.parametrize("command", ["explain", "routes", "wait", "emulator", "demo"])
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """--help exits with 0 and shows the options."""
-    assert main([command, "--help"]) == 0
-    assert "--help" in capsys.readouterr().out
+def test_an_answer_goes_out_in_an_old_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout has no arrows and ticks it gets ASCII like them, not a traceback."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setattr(explain, "_ACTIONS", dict.fromkeys(explain._ACTIONS, "wait → then … ✔ 漢"))
+    assert main(["explain", CHAT, "503"]) == 0
+    sys.stdout.flush()
+    assert b"wait -> then ... + ?" in raw.getvalue()
 
 
-def test_routes_json_holds_every_row(capsys: pytest.CaptureFixture[str]) -> None:
-    """``routes --json`` is the contract's table, seedance only on request."""
-    assert main(["routes", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert [(row["method"], row["template"]) for row in rows] == [(it.method, it.template) for it in ROUTES]
-    video = next(row for row in rows if (row["method"], row["template"]) == ("POST", "/openai/v1/videos"))
-    assert (video["auth"], video["query"], video["tasks"]) == ("bearer", "/openai/v1/videos/{id}", "openai_video")
-    assert main(["routes", "--json", "--seedance"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == len(ROUTES) + len(SEEDANCE_ROUTES)
-
-
-def test_routes_of_one_family(capsys: pytest.CaptureFixture[str]) -> None:
-    """--family keeps the rows of one family, and asking for seedance switches it on."""
-    assert main(["routes", "--json", "--family", "anthropic"]) == 0
-    assert {row["auth"] for row in json.loads(capsys.readouterr().out)} == {"x-api-key"}
-    assert main(["routes", "--json", "--family", "seedance"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == len(SEEDANCE_ROUTES)
-
-
-def test_routes_to_read(capsys: pytest.CaptureFixture[str]) -> None:
-    """The table names every template and fits into 100 columns."""
-    pytest.importorskip("rich")
-    assert main(["routes"]) == 0
-    out = capsys.readouterr().out
-    assert all(route.template in out for route in ROUTES)
-    assert max(map(len, out.splitlines())) <= 100
-
-
-@pytest.mark.parametrize(("missing", "command"), [("rich", "routes"), ("h11", "emulator")])
-def test_a_missing_package_is_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, missing: str, command: str
-) -> None:
-    """Without an optional package the command says what to install, in one line."""
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert main([command]) == 2
-    err = capsys.readouterr().err
-    assert missing in err
-    assert "install 'anyint-resilience[cli]'" in err
-    assert err.count("\n") == 1
-
-
-def test_without_rich_the_plain_commands_work(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Explain and routes --json need nothing but the core."""
-    monkeypatch.setitem(sys.modules, "rich", None)
-    assert main(["explain", "--url", CHAT, "--status", "500"]) == 0
-    assert main(["routes", "--json"]) == 0
-    assert capsys.readouterr().err == ""
+def test_the_parser_takes_what_other_commands_register() -> None:
+    """A command that calls ``add_parser`` itself gets the shared options and a usage line without them."""
+    made = Parser(prog="tool")
+    inner = made.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser).add_parser("one")
+    inner.add_argument("--must", required=True)
+    inner.add_argument("--may")
+    inner.add_argument("file")
+    assert inner.plain_help().startswith("usage: tool one --must MUST file [options]\n")

@@ -28,6 +28,7 @@ VIDEO = ("/openai/v1/videos", {"model": "kling-3.0", "prompt": "x"})
 ANSWER = ("/openai/v1/responses", {"model": "gpt-5", "input": "x", "background": True})
 SEEDANCE = ("/doubao/video/generations", {"model": "s", "prompt": "x"})
 QUERY = "GET /transtreams/kling"
+WAIT_KEYS = "ended handle phase state progress results note polls elapsed document reason"
 
 
 @dataclass
@@ -178,6 +179,22 @@ def test_ctrl_c_is_exit_130_and_the_handle_comes_back(place: Place, capsys: pyte
     assert again(err) == ["anyint-resilience", "wait", handle.to_json()]
 
 
+def test_ctrl_c_under_json_is_a_document_too(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that was interrupted while it waited gets the handle and how the task stood."""
+    handle = place.make()
+
+    def interrupt() -> None:
+        if place.slept:
+            raise KeyboardInterrupt
+
+    place.interrupt = interrupt
+    code, out, err = run(capsys, handle.to_json(), "--json")
+    told = json.loads(out[0])
+    assert (code, len(out), err) == (130, 1, [])
+    assert (told["ended"], told["handle"], told["state"]) == ("interrupted", handle.as_dict(), "processing")
+    assert told["reason"] == "stopped waiting; the task goes on"
+
+
 def test_options_are_in_the_command_to_wait_again(
     place: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -216,6 +233,7 @@ def test_json_is_one_object_and_nothing_else(
     found, out, err = run(capsys, handle.to_json(), "--json", "--deadline", "60")
     (line,) = out
     told = json.loads(line)
+    assert set(told) == set(WAIT_KEYS.split())
     assert (found, err, told["ended"], told["handle"]) == (code, [], ended, handle.as_dict())
     assert bool(told["results"]) == (outcome == "success")
     assert told["document"]["data"]["task_id"] == handle.task_id
@@ -329,6 +347,23 @@ def test_an_error_of_the_client_is_no_traceback(
     assert (code, out) == (3, [])
     assert err[-2] == "RuntimeError: this client was closed"
     assert again(err)[2] == handle.to_json()
+    code, out, err = run(capsys, handle.to_json(), "--json")
+    told = json.loads(out[0])
+    assert (code, err) == (3, [])
+    assert (told["ended"], told["phase"], told["reason"]) == ("error", None, "RuntimeError: this client was closed")
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
+def test_a_terminal_without_escape_codes_gets_lines(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """NO_COLOR and TERM=dumb: nothing moves, each change is a line."""
+    monkeypatch.setenv(variable, "dumb")
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert main(["wait", place.make().to_json()]) == 0
+    assert "\x1b" not in screen.getvalue()
+    assert "kling: succeed" in screen.getvalue()
 
 
 class Screen(io.StringIO):
@@ -348,6 +383,7 @@ def test_on_a_terminal_there_is_a_bar(
     else:
         monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
@@ -363,6 +399,7 @@ def test_a_bar_shows_state_progress_and_the_next_look(place: Place, monkeypatch:
     """Family, the gateway's word, per cent and the seconds until the next look stand in the moving line."""
     pytest.importorskip("rich")
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)

@@ -147,7 +147,7 @@ def test_the_first_id_that_is_one_counts() -> None:
     [
         ("responses/r", {"id": "r", "status": "incomplete", "incomplete_details": {"reason": "steered"}}, "steered"),
         ("responses/r", {"id": "r", "status": "incomplete", "incomplete_details": {"reason": "a fox"}}, "no reason"),
-        ("videos/v", {"id": "v", "status": "some_state"}, "the task is some_state;"),
+        ("videos/v", {"id": "v", "status": "some_state"}, "the task's state is some_state;"),
         ("videos/v", {"id": "v", "status": "a fox"}, "the task is not finished;"),
         (
             "batches/b",

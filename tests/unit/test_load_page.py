@@ -15,7 +15,6 @@ from anyint_resilience.judging import PEEK_BYTES
 from anyint_resilience.policy import backoff, times
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "load.md"
-README = PAGE.parents[1] / "README.md"
 PRESETS = ("default", "interactive", "batch", "strict")
 SECONDS = {"deadline", "hold", "window", "cooldown", "retry_window", "transient_base", "rate_base", "max_delay"} | {
     *("first_byte_timeout", "stream_hold", "stream_idle_timeout", "content_idle_timeout")
@@ -147,17 +146,3 @@ def test_numbers_that_the_page_has_in_words() -> None:
     assert state["open"] == guards.cooldown * 1.1
     assert guards.failure_rate == 0.5
     assert "Half of at least" in words()
-
-
-def test_the_readme_names_every_policy_field_and_the_guards() -> None:
-    """A setting that is missing there is not found."""
-    if not README.exists():
-        pytest.skip("the documents are not part of the wheel")
-    text = README.read_text(encoding="utf-8")
-    table = text[text.index("| `Policy` field |") :]
-    table = table[: table.index("\n\n")]
-    assert set(re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines()))) - {"Policy"} == {
-        it.name for it in fields(Policy)
-    }
-    for name in ("guards", "fallbacks"):
-        assert re.search(rf"(?m)^\| .*`{name}`.* \|", text), name

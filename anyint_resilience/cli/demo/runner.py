@@ -6,9 +6,8 @@ Must not know how anything is shown, nor any client beyond its row in ``CALLS``.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ... import Guards, Resilience
 from ...emulator import Emulator, Seen
@@ -18,11 +17,7 @@ from ...policy.model import Decision
 from .clients import CALLS, KEY_HEADERS, Answer, Sent, Setup
 from .scenarios import KEY, Scenario
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["Run", "check", "run_all", "run_one"]
-
+__all__ = ["Demonstration", "Run", "check", "run_all", "run_one"]
 
 _ONE_CALL = Guards(budget_reserve=100.0, failures=100)
 """A scenario is one call, made anew: its failures are no outage of a gateway that others call too."""
@@ -59,21 +54,38 @@ class Run:
         return ", ".join(names) if names else "no header"
 
 
-def run_all(scenarios: Iterable[Scenario], console: Console) -> int:
-    """Run and show each scenario; return 0 if every outcome is what the contract says, else 1."""
-    from . import show
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstration:
+    """Every run, what the emulator itself did wrong, and the seconds all of it took."""
 
+    url: str
+    runs: Sequence[Run]
+    own: Sequence[str]
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether there was a run and every outcome is what the contract says."""
+        return bool(self.runs) and not self.own and not any(run.wrong for run in self.runs)
+
+
+def run_all(
+    scenarios: Iterable[Scenario],
+    *,
+    opening: Callable[[str], object] = lambda url: None,
+    watch: Callable[[int, Run], object] = lambda number, run: None,
+) -> Demonstration:
+    """Run each scenario; ``opening`` is told where the gateway is, ``watch`` each run as it ends, counted from 1."""
     began = time.monotonic()
     runs: list[Run] = []
     with Emulator(keys=(KEY,)) as emulator:
-        show.opening(console, emulator.url)
+        opening(emulator.url)
         for number, scenario in enumerate(scenarios, 1):
             run = run_one(scenario, emulator)
-            show.scenario(console, number, run)
+            watch(number, run)
             runs.append(run)
         own = [f"the emulator itself failed: {error!r}" for error in emulator.internal_errors]
-    show.ending(console, runs, own, time.monotonic() - began)
-    return 1 if own or not runs or any(run.wrong for run in runs) else 0
+        return Demonstration(url=emulator.url, runs=runs, own=own, seconds=time.monotonic() - began)
 
 
 def run_one(scenario: Scenario, emulator: Emulator) -> Run:

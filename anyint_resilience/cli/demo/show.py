@@ -6,7 +6,7 @@ Must not decide whether anything is right: a run brings its verdict along.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Final
 
@@ -18,8 +18,9 @@ from rich.text import Text
 
 from ...policy.given import one_line
 from ...policy.model import Action, Attempt
+from ..terminal import mark, plain
 from .clients import CALLS, Sent
-from .runner import Run
+from .runner import Demonstration, Run
 
 __all__ = ["ending", "opening", "scenario"]
 
@@ -31,6 +32,7 @@ _STYLES: Final[dict[Action, str]] = {
     Action.FALLBACK: "magenta",
 }
 _TEXT: Final = 240  # of an answer or an error
+_WIDE: Final = 96  # columns in which the last table has room for the client too
 
 
 def opening(console: Console, url: str) -> None:
@@ -43,7 +45,7 @@ def scenario(console: Console, number: int, run: Run) -> None:
     """Show one scenario."""
     made = CALLS[run.scenario.call]
     console.print()
-    console.print(Rule(Text(f"{number}. {run.scenario.title}", style="bold"), align="left", style="dim"))
+    _heading(console, f"{number}. {run.scenario.title}")
     console.print(Text(run.scenario.story, style="italic"))
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
@@ -64,6 +66,12 @@ def scenario(console: Console, number: int, run: Run) -> None:
     for problem in run.wrong:
         grid.add_row("", Text(problem, style="bold red"))
     console.print(Padding(grid, (0, 0, 0, 2)))
+
+
+def _heading(console: Console, title: str) -> None:
+    """A heading with a rule, and without one in a pipe or a file."""
+    text = Text(title, style="bold")
+    console.print(text if plain() else Rule(text, align="left", style="dim"))
 
 
 def _sent(sent: Sent, run: Run) -> Iterable[tuple[str, Text]]:
@@ -109,33 +117,36 @@ def _outcome(run: Run) -> Text:
     text = Text(f"{run.answer.outcome}", style="bold")
     text.append(f"  {said}" if said else "", style="not bold")
     verdict = ("not what the contract says", "bold red") if run.wrong else ("as the contract says", "bold green")
-    return text.append("\n").append(f"{'✘' if run.wrong else '✔'} {verdict[0]}", style=verdict[1])
+    return text.append("\n").append(f"{mark(not run.wrong)} {verdict[0]}", style=verdict[1])
 
 
-def ending(console: Console, runs: Sequence[Run], own: Sequence[str], seconds: float) -> None:
+def ending(console: Console, shown: Demonstration) -> None:
     """Show the table of all scenarios, and the verdict."""
+    runs, own = shown.runs, shown.own
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("")
     table.add_column("scenario", no_wrap=True)
-    table.add_column("client", no_wrap=True)
+    wide = console.width >= _WIDE
+    if wide:
+        table.add_column("client", no_wrap=True)
     table.add_column("sent", justify="right")
     table.add_column("waited", justify="right", no_wrap=True)
     table.add_column("tasks", justify="right")
     table.add_column("outcome", overflow="fold")
     for run in runs:
-        mark = Text("✘", style="bold red") if run.wrong else Text("✔", style="green")
+        verdict = Text(mark(not run.wrong), style="bold red" if run.wrong else "green")
         waited = f"{run.waited:.2f} s" if run.waited else ""
         table.add_row(
-            mark,
+            verdict,
             Text(run.scenario.title),
-            CALLS[run.scenario.call].client,
+            *([CALLS[run.scenario.call].client] if wide else []),
             str(len(run.seen)),
             waited,
             str(run.tasks) if run.tasks else "",
             Text(run.answer.outcome),
         )
     console.print()
-    console.print(Rule(Text("all scenarios", style="bold"), align="left", style="dim"))
+    _heading(console, "all scenarios")
     console.print(table)
     console.print()
     for problem in own:
@@ -145,7 +156,7 @@ def ending(console: Console, runs: Sequence[Run], own: Sequence[str], seconds: f
         console.print(Text(f"{bad} of {len(runs)} outcomes are not what the contract says.", style="bold red"))
     else:
         console.print(
-            Text(f"All {len(runs)} outcomes are what the contract says, in {seconds:.1f} s.", style="bold green")
+            Text(f"All {len(runs)} outcomes are what the contract says, in {shown.seconds:.1f} s.", style="bold green")
         )
 
 

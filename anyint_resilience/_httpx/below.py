@@ -1,0 +1,35 @@
+"""What below our transport sends or connects again by itself. Must not import either client, nor change it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+__all__ = ["Below"]
+
+
+class Below:
+    """One transport's inner one, looked at once. ``remarks``: what a call's report says of it."""
+
+    __slots__ = ("_said", "_warning", "remarks")
+
+    def __init__(self, inner: Any) -> None:
+        name = type(inner).__name__
+        connects = getattr(getattr(inner, "_pool", None), "_retries", 0)
+        self.remarks: tuple[str, ...] = ()
+        self._warning = ""
+        self._said = False
+        if "retry" in name.lower():
+            self._warning = (
+                f"a second retry layer: {name} below ours sends again by itself, paid creates too: take it off"
+            )
+            self.remarks = (self._warning,)
+        elif isinstance(connects, int) and connects > 0:
+            self.remarks = (f"a second retry layer: {name}(retries={connects}) below ours connects again by itself",)
+
+    def told(self) -> tuple[str, ...]:
+        """Return the remarks; the first time with a warning where a create may be paid for twice."""
+        if self._warning and not self._said:
+            self._said = True
+            warnings.warn(self._warning, UserWarning, stacklevel=2)
+        return self.remarks

@@ -1,0 +1,169 @@
+"""``config``: check a configuration, or show what is in force and where each value came from.
+
+Must not decide anything: ``configuring`` reads and checks. Nothing is opened or asked, and no secret is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+
+from ..configuring import SETTINGS, Loaded, load
+from ..configuring.files import FILE
+from ..configuring.settings import CONFIG, KEY
+from .parsing import Parser, page
+from .terminal import Cell, mark, print_json, say, table
+
+__all__ = ["register"]
+
+_BAD: Final = 1
+_WHERE: Final = f"an {FILE} or pyproject.toml (default: what {CONFIG} names, else the nearest one in this project)"
+_ORDER: Final = """\
+What counts is, in this order: a keyword in code, a variable of the environment, the file, the default. Keys and
+passwords are never shown. All settings: docs/configuration.md"""
+_EXITS: Final = ((0, "it can be used"), (1, "it can't: something in it is wrong"))
+_QUIET: Final = "none: nothing is opened and nobody is asked; `anyint-resilience doctor` tries it out"
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = page(
+        commands,
+        "config",
+        summary="check a configuration, or show what is in force and where it came from",
+        about=f"Look at the configuration that from_env() and from_toml() would use here.\n\n{_ORDER}",
+        usage="COMMAND [FILE] [options]",
+        examples=(
+            ("is it right?", "anyint-resilience config check"),
+            ("what is in force, and who said so?", "anyint-resilience config show --set"),
+        ),
+        needs="nothing beside the core",
+        touches=_QUIET,
+        exits=_EXITS,
+    )
+    kinds = parser.add_subparsers(
+        prog=parser.prog, title="commands", dest="config_command", metavar="COMMAND", required=True, parser_class=Parser
+    )
+    check = page(
+        kinds,
+        "check",
+        summary="name everything that is wrong with it",
+        about="Name everything that is wrong with a configuration, a line each, with the nearest valid name.",
+        examples=(
+            ("as it is found here", "anyint-resilience config check"),
+            ("a certain file, for a script", "anyint-resilience config check deploy/anyint-resilience.toml --json"),
+        ),
+        needs="nothing beside the core",
+        touches=_QUIET,
+        exits=_EXITS,
+    )
+    show = page(
+        kinds,
+        "show",
+        summary="every setting, its value, and where that came from",
+        about=f"Show every setting, its value, and where that came from.\n\n{_ORDER}",
+        examples=(
+            ("only what somebody has set", "anyint-resilience config show --set"),
+            (
+                "what a variable would change",
+                "ANYINT_RESILIENCE_POLICY_ATTEMPTS=5 anyint-resilience config show | grep attempts",
+            ),
+        ),
+        needs="nothing beside the core",
+        touches=_QUIET,
+        exits=_EXITS,
+    )
+    for sub, run in ((check, _check), (show, _show)):
+        sub.add_argument("file", nargs="?", metavar="FILE", help=_WHERE)
+        sub.add_argument("--json", action="store_true", help="print one JSON object")
+        sub.set_defaults(run=run)
+    show.add_argument("--set", action="store_true", help="only what is set, no defaults")
+
+
+def _loaded(options: argparse.Namespace) -> Loaded:
+    return load(options.file, search=True)
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = _loaded(options)
+    file = None if found.file is None else str(found.file)
+    if options.json:
+        print_json({"ok": not found.problems, "file": file, "problems": found.problems})
+    else:
+        for problem in found.problems:
+            say(f"{mark(False)} {problem}")
+        if not found.problems:
+            say(f"{mark(True)} {_source(found)}: can be used")
+    return _BAD if found.problems else 0
+
+
+def _source(found: Loaded) -> str:
+    return "environment and defaults (there is no file)" if found.file is None else str(found.file)
+
+
+def _show(options: argparse.Namespace) -> int:
+    found = _loaded(options)
+    rows = [it for it in _rows(found) if it[2] != "default" or not options.set]
+    if options.json:
+        values = {name: {"value": value, "from": origin} for name, value, origin in rows}
+        print_json(
+            {"ok": not found.problems, "file": None if found.file is None else str(found.file), "settings": values}
+        )
+    else:
+        say(_source(found))
+        shown: list[list[str | Cell]] = [
+            [Cell(name, "" if origin == "default" else "bold"), _text(value), Cell(origin, "dim")]
+            for name, value, origin in rows
+        ]
+        say(table(["setting", "value", "from"], shown))
+        if found.problems:
+            say(f"{mark(False)} it can't be used: `anyint-resilience config check` says why")
+    return _BAD if found.problems else 0
+
+
+def _rows(found: Loaded) -> list[tuple[str, object, str]]:
+    """Each setting with its value and where that came from; presets stand in the values of their table."""
+    key = "set" if found.arguments.get("api_key") else "not set: each request brings its own"
+    rows: list[tuple[str, object, str]] = [
+        ("api_key", key, found.origins.get("api_key", KEY) if key == "set" else "default")
+    ]
+    for name, setting in SETTINGS.items():
+        value = found.given.get(name, setting.default)
+        origin = found.origins.get(name, "default")
+        if setting.table is not None and setting.field != "preset" and name not in found.given:
+            built = found.arguments.get(setting.table)
+            value = value if built is None else getattr(built, setting.field)
+            if value != setting.default:
+                origin = f"preset {found.given[f'{setting.table}.preset']}"
+        if name == "store":  # which a variable may hold that another names
+            value = found.arguments.get("store", value)
+            named = found.given.get("store_env")
+            origin = origin if named is None else f"{found.origins['store_env']}, {_shown('store_env', named)}"
+        rows.append((name, _shown(name, value), origin))
+    origin = found.origins.get("fallbacks", "default")
+    fallbacks = [
+        f"{it.get('workload')}: {it.get('model')} to {it.get('to') or it.get('base_url')}" for it in found.rows
+    ]
+    return [*rows, ("fallbacks", fallbacks, origin)]
+
+
+def _shown(name: str, value: object) -> object:
+    """Return a value without what may be secret in it: a name that is none, and who asks, by which password."""
+    if isinstance(value, tuple):
+        return [_shown(name, it) for it in value]
+    if not isinstance(value, str):
+        return value
+    if name.endswith("_env"):
+        return value if value.isidentifier() else "(no name of a variable)"
+    scheme, mark, rest = value.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}" if mark else value
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(it) for it in value) if value else "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,78 @@
+"""Foreign text made fit to show: one printable, bounded line without any key. Must not know who said it.
+
+A server may write back what it was sent, whole or in part, and an exception may quote a configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from ..terminal import clean
+
+__all__ = ["HIDDEN", "Mask", "secrets_of"]
+
+HIDDEN: Final = "[hidden]"
+_MOST: Final = 240  # characters that are shown of what others say
+_LOOKED: Final = 16_384  # that are looked at
+_PIECE: Final = 6  # characters of a key that may not stand anywhere
+_SHORT: Final = 8  # a shorter key is no secret, and stands in many a word by chance
+_HALF: Final = re.compile(r"\S*\w(?:\*{2,}|\.{3,}|…|•{2,})\S*|\S*(?:\*{2,}|…|•{2,})\w\S*")
+"""Words such as ``sk-ab****yz``: how servers show a piece of a key."""
+_KEYISH: Final = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai)[-_][A-Za-z0-9_-]{8,}|\bAIza[\w-]{8,}|\bBearer +\S+", re.I)
+_SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.I)
+
+
+class Mask:
+    """Hides keys. What was ``add``-ed never stands in anything it returns."""
+
+    def __init__(self, secrets: Iterable[str] = (), others: Iterable[str] = ()) -> None:
+        self._keys: dict[str, None] = {}
+        self._others = sorted({it for it in others if len(it) >= _SHORT}, key=len, reverse=True)
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: object) -> None:
+        """Hide this from now on, and what it is without blanks and quotes around it."""
+        if isinstance(secret, str):
+            bare = secret.strip().strip("\"'`“”‘’").removeprefix("Bearer ").strip()
+            self._keys.update(dict.fromkeys(it for it in (secret, bare) if it.strip()))
+
+    def foreign(self, text: object, most: int = _MOST) -> str:
+        """Return what others said: one printable line of bounded length, without keys or pieces of them."""
+        try:
+            said = str(text)[:_LOOKED]
+        except Exception:  # of an exception's own __str__
+            said = type(text).__name__
+        said = self._without_pieces(self.ours(said))
+        said = clean(_KEYISH.sub(HIDDEN, _HALF.sub(HIDDEN, said)))
+        return said if len(said) <= most else f"{said[: most - 3]}..."
+
+    def ours(self, text: str) -> str:
+        """Return a text of our own, in which a key must not stand whole."""
+        for key in sorted(self._keys, key=len, reverse=True):
+            if len(key) >= _SHORT:
+                text = text.replace(key, HIDDEN)
+        for other in self._others:
+            text = text.replace(other, HIDDEN)
+        return text
+
+    def _without_pieces(self, text: str) -> str:
+        lowered = text.lower()
+        if len(lowered) != len(text):  # a few letters of Unicode grow
+            lowered = text
+        hidden = [False] * len(text)
+        for key in (it.lower() for it in self._keys):
+            if len(key) < _PIECE:
+                continue
+            pieces = {key[at : at + _PIECE] for at in range(len(key) - _PIECE + 1)}
+            for at in range(len(text) - _PIECE + 1):
+                if lowered[at : at + _PIECE] in pieces:
+                    hidden[at : at + _PIECE] = [True] * _PIECE
+        return re.sub("\0+", HIDDEN, "".join("\0" if hide else it for it, hide in zip(text, hidden, strict=True)))
+
+
+def secrets_of(environ: Mapping[str, str]) -> list[str]:
+    """Return the values of the variables that are named like secrets."""
+    return [value for name, value in environ.items() if _SECRET_NAME.search(name) and "/" not in value]
