@@ -178,7 +178,6 @@ def docs(session: nox.Session) -> None:
     if session.posargs:
         return
     session.run("python", "-m", "tools.site.tables", env=ENV)
-    session.run("python", "-m", "tools.site.measured", env=ENV)
     # Without --quiet: of what that leaves unsaid --strict knows nothing.
     session.run("python", "-m", "mkdocs", "build", "--strict", env={**ENV, "NO_MKDOCS_2_WARNING": "1"})
     session.run("python", "-m", "pytest", "tests/site", env={**ENV, "SITE_DIR": str(HERE / "site")})

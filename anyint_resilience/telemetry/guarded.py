@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, Final
 
 from .events import Value
 from .telling import Teller, safe
@@ -10,7 +11,14 @@ from .telling import Teller, safe
 if TYPE_CHECKING:
     from ..callreport import FallbackUsed
 
-__all__ = ["GuardTeller"]
+__all__ = ["CLOSED_BY", "GuardTeller"]
+
+CLOSED_BY: Final = {
+    "rate": ("a rate limit: calls of this key and model wait in line", logging.INFO),
+    "quota": ("a used-up quota: calls of this key and model are refused", logging.WARNING),
+    "down": ("failures in a row: calls of this key and model wait in line, one finds out", logging.WARNING),
+}
+"""What closed a gate: in words, and the level of the event. A rate limit is everyday business."""
 
 
 class GuardTeller(Teller):
@@ -44,8 +52,11 @@ class GuardTeller(Teller):
         """Say that this call's answer closed the gate, by what (or opened it: nothing)."""
         if shut and self.hub.meters is not None:
             self.hub.meters.guard("anyint.gate.closed", self.family, shut, model)
-        why: dict[str, Value] = {"anyint.reason": f"{shut}, for all calls of this key and model"} if shut else {}
-        self.say("gate closed" if shut else "gate opened", self._about(shut, model, why))
+        if shut:
+            reason, level = CLOSED_BY[shut]
+            self.say("gate closed", self._about(shut, model, {"anyint.reason": reason}), level)
+        else:
+            self.say("gate opened", self._about(shut, model, {}))
 
     @safe
     def circuit(self, word: str, model: str | None) -> None:

@@ -15,6 +15,7 @@ from anyint_resilience import Action, Cause, Certainty, Guards
 from anyint_resilience.admission import WHY
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.policy.model import Attempt, FaultKind
+from anyint_resilience.telemetry.guarded import CLOSED_BY
 from tests.conformance.emitted import Labels, labels
 from tests.conformance.expected import Happened, Made, named
 
@@ -121,7 +122,7 @@ class Gates:
                 gate.cause = "down"
         shut = kind in ("spent", *LIMITS.values()) or (kind == "down" and gate.cause and not before)
         if shut:
-            return [("gate closed", self._about(call, gate.cause))]
+            return [("gate closed", self._about(call, gate.cause) | {"anyint.reason": CLOSED_BY[gate.cause][0]})]
         return [("gate opened", self._about(call, None))] if before and not gate.cause else []
 
     def _gate(self, call: Made, key: str) -> Gate:

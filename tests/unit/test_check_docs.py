@@ -13,7 +13,7 @@ if not (Path(__file__).resolve().parents[2] / "tools" / "check_docs").is_dir():
     pytest.skip("the tools are not part of the wheel", allow_module_level=True)
 
 from tools.check_docs import __main__ as command
-from tools.check_docs import blocks, links, looking, running
+from tools.check_docs import blocks, links, looking, outputs, running
 
 Write = Callable[[str], Path]
 
@@ -309,3 +309,69 @@ def test_the_command_says_what_is_wrong_and_fails(write: Write, capsys: pytest.C
     assert "1 problem in 2 code blocks in 2 documents, 2 of them run as 2 programs" in said
     assert command.main(["--only", str(right)]) == 0
     assert command.main(["--only", str(right) + "x"]) == 2
+
+
+# --- blocks that nobody would read, and outputs that do not come
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("~~~py\nx = 1\n~~~\n", "no language 'py'"),
+        ("~~~\nx = 1\n~~~\n", "no language ''"),
+        ('=== "a"\n\n\t~~~python\n\tx = 1\n\t~~~\n', "indented with blanks"),
+        ("> ~~~python\n> x = 1\n> ~~~\n", "in no quote"),
+        ("<!-- check: skip, ---- -->\n~~~python\nx = 1\n~~~\n", "wants a reason"),
+    ],
+)
+def test_a_block_that_would_be_passed_over_is_a_problem(write: Write, text: str, problem: str) -> None:
+    """What a page shows as a program is one, or says why not."""
+    assert any(problem in it for it in blocks.read(write(text)).problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import threading\n\nthread = threading.Thread(target=lambda: 1 / 0)\nthread.start()\nthread.join()\n",
+        "class TestIt:\n    def test_a(self):\n        assert 1 == 2\n",
+    ],
+)
+def test_a_failure_in_a_thread_or_a_test_class_is_one(nursery: running.Nursery, write: Write, text: str) -> None:
+    """Where the program itself would end well."""
+    (said,) = ran(nursery, write(f"~~~python\n{text}~~~\n"))
+    assert "it fails" in said
+
+
+SHOWN = """\
+200 3 models
+POST /x: 2 attempt(s), waited 1.07 s
+  1. +0.00 s: 429 -> backoff: request id req_ab12...; attempt 1 of 3
+"""
+
+
+TRIED = "2 attempt(s), waited 0.9 s\n  1. +0.1 s: 429 -> backoff: request id req_ff; attempt 1 of 3"
+
+
+@pytest.mark.parametrize(
+    ("printed", "good"),
+    [
+        (f"200 9 models\nPOST /x: {TRIED}", True),
+        (f"first\n200 9 models\nmore\nPOST /x: {TRIED.replace('waited', chr(10) + '  waited')}\nlast", True),
+        (f"200 9 models\nPOST /y: {TRIED}", False),
+        (f"POST /x: {TRIED}\n200 9 models", False),
+        ("", False),
+    ],
+)
+def test_an_output_is_what_the_program_prints(write: Write, printed: str, good: bool) -> None:
+    """Numbers, ids, line ends and what is left out may differ; words and their order may not."""
+    page = blocks.read(write(f"~~~python\nprint()\n~~~\n\n~~~text\n{SHOWN}~~~\n"))
+    ((_, block),) = outputs.expected(page).items()
+    assert (list(outputs.unlike(block, printed)) == []) is good
+
+
+def test_a_text_further_down_is_no_output(write: Write) -> None:
+    """With words between, or a mark, it is about something else."""
+    text = "~~~python\nprint()\n~~~\n\n{}\n~~~text\nhello\n~~~\n"
+    for between in ("Elsewhere:", "<!-- check: skip, of another machine -->"):
+        page = blocks.read(write(text.format(between)))
+        assert (page.problems, outputs.expected(page)) == ([], {})

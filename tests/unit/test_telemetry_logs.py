@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience import Event
+from anyint_resilience import Event, Guards
 from anyint_resilience.contract.words import Family, Operation
 from anyint_resilience.telemetry import logs
 from anyint_resilience.telemetry.words import EVENTS
@@ -182,3 +182,16 @@ def test_the_line_of_a_fallback_names_workload_models_and_cause(log: pytest.LogC
         ask(client)
     (said,) = [it.getMessage() for it in log.records if it.anyint_event == "fallback"]  # type: ignore[attr-defined]
     assert said.endswith("/chat/completions: fallback: chat goes from gpt-5 to gpt-5-mini, cause transient")
+
+
+def test_a_gate_that_a_rate_limit_closes_is_no_warning(log: pytest.LogCaptureFixture) -> None:
+    """It is everyday business; a used-up quota is a warning. Both lines say what closed it."""
+    quota = b'{"error": {"code": "insufficient_quota", "type": "insufficient_quota", "message": "out of credits"}}'
+    with calling(Wire(429, 200, (429, quota)), guards=Guards()) as client:
+        ask(client)
+        ask(client)
+    said = [(it.levelname, it.getMessage().partition(": gate closed: ")[2]) for it in log.records]
+    assert [it for it in said if it[1]] == [
+        ("INFO", "a rate limit: calls of this key and model wait in line"),
+        ("WARNING", "a used-up quota: calls of this key and model are refused"),
+    ]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import links, looking, running
+from . import links, looking, outputs, running
 from .blocks import ROOT, Page, Program, named, read
 
 __all__ = ["main"]
@@ -41,6 +41,10 @@ def main(words: Sequence[str] | None = None) -> int:
         print(words_)
     results = list(_run(programs, options.jobs))
     found += [problem for result in results if (problem := running.problem(result))]
+    said = {program: block for page in pages for program, block in outputs.expected(page).items()}
+    for result in results:
+        if result.code == 0 and result.program in said:
+            found += outputs.unlike(said[result.program], result.output)
     _tell(pages, results, found, time.monotonic() - began)
     return 1 if found else 0
 

@@ -14,6 +14,12 @@ __all__ = ["ROOT", "Block", "Page", "Program", "named", "read"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
+LANGUAGES = {"bash", "console", "js", "json", "python", "text", "toml", "yaml"}
+"""What is checked, and what is only shown; another spelling of one of these would be passed over."""
+
+DISGUISED = re.compile(r"^[ \t>*+-]*(`{3,}|~{3,})")
+"""A fence behind a tab, a quote or a bullet, which pages show and nothing here would read."""
+
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,}) *(?P<info>[^`\n]*)$")
 LANGUAGE = re.compile(r"^\{? *\.?(?P<language>[\w+-]*)")
 MARK = re.compile(r"<!--\s*check:\s*(?P<word>[\w-]*)\s*(?:,\s*(?P<reason>.*?))?\s*-->")
@@ -36,6 +42,8 @@ class Block:
     mark: str = ""
     before: str = ""
     """The last line of prose above it."""
+    directly: bool = False
+    """Nothing but empty lines stands between it and the block before."""
 
     @property
     def where(self) -> str:
@@ -112,7 +120,9 @@ def read(path: Path) -> Page:
             page.problems.append(f"{named(path)}:{at + 1}: this block never ends")
             end = len(lines)
         page.problems += _stray(path, lines, reached, at)
-        page.blocks.append(_block(page, lines, at, end))
+        page.blocks.append(block := _block(page, lines, at, end))
+        if block.language not in LANGUAGES:
+            page.problems.append(f"{block.where}: no language {block.language!r}: {', '.join(sorted(LANGUAGES))}")
         reached = end + 1
     page.problems += _stray(path, lines, reached, len(lines) + 1)
     return page
@@ -129,8 +139,10 @@ def _closing(lines: list[str], opening: int, ticks: str) -> int | None:
 
 def _stray(path: Path, lines: list[str], begin: int, end: int) -> Iterator[str]:
     """Marks between two blocks that stand above neither: nobody would obey them."""
-    for at in range(begin, min(end - 1, len(lines))):
-        if MARK.search(_plain(lines[at])):
+    for at in range(begin, min(end, len(lines))):
+        if DISGUISED.match(lines[at]):
+            yield f"{named(path)}:{at + 1}: a block is indented with blanks, and stands in no quote or bullet"
+        if at < end - 1 and MARK.search(_plain(lines[at])):
             yield f"{named(path)}:{at + 1}: a mark stands on the line above its block; there is none below this one"
 
 
@@ -153,6 +165,7 @@ def _block(page: Page, lines: list[str], at: int, end: int) -> Block:
         info=info,
         text="\n".join(rows) + "\n",
         before=above.strip(),
+        directly=above.strip().startswith(("```", "~~~")),
     )
     mark = MARK.search(_plain(lines[at - 1])) if at else None
     if mark is None:
@@ -168,7 +181,7 @@ def _wrong(mark: re.Match[str], block: Block, before: list[Block]) -> str:
     """What is wrong with a mark, or nothing."""
     word, reason = mark["word"], mark["reason"] or ""
     if word == "skip":
-        return "" if len(reason) > 3 else "`check: skip` wants a reason: <!-- check: skip, REASON -->"
+        return "" if re.search("[a-z]{3}", reason) else "`check: skip` wants a reason: <!-- check: skip, REASON -->"
     if word == "after":
         if block.language != "python":
             return "`check: after` is for python blocks"

@@ -91,6 +91,7 @@ def _python(text: str, file: str) -> int:
     sys.argv, sys.path[0] = [file], ""
     linecache.clearcache()
     lost: list[str] = []
+    threading.excepthook = lambda what: lost.append(f"in {what.thread}: {what.exc_value!r}")
     sys.unraisablehook = lambda what: lost.append(_unraisable(what)) if _counts(what) else None
     code = _exit_code(text, file, module)
     threading._shutdown()  # type: ignore[attr-defined] # as the interpreter does: waits for the program's threads

@@ -46,6 +46,8 @@ def kind(program: Program) -> str:
         for node in ast.parse(program.text).body:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
                 return "pytest"
+            if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+                return "pytest"
     return "python"
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, read from benchmarks/results: ``python -m tools.site.measured [--write]``.
+"""The tables of docs/benchmarks.md, read from benchmarks/results.
 
 Must not know how anything is measured, and holds no number of its own.
 """
@@ -6,9 +6,7 @@ Must not know how anything is measured, and holds no number of its own.
 from __future__ import annotations
 
 import json
-import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -16,15 +14,11 @@ from typing import Any
 
 from .layout import table
 
-__all__ = ["PAGE", "TABLES", "filled", "main"]
+__all__ = ["TABLES"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
 OURS = "**anyint-resilience**"
-MARKED = re.compile(
-    r"(?P<head><!-- measured: (?P<name>[\w-]+) -->\n).*?(?P<foot>^<!-- /measured -->$)", re.DOTALL | re.MULTILINE
-)
 SIDES = {
     "httpx": "httpx alone",
     "httpx-retries": "httpx-retries, POST allowed",
@@ -243,33 +237,7 @@ def leaks() -> str:
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
-    it.__name__: it
+    f"measured-{it.__name__}": it
     for it in (cost, watched, pieces, duplicates, crash, waits, brownout, gate, shrink, fallback, fleet, chaos, leaks)
 }
 """Every table of the page: name -> a function that returns it in Markdown."""
-
-
-def filled(text: str) -> str:
-    """The page with its tables as the results have them. KeyError: a mark that names no table."""
-    return MARKED.sub(lambda found: f"{found['head']}{TABLES[found['name']]()}\n{found['foot']}", text)
-
-
-def main(words: Sequence[str] = ()) -> int:
-    """Write the page's tables, or say that they are old. Return how the process should exit."""
-    old = PAGE.read_text(encoding="utf-8")
-    lacking = [name for name in TABLES if f"<!-- measured: {name} -->" not in old]
-    if lacking:
-        print(f"docs/benchmarks.md shows no {', '.join(lacking)}", file=sys.stderr)
-        return 1
-    new = filled(old)
-    if old != new and "--write" not in words:
-        print("docs/benchmarks.md is not what was measured: python -m tools.site.measured --write", file=sys.stderr)
-        return 1
-    if old != new:
-        PAGE.write_text(new, encoding="utf-8")
-    print(f"{len(TABLES)} tables are what was measured")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from . import configuration, decision_codes, decision_routes, decisions, telemetry_tables
+from . import configuration, decision_codes, decision_routes, decisions, measured, telemetry_tables
 
 __all__ = ["TABLES", "drift", "filled", "main", "pages"]
 
@@ -27,6 +27,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     **decision_codes.TABLES,
     **decision_routes.TABLES,
     **configuration.TABLES,
+    **measured.TABLES,
 }
 """Every table there is: name -> a function that returns it in Markdown."""
 
