@@ -213,7 +213,7 @@ def _spend(call: Call, cost: float, keep: float = 0.0, *, quietly: bool = False)
     step = call.course.guarding.spend(call.plan.tally.take(), cost=cost, keep=keep)
     may: bool = yield GuardCall(call.course.budget_key(call.key_id()), step)
     if not may and not quietly:
-        call.watch.refused("budget", "the retry budget of this key and host is spent", _model(call))
+        call.watch.refused("budget", budget.SPENT, _model(call))
     return may
 
 

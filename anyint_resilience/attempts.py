@@ -13,6 +13,7 @@ from .admission import admitted, affordable, budgeted, decision_of, let_go, told
 from .calls import Call
 from .contract.words import Cause, Certainty
 from .effects import Answer, AskKey, Discard, Flow, Outcome, R, Refusal, Result, Sleep
+from .guards.budget import SPENT
 from .judging import judge
 from .nearest import nearest
 from .policy.bodies import plain
@@ -235,7 +236,7 @@ def _may_go_on(
         if falls:
             return final(decision, "the fallback is next, while the retry budget can pay for it")
         hinted = call.seen is not None and call.seen.hint is not None  # else it is our own schedule's, of no use now
-        stop = final(decision, "the retry budget of this key and host is spent")
+        stop = final(decision, SPENT)
         return stop if hinted else replace(stop, retry_at=None)
     return decision
 

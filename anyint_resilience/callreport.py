@@ -7,6 +7,7 @@ Times are seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from .contract.words import Family, Operation
 from .policy.model import Attempt, Decision
@@ -14,7 +15,8 @@ from .tasks.handle import TaskHandle
 
 __all__ = ["CallReport", "FallbackUsed"]
 
-_NOTICED = 0.1  # seconds
+_NOTICED: Final = 0.1  # seconds
+_IN_LINE: Final = "in line with the other calls of its key and model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,6 @@ class CallReport:
             if attempt.decision is not None:
                 line += f" -> {attempt.decision.action.value}: {attempt.decision.reason}"
                 delay = 0.0 if attempt.decision.delay is None else attempt.decision.delay
-                line += f" (waited {attempt.waited:.2f} s, in line too)" if attempt.waited - delay > _NOTICED else ""
+                line += f" (waited {attempt.waited:.2f} s: {_IN_LINE})" if attempt.waited - delay > _NOTICED else ""
             lines.append(line)
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

@@ -39,7 +39,7 @@ __all__ = [
 
 REFUSED = (
     "Not sent: the same create went out before and nobody knows what became of it; it may have been done and billed. "
-    "Look for its task first. Only if it is certain that there is none, forget(error.intent) on the ledger lets it out."
+    "Look for its task first. Only if it is certain that there is none, anyint.ledger.forget(error.intent) lets it out."
 )
 """What is said of a create that the ledger holds back. It never invites a new one."""
 

@@ -13,6 +13,7 @@ from .attempts import final
 from .calls import Call
 from .contract.words import Cause, Certainty
 from .exceptions import StreamInterrupted
+from .guards.budget import SPENT
 from .judging import judge_fault
 from .listening import read_failed
 from .policy.model import Decision, Fault, FaultKind, Observation
@@ -69,7 +70,7 @@ def _spending(call: Call) -> Flow:
     step = guarding.spend(call.plan.tally.take(), cost=1.0)
     may = yield from guarding.shared.changing(course.budget_key(call.key_id()), step, call.store_said)
     if not may:
-        call.watch.refused("budget", "the retry budget of this key and host is spent", None)
+        call.watch.refused("budget", SPENT, None)
     return bool(may)
 
 

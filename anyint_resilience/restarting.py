@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .exceptions import StreamInterrupted
 from .following import FAILED, Heard
+from .guards.budget import SPENT
 from .policy.rules import Policy
 from .repeating import Repeat, chain_of, delay_before, repeat_of
 from .reports import attach
@@ -19,7 +20,7 @@ from .stores.flows import Flow
 
 __all__ = ["Restarted", "Runs"]
 
-_SPENT = "not asked anew: the retry budget of this key and host is spent"
+_SPENT = f"not asked anew: {SPENT}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from ..policy.model import FaultKind
 from .given import read
 from .guessing import method_for
 from .pasted import read_pasted
-from .terminal import Problem, clean
+from .terminal import Problem, clean, shortened
 
 __all__ = ["Asked", "asked"]
 
@@ -90,7 +90,7 @@ def _sorted(word: str) -> tuple[str, Any]:
 
     near = get_close_matches(word.lower(), _KINDS, n=1)
     hint = f"; did you mean {near[0]}?" if near else " (of exceptions: see --help)"
-    raise Problem(f"{clean(word)[:40]!r} is no method, path, status or kind of exception{hint}")
+    raise Problem(f"{shortened(word)} is no method, path, status or kind of exception{hint}")
 
 
 def _paste(options: argparse.Namespace, found: Asked) -> tuple[str | None, str | None]:

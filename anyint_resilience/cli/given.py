@@ -18,6 +18,8 @@ def read(name: str, limit: int, failed: str) -> bytes:
     """Return at most so many bytes of a file, or of stdin for ``-``; raises a Problem that begins with ``failed``."""
     try:
         if name == STDIN:
+            if sys.stdin is None:
+                raise ValueError("stdin is closed")
             if sys.stdin.isatty():
                 tell("reading from the keyboard; Ctrl-D on a line of its own ends it")
             return sys.stdin.buffer.read(limit)

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NoReturn
 
-from .terminal import COLOURS, Problem, clean, say, styled, width
+from .terminal import COLOURS, Problem, say, shortened, styled, width
 
 __all__ = ["Parser", "Usage", "files", "page"]
 
@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
             raise Usage(self.prog, "which command? 'anyint-resilience --help' lists them")
         options, left = self.parse_known_args(words)
         if left:
-            named.error(f"{_shown(left[0])} is one argument too many; see '{named.prog} --help'")
+            named.error(f"{shortened(left[0])} is one argument too many; see '{named.prog} --help'")
         return options
 
     def _walk(self, words: list[str]) -> Parser:
@@ -125,7 +125,7 @@ class Parser(argparse.ArgumentParser):
             command = next((it for it in after if it in having), "COMMAND")
             return f"{name} stands after the command: {self.prog} {command} {name}"
         near = _nearest(name, [it for it in self._option_string_actions if it.startswith("--")])
-        return f"there is no option {_shown(name)}" + (
+        return f"there is no option {shortened(name)}" + (
             f"; did you mean {near}?" if near else f"; see '{self.prog} --help'"
         )
 
@@ -133,7 +133,7 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             known = [str(it) for it in action.choices]
             near = _nearest(str(value), known)
-            hint = f"cannot be {_shown(str(value))}; " + (
+            hint = f"cannot be {shortened(str(value))}; " + (
                 f"did you mean {near}?" if near else f"it is one of {', '.join(known)}"
             )
             raise argparse.ArgumentError(action, hint)
@@ -272,7 +272,7 @@ def _ends(words: Iterable[str]) -> bool:
 def _none_of(what: str, word: str, names: Iterable[Any]) -> str:
     known = [str(it) for it in names]
     near = _nearest(word, known)
-    return f"there is no {what} {_shown(word)}" + (
+    return f"there is no {what} {shortened(word)}" + (
         f"; did you mean {near}?" if near else f"; there are {', '.join(known)}"
     )
 
@@ -285,8 +285,3 @@ def _nearest(word: str, names: Sequence[str]) -> str | None:
     begun = [it for it in names if len(word.strip("-")) > 1 and it.startswith(word)]
     found = begun or get_close_matches(word, names, n=1, cutoff=_LIKE)
     return found[0] if found else None
-
-
-def _shown(word: str) -> str:
-    text = clean(word)
-    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")

@@ -19,6 +19,7 @@ under ``--json`` prints one document with ``print_json`` and nothing else on std
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from .masking import Mask, clean
 from .tables import Cell, lay_out
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ __all__ = [
     "plain",
     "print_json",
     "say",
+    "shortened",
     "steady",
     "styled",
     "table",
@@ -65,7 +68,6 @@ _NARROWEST, _WIDEST = 40, 120  # wider lines are hard to read
 _CODES: Final = {
     "bold": "1", "dim": "2", "italic": "3", "red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36",
 }  # fmt: skip
-_SHORTEST_KEY: Final = 8  # what is shorter is a word that stands elsewhere too
 _ASCII: Final = {"✔": "+", "✘": "x", "·": "-", "─": "-", "—": "-", "→": "->", "…": "...", "•": "*", "⚠": "!"}
 _HANDLER: Final = "anyint-resilience-ascii"
 
@@ -197,9 +199,9 @@ def table(
     return "\n".join(" " * indent + line for line in lines)
 
 
-def clean(text: object) -> str:
-    """Return foreign text as one line that cannot steer a terminal: line ends are blanks, other controls ``?``."""
-    return "".join(it if it.isprintable() else "?" for it in " ".join(str(text).split()))
+def shortened(word: object, most: int = 40) -> str:
+    """Return how a word of the user's looks in an error: one line, without any key, and not too long."""
+    return repr(Mask.of(os.environ).foreign(word, most))
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -234,8 +236,11 @@ def say(text: str = "") -> None:
 
 def tell(*lines: str) -> None:
     """Print to stderr, a line each: what is no result."""
+    if sys.stderr is None:  # closed: print would take stdout for it
+        return
+    mask = Mask.of(os.environ)
     for line in lines:
-        print(_hidden(line), file=sys.stderr, flush=True)
+        print(mask.said(line), file=sys.stderr, flush=True)
 
 
 def print_json(document: Any, *, one_line: bool = False) -> None:
@@ -258,16 +263,11 @@ def _finite(value: Any) -> Any:
 
 def tell_problem(who: str, problem: str, code: int) -> None:
     """Print a problem as one line on stderr, ``WHO: PROBLEM``; under ``--json`` also as the one document on stdout."""
-    line = _hidden(clean(problem))
+    line = Mask.of(os.environ).said(clean(problem))
     if _Chosen.json:
-        print_json({"error": line, "exit_code": code})
+        with contextlib.suppress(Problem):  # stdout may be what the problem is about
+            print_json({"error": line, "exit_code": code})
     tell(f"{who}: {line}")
-
-
-def _hidden(text: str) -> str:
-    """Take the key out of what an exception or a library says."""
-    key = os.environ.get("ANYINT_API_KEY", "")
-    return text.replace(key, "***") if len(key) >= _SHORTEST_KEY else text
 
 
 def need(what: str, packages: Iterable[str], install: str) -> None:

@@ -45,7 +45,7 @@ A handle is what report(response).task.to_json() gave after a create. It holds n
 gateway is the handle's own; if that is none of AnyInt's, ANYINT_BASE_URL must name it."""
 _EXAMPLES: Final = (
     ("a handle that your program wrote into a file", "anyint-resilience wait handle.json"),
-    ("fetch all that was made", "anyint-resilience wait handle.json | xargs -n 1 curl -O"),
+    ("keep where it all is", "anyint-resilience wait handle.json > urls.txt"),
     ("ten minutes at most, the outcome for a program", "anyint-resilience wait - --deadline 600 --json < handle.json"),
 )
 _EXITS: Final = (

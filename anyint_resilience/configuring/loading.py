@@ -88,11 +88,15 @@ def _place(path: str | os.PathLike[str] | None, env: Mapping[str, str], *, searc
     given = env.get(CONFIG) if path is None else path
     if given:
         return Path(given)
-    found = find(Path.cwd()) if search else None
+    try:
+        here = Path.cwd()
+    except OSError:  # it was removed meanwhile
+        here = Path("/")
+    found = find(here) if search else None
     if found is None and must:
         raise FileProblem(
             f"no configuration: neither {CONFIG} names one, nor is there an anyint-resilience.toml or a pyproject.toml "
-            f"with [tool.anyint-resilience] in {Path.cwd()} or above it in its project"
+            f"with [tool.anyint-resilience] in {here} or above it in its project"
         )
     return found
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from ..stores.protocol import State
 
-__all__ = ["ELSEWHERE", "RECENT", "REFILL", "SLOW", "earn", "spend"]
+__all__ = ["ELSEWHERE", "RECENT", "REFILL", "SLOW", "SPENT", "earn", "spend"]
 
 RECENT: Final = 10.0
 """Seconds after which a success counts for a third (it fades with 1/e)."""
@@ -32,6 +32,10 @@ Where its queue is longer than its clients' patience, retries that cost no more 
 
 ELSEWHERE: Final = 0.1
 """Tokens for a fallback: another model is asked, once for each call, and its success earns as much again."""
+
+
+SPENT: Final = "the retry budget of this key and host is spent (Guards.budget_reserve says how much there is)"
+"""Why a sending more is refused, in words."""
 
 
 def earn(state: State | None, now: float, *, good: int, reserve: float, ratio: float) -> tuple[State | None, float]:

@@ -35,7 +35,8 @@ class Fallback:
 
     Args:
         workload: what to call it in logs, metrics and reports.
-        route: the path of the primary, such as ``/openai/v1/chat/completions``. The fallback's is the same.
+        route: the path of the primary, such as ``/openai/v1/chat/completions``; ``POST`` may stand before it, as in
+            logs and reports. The fallback's is the same.
         model: the primary's model, exactly as requests name it.
         to: the model that serves instead; None: the same one, at ``base_url``.
         base_url: another gateway that serves instead, one of AnyInt's hosts or of the configuration's; None: the same.
@@ -65,6 +66,8 @@ class Fallback:
     features: Iterable[str] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.route, str):
+            object.__setattr__(self, "route", self.route.removeprefix("POST "))
         problems = [_text_problem(name, getattr(self, name)) for name in ("workload", "route", "model")]
         problems += [
             None if value is None else _text_problem(name, value)
@@ -101,7 +104,8 @@ def chain_problems(rows: tuple[Fallback, ...], table: RouteTable) -> list[str]:
     for row in rows:
         route = table.match("POST", row.route)
         if route.family is None or route.operation not in _SERVED:
-            problems.append(f"fallback {row.workload!r}: {row.route} is no route that a model serves")
+            like = _like(row, table)
+            problems.append(f"fallback {row.workload!r}: {row.route} is no route that a model serves{like}")
         if row.to_route is not None:
             problems += _shape_problems(row, route, table.match("POST", row.to_route))
         if (route.name, row.model) in seen:
@@ -110,6 +114,14 @@ def chain_problems(rows: tuple[Fallback, ...], table: RouteTable) -> list[str]:
         if _loops(row, rows_by_model(rows, table), route.name):
             problems.append(f"fallback {row.workload!r}: its chain comes back to {row.model!r}: a loop serves nobody")
     return problems
+
+
+def _like(row: Fallback, table: RouteTable) -> str:
+    from difflib import get_close_matches  # late: only a mistake needs it
+
+    served = [it.template for it in table.routes if it.method == "POST" and it.operation in _SERVED]
+    near = get_close_matches(row.route, served, n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def _shape_problems(row: Fallback, route: Route, other: Route) -> list[str]:

@@ -127,7 +127,7 @@ EVENTS: Final[dict[str, EventRow]] = {
     ),
     "wait over": EventRow(logging.INFO, "a wait for a task ended, well or not"),
     "gate wait": EventRow(logging.DEBUG, "a call waits in line: the gate of its key and model is closed or full"),
-    "gate closed": EventRow(logging.WARNING, "an answer closed the gate of a key and model to all callers; INFO for a rate limit"),
+    "gate closed": EventRow(logging.WARNING, "an answer closed a gate to all of a key and model; INFO for a limit"),
     "gate opened": EventRow(logging.INFO, "an answer opened the gate of a key and model again"),
     "circuit opened": EventRow(logging.WARNING, "too many calls failed: the circuit of a route and model is open"),
     "circuit closed": EventRow(logging.INFO, "a call succeeded: the circuit of a route and model is closed again"),

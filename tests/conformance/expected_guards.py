@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from anyint_resilience import Action, Cause, Certainty, Guards
 from anyint_resilience.admission import WHY
 from anyint_resilience.contract.words import Operation
+from anyint_resilience.guards.budget import SPENT
 from anyint_resilience.policy.model import Attempt, FaultKind
 from anyint_resilience.telemetry.guarded import CLOSED_BY
 from tests.conformance.emitted import Labels, labels
@@ -21,7 +22,7 @@ from tests.conformance.expected import Happened, Made, named
 
 __all__ = ["BUDGET", "Gates", "Passed"]
 
-BUDGET = "the retry budget of this key and host is spent"
+BUDGET = SPENT
 """What a decision's reason says where the budget was empty."""
 
 FORGET = 60.0

@@ -132,6 +132,19 @@ def test_what_the_server_echoes_of_the_key_is_hidden(place: Place) -> None:
         assert OTHER[at : at + 7] not in out + err
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_content_type_that_says_the_key_is_hidden(place: Place, status: int) -> None:
+    """In whatever case; and no control character of it reaches a terminal."""
+    kind = f"text/{OTHER.upper()}\x9b31m; charset=utf-8"
+    place.set(ANYINT_API_KEY=OTHER)
+    place.script(LIST, *[Fault(status=status, body="<html>", headers={"content-type": kind})] * 9)
+    code, out, err = place.run("--only", "models")
+    assert code == 1
+    assert "a page came" in out
+    assert OTHER.lower() not in (out + err).lower()
+    assert "\x9b" not in out
+
+
 def test_an_answer_without_end_is_read_no_further(place: Place) -> None:
     """Of a body that is larger than any answer only so much is read, and it is told as what it is."""
     place.script(LIST, Fault(status=200, body=b'{"data": [' + b" " * (5 * 1024 * 1024)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -156,7 +158,7 @@ def test_a_mistake_of_ours_is_one_line_and_exit_70(
     code, out, err = told(capsys, "routes", *(["--json"] if as_json else []))
     assert code == 70
     assert err == (
-        "anyint-resilience routes: LookupError: nobody thought of this, nor of *** "
+        "anyint-resilience routes: LookupError: nobody thought of this, nor of [hidden] "
         "(a mistake of this tool: --traceback shows where)\n"
     )
     assert (json.loads(out)["exit_code"] == 70) if as_json else (out == "")
@@ -191,3 +193,83 @@ def test_ctrl_c_is_exit_130_and_one_line(
     code, out, err = told(capsys, "routes", *(["--json"] if as_json else []))
     assert (code, err) == (130, "anyint-resilience routes: interrupted\n")
     assert (json.loads(out) == {"error": "interrupted", "exit_code": 130}) if as_json else (out == "")
+
+
+LONG = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz0123456789ABCD"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the environment's", "another"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["explain", CHAT, "429", f"Authorization: Bearer {LONG}"],
+        ["explain", CHAT, LONG],
+        ["doctor", LONG],
+        ["routes", "--family", LONG],
+        [LONG],
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_key_in_the_wrong_place_is_not_shown_in_part(
+    words: list[str], known: bool, more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is too long to show is hidden before it is cut."""
+    if known:
+        monkeypatch.setenv("ANYINT_API_KEY", LONG)
+    else:
+        monkeypatch.delenv("ANYINT_API_KEY", raising=False)
+    assert main([*words, *more]) == 2
+    shown = "".join(capsys.readouterr())
+    assert "[hidden]" in shown
+    assert "0123" not in shown
+
+
+@pytest.mark.parametrize("words", [["explain", "/v1/videos", "429", "--json"], ["explain", "--json"]])
+def test_with_stderr_closed_stdout_is_one_document(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Notes and errors do not go there instead."""
+    monkeypatch.setattr("sys.stderr", None)
+    main(words)
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+@pytest.mark.parametrize("words", [["routes", "--json"], ["explain", "--json"], ["routes"]])
+def test_a_full_disk_is_one_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under --json too, where the error's own document can't be written either."""
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("this system has no /dev/full")
+    with full.open("w") as stdout, contextlib.suppress(OSError):
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert main(words) == 2
+        monkeypatch.undo()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "Traceback" not in said[0]
+
+
+@pytest.mark.parametrize("words", [["explain", CHAT, "--from", "-"], ["wait", "-"]])
+def test_a_closed_stdin_is_one_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so."""
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(words) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "stdin is closed" in said
+
+
+def test_a_folder_that_is_gone_has_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The environment counts alone."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.delenv("ANYINT_RESILIENCE_CONFIG", raising=False)
+    assert main(["config", "check"]) == 0
+    assert "there is no file" in capsys.readouterr().out

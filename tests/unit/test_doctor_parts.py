@@ -16,12 +16,12 @@ from anyint_resilience.cli.doctor.context import Context, Options
 from anyint_resilience.cli.doctor.finding import Blocked, Check, Finding, failed, joined, ok, skipped, warning
 from anyint_resilience.cli.doctor.key import flaws
 from anyint_resilience.cli.doctor.listing import Listing, model_like
-from anyint_resilience.cli.doctor.masking import Mask, secrets_of
 from anyint_resilience.cli.doctor.paths import SDKS, is_gateway, path_problem, shown
 from anyint_resilience.cli.doctor.proxies import proxy_for
 from anyint_resilience.cli.doctor.retries import Sums, sums_of
 from anyint_resilience.cli.doctor.running import run_all
 from anyint_resilience.cli.doctor.shapes import Anatomy, Layer, Part
+from anyint_resilience.cli.masking import Mask, secrets_of
 from anyint_resilience.config import Resilience
 
 KEY = "sk-plan-Zq81xPw77Kt-secretly9"

@@ -89,6 +89,7 @@ def test_features_may_be_any_names() -> None:
         ([row(to_route="/openai/v1/responses")], f"from {CHAT} to /openai/v1/responses: {GUIDE}"),
         ([row(to_route="/nowhere")], f"from openai to no family: {GUIDE}"),
         ([row(route="/nowhere")], "/nowhere is no route that a model serves"),
+        ([row(route="/v1/chat/completions")], "serves: did you mean /openai/v1/chat/completions?"),
         ([row(route="/openai/v1/models")], "/openai/v1/models is no route that a model serves"),
         ([row(), row(to="c")], f"'a' on {CHAT} has one already; {GUIDE}"),
         ([row(), row(model="b", to="a")], "comes back to 'a': a loop"),
@@ -203,3 +204,8 @@ def test_faults_of_this_process_trigger_nothing(kind: FaultKind) -> None:
     ours = kind in (FaultKind.POOL_TIMEOUT, FaultKind.LOCAL_ERROR, FaultKind.TLS_CERTIFICATE)
     made = decided(Cause.TRANSIENT, Certainty.NOT_SENT)
     assert trigger(row(), made, Fault(kind), method="POST") is not ours
+
+
+def test_a_route_may_be_written_as_logs_have_it() -> None:
+    """With its method; it is the same route."""
+    assert row(route="POST /openai/v1/chat/completions").route == "/openai/v1/chat/completions"

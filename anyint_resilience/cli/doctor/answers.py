@@ -164,8 +164,12 @@ def _refusal(ctx: Context, reply: Reply) -> Finding:
     if reply.status in (404, 405) and decided.cause is not Cause.MODEL and not _is_page(reply):
         return failed(found, "Nothing answers under this path: look at the base URL.")
     if _is_page(reply):
-        return failed(f"{found}: a page came ({reply.kind or 'HTML'}), no answer of an API", _elsewhere())
+        return failed(f"{found}: a page came ({_kind(ctx, reply) or 'HTML'}), no answer of an API", _elsewhere())
     return failed(found, decided.guidance)
+
+
+def _kind(ctx: Context, reply: Reply) -> str:
+    return ctx.mask.foreign(reply.kind, 40)  # a server may write back what it was sent here too
 
 
 def _is_page(reply: Reply) -> bool:
@@ -181,6 +185,6 @@ def _elsewhere() -> str:
 
 def _no_json(ctx: Context, reply: Reply) -> Finding:
     if _is_page(reply):
-        return failed(f"HTTP {reply.status}, but a page came ({reply.kind or 'HTML'}), no JSON", _elsewhere())
-    kind = ctx.mask.foreign(reply.kind, 40) or "no content type"
+        return failed(f"HTTP {reply.status}, but a page came ({_kind(ctx, reply) or 'HTML'}), no JSON", _elsewhere())
+    kind = _kind(ctx, reply) or "no content type"
     return failed(f"HTTP {reply.status}, but no JSON that can be read ({kind}, {len(reply.body)} bytes)", _elsewhere())

@@ -9,22 +9,19 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...config import Resilience
 from ...configuring import Loaded, load
-from ...configuring.files import find
-from ...configuring.settings import CONFIG
 from ...contract.routes import HOSTS
 from ...credentials import key_problem
 from ...guards.settings import Guards
 from ...policy.rules import Policy
 from ...router import gateway_url, host_problem
 from ...runtime import Runtime
+from ..masking import Mask, secrets_of
 from ..terminal import Problem
 from .finding import Blocked
-from .masking import Mask, secrets_of
 from .sending import Ask, Reply, Sender, sender_for
 
 if TYPE_CHECKING:
@@ -74,10 +71,7 @@ class Context:
 
     def __post_init__(self) -> None:
         keywords = {} if self.options.base_url is None else {"base_url": self.options.base_url}
-        path: str | Path | None = self.options.config
-        if path is None and not self.environ.get(CONFIG):
-            path = find(Path.cwd())
-        self.loaded = load(path, environ=self.environ, keywords=keywords)
+        self.loaded = load(self.options.config, environ=self.environ, search=True, keywords=keywords)
         secret = self.loaded.arguments.get("api_key")
         self.mask = Mask([secret] if isinstance(secret, str) else [], secrets_of(self.environ))
         self.mask.add(self.environ.get("ANYINT_API_KEY"))

@@ -9,9 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ..terminal import clean
-
-__all__ = ["HIDDEN", "Mask", "secrets_of"]
+__all__ = ["HIDDEN", "Mask", "clean", "secrets_of"]
 
 HIDDEN: Final = "[hidden]"
 _MOST: Final = 240  # characters that are shown of what others say
@@ -22,6 +20,11 @@ _HALF: Final = re.compile(r"\S*\w(?:\*{2,}|\.{3,}|…|•{2,})\S*|\S*(?:\*{2,}|�
 """Words such as ``sk-ab****yz``: how servers show a piece of a key."""
 _KEYISH: Final = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai)[-_][A-Za-z0-9_-]{8,}|\bAIza[\w-]{8,}|\bBearer +\S+", re.I)
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.I)
+
+
+def clean(text: object) -> str:
+    """Return foreign text as one line that cannot steer a terminal: line ends are blanks, other controls ``?``."""
+    return "".join(it if it.isprintable() else "?" for it in " ".join(str(text).split()))
 
 
 class Mask:
@@ -48,6 +51,15 @@ class Mask:
         said = self._without_pieces(self.ours(said))
         said = clean(_KEYISH.sub(HIDDEN, _HALF.sub(HIDDEN, said)))
         return said if len(said) <= most else f"{said[: most - 3]}..."
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Mask:
+        """Return one that hides what this environment holds."""
+        return cls([environ.get("ANYINT_API_KEY", "")], secrets_of(environ))
+
+    def said(self, text: str) -> str:
+        """Return a line that a user or a library wrote, without keys and what looks like one."""
+        return _KEYISH.sub(HIDDEN, self.ours(text))
 
     def ours(self, text: str) -> str:
         """Return a text of our own, in which a key must not stand whole."""
