@@ -6,19 +6,23 @@ The arguments are those of a ``Resilience``; one that is left out has its defaul
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from .contract.routes import HOSTS
 from .credentials import key_problem
 from .fallbacks import fallback_problems, guards_problems
 from .guards.settings import Guards
+from .policy.given import shown
 from .policy.rules import Policy
-from .router import Router, gateway_url, host_problem
+from .router import HOST_FORM, Router, gateway_url, host_problem
 from .runtime import Runtime
 from .stores.opening import store_problem
 from .telemetry.hub import telemetry_problems
 
 __all__ = ["problems_of", "tupled", "url_of"]
+
+
+_SECONDS: Final = (("store_wait", 0.05, 0.001, 60.0), ("unknown_window", 3600.0, 0.001, 1e9))
 
 
 def tupled(value: object) -> object:
@@ -35,12 +39,14 @@ def problems_of(given: Mapping[str, Any]) -> list[str]:
     """Return everything that is wrong with the arguments of a ``Resilience``."""
     guards, fallbacks = given.get("guards", Guards()), tupled(given.get("fallbacks", ()))
     hosts = tupled(given.get("hosts", ()))
-    urls: list[tuple[str, Any]] = [("hosts", it) for it in (hosts if isinstance(hosts, tuple) else (hosts,))]
+    urls: list[tuple[str, Any]] = [("hosts", it) for it in (hosts if isinstance(hosts, tuple) else ())]
     if given.get("base_url") is not None:
         urls.append(("base_url", given["base_url"]))
     key = given.get("api_key")
     problems = [f"api_key {key_problem(key)}"] if _unusable(key) else []
     bad_urls = [f"{name} {problem}" for name, url in urls if (problem := host_problem(url)) is not None]
+    if not isinstance(hosts, tuple):
+        bad_urls.append(f"hosts must be a list of URLs, each of which {HOST_FORM}")
     bad_guards = guards_problems(guards, fallbacks)
     problems += [*bad_urls, *_kind_problems(given), *bad_guards, *_seconds_problems(given)]
     store = given.get("store")
@@ -71,16 +77,16 @@ def _kind_problems(given: Mapping[str, Any]) -> list[str]:
             problems.append(f"{name} must be {article}, not {type(given[name]).__name__}")
     for name in ("seedance", "reconcile", "strict_ledger"):
         if not isinstance(given.get(name, False), bool):
-            problems.append(f"{name} must be True or False, not {given[name]!r}")
+            problems.append(f"{name} must be True or False, not {shown(given[name])}")
     if given.get("dedupe") not in (None, "fingerprint"):
-        problems.append(f"dedupe must be 'fingerprint' or None, not {given['dedupe']!r}")
+        problems.append(f"dedupe must be 'fingerprint' or None, not {shown(given['dedupe'])}")
     return problems
 
 
 def _seconds_problems(given: Mapping[str, Any]) -> list[str]:
-    wait, window, problems = given.get("store_wait", 0.05), given.get("unknown_window", 3600.0), []
-    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0.001 <= wait <= 60:
-        problems.append(f"store_wait must be a number of seconds from 0.001 to 60, not {wait!r}")
-    if isinstance(window, bool) or not isinstance(window, (int, float)) or not 0 < window < float("inf"):
-        problems.append(f"unknown_window must be a number of seconds above 0, not {window!r}")
+    problems = []
+    for name, default, least, most in _SECONDS:
+        value = given.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            problems.append(f"{name} must be a number of seconds from {least:g} to {most:g}, not {shown(value)}")
     return problems

@@ -190,13 +190,7 @@ class Resilience:
         Raises:
             ValueError: naming every problem at once, also a variable ``ANYINT_RESILIENCE_...`` that is no setting.
         """
-        env = os.environ if environ is None else environ
-        if any(name.startswith("ANYINT_RESILIENCE_") for name in env):
-            return cls._loaded(None, env, more, search=False)
-        for keyword, name in (("api_key", "ANYINT_API_KEY"), ("base_url", "ANYINT_BASE_URL")):
-            if env.get(name):
-                more.setdefault(keyword, env[name])
-        return cls(**more)  # type: ignore[arg-type]
+        return cls._loaded(None, os.environ if environ is None else environ, more, search=False)
 
     @classmethod
     def from_toml(

@@ -6,7 +6,7 @@ Must not know any client. A request to a host that is not AnyInt's has no plan a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import final
+from typing import Final, final
 
 from .contract.matching import RouteTable
 from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
@@ -15,6 +15,7 @@ from .guards.tally import Tally
 from .policy.verdicts import PAID
 
 __all__ = [
+    "HOST_FORM",
     "MAX_CACHED",
     "PORTS",
     "Plan",
@@ -29,6 +30,9 @@ __all__ = [
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
 MAX_CACHED = 2048
 PORTS = {"https": 443, "http": 80}
+
+
+HOST_FORM: Final = "must begin with https:// (or http:// for a loopback address)"
 
 
 @final
@@ -77,7 +81,9 @@ def host_problem(url: object) -> str | None:
         return "is not a URL that can be read"
     del port
     if parts.scheme not in PORTS or not host:
-        return "must begin with https:// (or http:// for a loopback address)"
+        return HOST_FORM
+    if any(it.isspace() or not it.isprintable() for it in url):
+        return "must not hold blanks"
     if parts.scheme == "http" and not is_loopback(host):
         return "must be https: a key never travels over plain http, except to a loopback address"
     if parts.username or parts.password:

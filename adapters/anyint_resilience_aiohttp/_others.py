@@ -86,8 +86,10 @@ def answering(request: aiohttp.ClientRequest, answer: Answer) -> aiohttp.ClientR
     except TypeError:  # before aiohttp 3.13
         made = make(held.method, held.original_url, **known)
     made.version, made.status, made.reason = aiohttp.HttpVersion11, answer.status, _phrase(answer.status)
-    made._headers = CIMultiDictProxy(CIMultiDict(answer.headers))
-    made._raw_headers = tuple((name.encode(), value.encode()) for name, value in answer.headers)
+    raw = [(name.encode("latin-1", "replace"), it.encode("latin-1", "replace")) for name, it in answer.headers]
+    # as aiohttp's own parser reads them
+    read = [(name.decode("utf-8", "surrogateescape"), it.decode("utf-8", "surrogateescape")) for name, it in raw]
+    made._headers, made._raw_headers = CIMultiDictProxy(CIMultiDict(read)), tuple(raw)
     made.content = StreamReader(BaseProtocol(loop=held.loop), 2**16, loop=held.loop)
     made.content.feed_data(answer.body)
     made.content.feed_eof()

@@ -170,7 +170,9 @@ class Base(SurfaceBase[Q, R]):
     def made(self, request: Q, answer: Answer) -> R:
         """Return an answer given before as a response, unread."""
         body = self.kit.module.ByteStream(answer.body)
-        found: Any = self.kit.module.Response(answer.status, headers=answer.headers, stream=body)
+        # As bytes, for as text both clients take ASCII alone; a proxy's header may be anything.
+        headers = [(name.encode("latin-1", "replace"), it.encode("latin-1", "replace")) for name, it in answer.headers]
+        found: Any = self.kit.module.Response(answer.status, headers=headers, stream=body)
         return cast("R", found)
 
     def clean(self, response: R, plan: Plan) -> bool:

@@ -6,17 +6,21 @@ Must not decide anything: ``configuring`` reads and checks. Nothing is opened or
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any, Final
 
 from ..configuring import SETTINGS, Loaded, load
+from ..configuring.building import is_variable
 from ..configuring.files import FILE
 from ..configuring.settings import CONFIG, KEY
 from .parsing import Parser, page
-from .terminal import Cell, mark, print_json, say, table
+from .terminal import Cell, clean, mark, print_json, say, table
 
 __all__ = ["register"]
 
 _BAD: Final = 1
+_PLACES: Final = ("base_url", "hosts", "store")
+_LONGEST, _ITEMS, _LARGE = 200, 50, 10**15
 _WHERE: Final = f"an {FILE} or pyproject.toml (default: what {CONFIG} names, else the nearest one in this project)"
 _ORDER: Final = """\
 What counts is, in this order: a keyword in code, a variable of the environment, the file, the default. Keys and
@@ -106,9 +110,8 @@ def _show(options: argparse.Namespace) -> int:
     rows = [it for it in _rows(found) if it[2] != "default" or not options.set]
     if options.json:
         values = {name: {"value": value, "from": origin} for name, value, origin in rows}
-        print_json(
-            {"ok": not found.problems, "file": None if found.file is None else str(found.file), "settings": values}
-        )
+        file = None if found.file is None else str(found.file)
+        print_json({"ok": not found.problems, "file": file, "problems": found.problems, "settings": values})
     else:
         say(_source(found))
         shown: list[list[str | Cell]] = [
@@ -124,9 +127,8 @@ def _show(options: argparse.Namespace) -> int:
 def _rows(found: Loaded) -> list[tuple[str, object, str]]:
     """Each setting with its value and where that came from; presets stand in the values of their table."""
     key = "set" if found.arguments.get("api_key") else "not set: each request brings its own"
-    rows: list[tuple[str, object, str]] = [
-        ("api_key", key, found.origins.get("api_key", KEY) if key == "set" else "default")
-    ]
+    origin = found.origins.get("api_key", KEY) if key == "set" else "default"
+    rows: list[tuple[str, object, str]] = [("api_key", key, origin)]
     for name, setting in SETTINGS.items():
         value = found.given.get(name, setting.default)
         origin = found.origins.get(name, "default")
@@ -140,23 +142,45 @@ def _rows(found: Loaded) -> list[tuple[str, object, str]]:
             named = found.given.get("store_env")
             origin = origin if named is None else f"{found.origins['store_env']}, {_shown('store_env', named)}"
         rows.append((name, _shown(name, value), origin))
-    origin = found.origins.get("fallbacks", "default")
-    fallbacks = [
-        f"{it.get('workload')}: {it.get('model')} to {it.get('to') or it.get('base_url')}" for it in found.rows
-    ]
-    return [*rows, ("fallbacks", fallbacks, origin)]
+    return [*rows, ("fallbacks", [_fallback(it) for it in found.rows], found.origins.get("fallbacks", "default"))]
+
+
+def _fallback(row: dict[str, Any]) -> str:
+    """One row of the fallbacks, in words."""
+    at = row.get("base_url")
+    where = "" if at is None else f" at {_shown('base_url', at)}"
+    named = [_shown("", row.get(it)) for it in ("workload", "model")]
+    return f"{named[0]}: {named[1]} to {_shown('', row.get('to', 'itself'))}{where}"
 
 
 def _shown(name: str, value: object) -> object:
-    """Return a value without what may be secret in it: a name that is none, and who asks, by which password."""
-    if isinstance(value, tuple):
-        return [_shown(name, it) for it in value]
-    if not isinstance(value, str):
-        return value
+    """Return a value without what may be secret in it: a name that is none, and who asks, by which password.
+
+    What can be no value of a setting is only named by its type: `config check` says what is wrong with it.
+    """
+    if isinstance(value, (list, tuple)):
+        return [_shown(name, it) if isinstance(it, str) else "(no text)" for it in value][:_ITEMS]
     if name.endswith("_env"):
-        return value if value.isidentifier() else "(no name of a variable)"
-    scheme, mark, rest = value.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}" if mark else value
+        return value if value is None or is_variable(value) else "(no name of a variable)"
+    if name in _PLACES and value is not None:
+        return _place(value) if isinstance(value, str) else "(no URL)"
+    if isinstance(value, str):
+        return clean(value[:_LONGEST])
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no word for it
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < _LARGE):
+        return value
+    return f"(a {type(value).__name__})"
+
+
+def _place(url: str) -> str:
+    """Return where something is, without user, password, query and fragment."""
+    scheme, mark_, rest = url.partition("://")
+    if not mark_ or not scheme.replace("+", "").isalnum():
+        return "(no URL)"
+    if scheme == "sqlite":
+        return clean(url[:_LONGEST])
+    return clean(f"{scheme}://{rest.rpartition('@')[2].partition('?')[0].partition('#')[0]}"[:_LONGEST])
 
 
 def _text(value: object) -> str:
@@ -164,6 +188,6 @@ def _text(value: object) -> str:
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(it) for it in value) if value else "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, list):
+        return ", ".join(_text(it) for it in value) if value else "none"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

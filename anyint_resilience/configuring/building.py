@@ -5,22 +5,26 @@ Must not know where a value came from, but by the name it is told; it opens noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ..checking import problems_of
+from ..checking import problems_of, tupled
 from ..guards.settings import Guards
 from ..policy.fallback import Fallback
+from ..policy.given import Invalid, shown
 from ..policy.rules import Policy
-from .kinds import shortened
 from .settings import KEY, PRESETS, SETTINGS
 
 if TYPE_CHECKING:
     from .loading import Loaded
 
-__all__ = ["arguments"]
+__all__ = ["arguments", "is_variable"]
 
 _CLASSES: Final[dict[str, Callable[..., Any]]] = {"policy": Policy, "guards": Guards}
+_MANY: Final = ("fallbacks", "hosts", "listeners")
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,59}")
+_PASTED: Final = re.compile(r"[A-Z0-9]{20,}")  # no name of a variable is one long word
 _STAND_IN: Final = "not-read"  # for a key that a text alone can't have, while it is checked
 
 
@@ -39,10 +43,11 @@ def arguments(
         if built is not None:
             made[table] = built
     _secrets(found, env, made, keywords, named_are_set=named_are_set)
-    rows = _rows(found, env, named_are_set)
+    rows = [] if "fallbacks" in keywords else _rows(found, env, named_are_set)
     if rows:
         made["fallbacks"] = tuple(rows)
-    made.update(keywords)
+    # what can be gone through once is kept: it is gone through here
+    made.update({name: tupled(it) if name in _MANY else it for name, it in keywords.items()})
     found.arguments = made
     found.problems += [_traced(found, it, keywords) for it in problems_of(made)]
 
@@ -56,15 +61,14 @@ def _table(found: Loaded, table: str) -> Any:
     preset = values.pop("preset", "default")
     presets = PRESETS[table]
     if not isinstance(preset, str) or preset not in presets:
-        text = f"preset must be one of {', '.join(presets)}, not {shortened(preset)}"
+        text = f"preset must be one of {', '.join(presets)}, not {shown(preset)}"
         found.problems.append(_traced(found, f"{prefix}{text}", {}))
         preset = "default"
     base = presets[preset]()
     try:
         return _CLASSES[table](**{**{it: getattr(base, it) for it in base.__dataclass_fields__}, **values})
-    except ValueError as error:
-        texts = str(error).partition(": ")[2].split("; ")
-        found.problems += [_traced(found, prefix + it, {}) for it in texts]
+    except Invalid as error:
+        found.problems += [_traced(found, prefix + it, {}) for it in error.problems]
         return None
 
 
@@ -90,10 +94,16 @@ def _secrets(
             found.problems.append(_traced(found, f"{setting}_env {_unset(named)}", {}))
 
 
+def is_variable(name: object) -> bool:
+    """Whether this can be the name of a variable, and is no key that was pasted in its place."""
+    return isinstance(name, str) and _VARIABLE.fullmatch(name) is not None and _PASTED.search(name) is None
+
+
 def _unset(name: object) -> str:
-    if not isinstance(name, str) or not name.isidentifier():
-        return "must be the name of a variable of the environment"  # and is not shown: it may be the secret itself
-    return f"names {name[:60]}, which is not set"
+    if not is_variable(name):
+        # and is not shown: it may be the secret itself
+        return "must be the name of a variable of the environment, in capitals, that is set"
+    return f"names {name}, which is not set"
 
 
 def _rows(found: Loaded, env: Mapping[str, str], named_are_set: bool) -> list[Fallback]:
@@ -112,9 +122,8 @@ def _rows(found: Loaded, env: Mapping[str, str], named_are_set: bool) -> list[Fa
             continue
         try:
             rows.append(Fallback(**row))
-        except ValueError as error:
-            texts = str(error).partition(": ")[2].split("; ")
-            found.problems += [_traced(found, where + it, {}) for it in texts]
+        except Invalid as error:
+            found.problems += [_traced(found, where + it, {}) for it in error.problems]
     return rows
 
 

@@ -10,26 +10,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["KINDS", "Kind", "shortened"]
+from ..policy.given import shown
+
+__all__ = ["KINDS", "Kind"]
 
 _NONE: Final = "none"
 _FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
-_SHOWN: Final = 24
+_LONG: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of value.
 
-    ``words``: what it is, for people. ``read``: text -> value, raising ValueError. ``optional``: ``none`` is None.
+    ``words``: what it is, for people. ``read``: text -> value, raising ValueError. ``optional``: ``none`` is ``empty``.
     """
 
     words: str
     read: Callable[[str], Any]
     optional: bool = False
+    empty: object = None
 
     def of_text(self, text: str) -> Any:
         """Return the value that a variable's text stands for.
@@ -39,21 +42,15 @@ class Kind:
         """
         given = text.strip()
         if self.optional and given.lower() == _NONE:
-            return None
+            return self.empty
         try:
             return self.read(given)
         except ValueError:
-            raise ValueError(f"must be {self.words}, not {shortened(given)}") from None
+            raise ValueError(f"must be {self.words}, not {shown(given)}") from None
 
     def of_file(self, value: object) -> object:
         """Return a file's value, where ``"none"`` stands for None: TOML has no word for it."""
-        return None if self.optional and isinstance(value, str) and value.lower() == _NONE else value
-
-
-def shortened(value: object) -> str:
-    """Return how a value looks, for a message: bounded, since a file may hold anything."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        return self.empty if self.optional and isinstance(value, str) and value.lower() == _NONE else value
 
 
 def _flag(text: str) -> bool:
@@ -71,7 +68,7 @@ def _seconds(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    if len(text) > _SHOWN:  # an integer of a million digits takes its time
+    if len(text) > _LONG:  # an integer of a million digits takes its time
         raise ValueError(text)
     return int(text)
 
@@ -81,7 +78,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _FLOAT, _INT, _BOOL = ("a number", _seconds), ("a whole number", _whole), ("true or false", _flag)
-_STR, _LIST = ("a text", str), ("names with commas between them", _words)
+_STR, _LIST = ("a text", str), ("a list with commas between its items, or none", _words)
 
 KINDS: Final[dict[str, Kind]] = {
     "int": Kind(*_INT),
@@ -92,7 +89,7 @@ KINDS: Final[dict[str, Kind]] = {
     "float | None": Kind("a number, or none", _seconds, optional=True),
     "bool | None": Kind("true, false or none", _flag, optional=True),
     "str | None": Kind("a text, or none", str, optional=True),
-    "Iterable[str]": Kind(*_LIST),
+    "Iterable[str]": Kind(*_LIST, optional=True, empty=()),
     "Store | str | None": Kind("a URL, or none", str, optional=True),
     "Literal['fingerprint'] | None": Kind("fingerprint, or none", str, optional=True),
     "SpanMode": Kind(*_STR),

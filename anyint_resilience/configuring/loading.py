@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from ..policy.given import shown
 from .building import arguments
 from .files import FileProblem, find, parsed, read
-from .kinds import shortened
 from .settings import CONFIG, FALLBACK, KEY, ONLY_IN_CODE, PRESETS, SETTINGS, VARIABLE, Setting
 
 __all__ = ["Loaded", "load", "problems_in"]
@@ -92,7 +92,10 @@ def _place(path: str | os.PathLike[str] | None, env: Mapping[str, str], *, searc
         here = Path.cwd()
     except OSError:  # it was removed meanwhile
         here = Path("/")
-    found = find(here) if search else None
+    try:
+        found = find(here) if search else None
+    except OSError as error:  # of a folder that may not be looked into
+        raise FileProblem(f"no configuration can be looked for above {here}: {error.strerror}") from None
     if found is None and must:
         raise FileProblem(
             f"no configuration: neither {CONFIG} names one, nor is there an anyint-resilience.toml or a pyproject.toml "
@@ -110,7 +113,7 @@ def _take_file(found: Loaded, document: dict[str, Any], name: str) -> None:
             if isinstance(value, dict):
                 _take_table(found, key, value, name)
             else:
-                found.problems.append(_said(f"{key} must be a table, [{key}], not {shortened(value)}", name))
+                found.problems.append(_said(f"{key} must be a table, [{key}], not {shown(value)}", name))
         elif key == "fallbacks":
             _take_rows(found, value, name)
         elif key in SETTINGS and "." not in key:
@@ -132,7 +135,7 @@ def _take_table(found: Loaded, table: str, values: dict[str, Any], name: str) ->
 
 def _take_rows(found: Loaded, rows: object, name: str) -> None:
     if not isinstance(rows, list) or not all(isinstance(it, dict) for it in rows):
-        found.problems.append(_said(f"fallbacks must be tables, [[fallbacks]], not {shortened(rows)}", name))
+        found.problems.append(_said(f"fallbacks must be tables, [[fallbacks]], not {shown(rows)}", name))
         return
     found.origins["fallbacks"] = name
     for number, row in enumerate(rows, 1):
@@ -168,11 +171,17 @@ def _take_environment(found: Loaded, env: Mapping[str, str]) -> None:
             found.take(setting, setting.kind.of_text(text), variable)
         except ValueError as error:
             found.problems.append(_said(f"{setting.name} {error}", variable))
-        if setting.name in ("store", "store_env"):  # one names the other's place: the nearer layer's counts
-            other = "store_env" if setting.name == "store" else "store"
-            if found.origins.get(other) not in by_variable:
-                found.given.pop(other, None)
-                found.origins.pop(other, None)
+        _take_place(found, setting, by_variable)
+
+
+def _take_place(found: Loaded, setting: Setting, by_variable: Mapping[str, Setting]) -> None:
+    """Of ``store`` and ``store_env``, which names the other's place, the nearer layer's counts."""
+    if setting.name not in ("store", "store_env") or found.given.get(setting.name) is None:
+        return
+    other = "store_env" if setting.name == "store" else "store"
+    if found.origins.get(other) not in by_variable:
+        found.given.pop(other, None)
+        found.origins.pop(other, None)
 
 
 # --- words
@@ -183,17 +192,18 @@ def _said(text: str, origin: str) -> str:
 
 
 def _unknown(key: str, names: Any, origin: str, table: str | None = None) -> str:
-    shown = shortened(key) if len(key) > _MOST_TOLD or not key.isprintable() else key
+    said = shown(key) if len(key) > _MOST_TOLD or not key.isprintable() else key
     where = "" if table is None else f"[{table}] " if table in _TABLES else f"{table} "
     if table is None and key == "tool":
         return _said("[tool.anyint-resilience] is for a pyproject.toml: here settings stand at the top", origin)
     if key in ONLY_IN_CODE:
         why = _HIDDEN.format("api_key") if key == "api_key" else "it can only be given in code"
-        return _said(f"{where}{shown}: {why}", origin)
-    return _said(f"{where}{shown} is no setting{_like(key, list(names), table)}", origin)
+        return _said(f"{where}{said}: {why}", origin)
+    return _said(f"{where}{said} is no setting{_like(key, list(names), table)}", origin)
 
 
-def _unknown_variable(variable: str, names: list[str]) -> str:
+def _unknown_variable(name: str, names: list[str]) -> str:
+    variable = name if name.isprintable() and len(name) <= _MOST_TOLD * 2 else shown(name)
     field_name = variable[len(VARIABLE) :].lower()
     if field_name == "api_key":
         return f"{variable} is no setting: the key is {KEY}'s"

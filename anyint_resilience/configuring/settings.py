@@ -76,9 +76,9 @@ def _own() -> list[Setting]:
         for it in fields(Resilience)
         if it.init and it.name not in skipped
     ]
-    text, optional = KINDS["str"], KINDS["str | None"]
+    optional = KINDS["str | None"]
     rows.append(Setting("store_env", f"{VARIABLE}STORE_ENV", optional, None))
-    return [Setting("api_key_env", f"{VARIABLE}API_KEY_ENV", text, KEY), *rows]
+    return [Setting("api_key_env", f"{VARIABLE}API_KEY_ENV", optional, KEY), *rows]
 
 
 def _in_table(table: str, cls: type) -> list[Setting]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..policy.given import count_problem, flag_problem, number_problem
+from ..policy.given import Invalid, count_problem, flag_problem, number_problem
 
 __all__ = ["Guards"]
 
@@ -75,7 +75,7 @@ class Guards:
         if number_problem("failure_rate", rate, above=True) is None and rate > 1:
             problems.append(f"failure_rate must be 1 at the most, not {rate!r}")
         if problems:
-            raise ValueError("Guards: " + "; ".join(problems))
+            raise Invalid("Guards", problems)
 
     @classmethod
     def off(cls) -> Guards:

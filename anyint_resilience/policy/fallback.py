@@ -13,7 +13,7 @@ from typing import Final
 from ..contract.matching import RouteTable
 from ..contract.routes import Route
 from ..contract.words import Cause, Certainty, Operation
-from .given import flag_problem
+from .given import Invalid, flag_problem
 from .model import Decision, Fault, FaultKind
 from .verdicts import is_unsafe
 
@@ -84,7 +84,7 @@ class Fallback:
         if self.to is not None and self.to == self.model and self.base_url is None:
             problems.append(f"to is the primary itself, {self.model!r}")
         if any(problems):
-            raise ValueError("Fallback: " + "; ".join(it for it in problems if it is not None))
+            raise Invalid("Fallback", [it for it in problems if it is not None])
 
     @property
     def target(self) -> str:

@@ -7,12 +7,14 @@ makes no sense becomes the harmless one, because a decision about an error must 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ..contract.words import Operation
 from .model import FaultKind
 
 __all__ = [
+    "Invalid",
     "bytes_of",
     "clock_of",
     "count_of",
@@ -25,6 +27,7 @@ __all__ = [
     "path_of",
     "problems_of",
     "seconds_of",
+    "shown",
     "status_of",
     "text_of",
     "unit_of",
@@ -140,7 +143,7 @@ def one_line(text: str | None, limit: int = _MAX_WORD) -> str:
 def count_problem(name: str, value: object) -> str | None:
     """Say what is wrong with a whole number of 1 or more, or None."""
     good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
-    return None if good else f"{name} must be a whole number from 1 to {_MOST}, not {_shown(value)}"
+    return None if good else f"{name} must be a whole number from 1 to {_MOST}, not {shown(value)}"
 
 
 def number_problem(
@@ -153,19 +156,32 @@ def number_problem(
     if in_range and (number != math.inf or (may_be_inf and isinstance(value, float))):
         return None
     bound = f"above {least:g}" if above else f"of {least:g} or more"
-    return f"{name} must be a {'' if may_be_inf else 'finite '}number {bound}, not {_shown(value)}"
+    return f"{name} must be a {'' if may_be_inf else 'finite '}number {bound}, not {shown(value)}"
 
 
 def flag_problem(name: str, value: object) -> str | None:
     """Say what is wrong with a switch, or None."""
-    return None if isinstance(value, bool) else f"{name} must be True or False, not {_shown(value)}"
+    return None if isinstance(value, bool) else f"{name} must be True or False, not {shown(value)}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return how a value looks in a message, bounded: a file or a caller may hold anything."""
     try:
-        return repr(value)[:_MAX_WORD]
-    except Exception:  # a foreign __repr__, or an int too long to print
+        text = repr(value)
+    except Exception:  # a foreign __repr__, an int too long to print, a list too deep
         return f"a {type(value).__name__}"
+    return text if len(text) <= _MAX_WORD else f"{text[:_MAX_WORD]}..."
+
+
+class Invalid(ValueError):
+    """Settings that can't be used. ``problems``: what is wrong, each in words that begin with the field's name."""
+
+    def __init__(self, kind: str, problems: Iterable[str]) -> None:
+        self.kind, self.problems = kind, tuple(problems)
+        super().__init__(f"{kind}: " + "; ".join(self.problems))
+
+    def __reduce__(self) -> tuple[type[Invalid], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.kind, self.problems)
 
 
 class PolicyFields(Protocol):

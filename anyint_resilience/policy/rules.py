@@ -16,6 +16,7 @@ from ..contract.words import Cause, Certainty, Operation
 from .backoff import above_hint, broken_limit, scheduled
 from .echoes import word_of
 from .given import (
+    Invalid,
     bytes_of,
     clock_of,
     count_of,
@@ -148,7 +149,7 @@ class Policy:
     def __post_init__(self) -> None:
         problems = problems_of(self)
         if problems:
-            raise ValueError("Policy: " + "; ".join(problems))
+            raise Invalid("Policy", problems)
 
     def decide_response(
         self,

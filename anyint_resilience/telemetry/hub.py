@@ -14,6 +14,7 @@ from inspect import iscoroutinefunction
 from threading import Lock
 from typing import TYPE_CHECKING, Any, final
 
+from ..policy.given import shown
 from . import logs
 from .events import Event, Listener
 from .words import MODES
@@ -34,7 +35,7 @@ def telemetry_problems(spans: object, tracer_provider: object, meter_provider: o
     """Say what is wrong with the settings; nothing, if they can be used."""
     problems = []
     if spans not in MODES:
-        problems.append(f"spans must be one of {', '.join(MODES)}, not {spans!r}")
+        problems.append(f"spans must be one of {', '.join(MODES)}, not {shown(spans)}")
     for name, given, method in (
         ("tracer_provider", tracer_provider, "get_tracer"),
         ("meter_provider", meter_provider, "get_meter"),

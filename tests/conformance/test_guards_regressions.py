@@ -170,6 +170,22 @@ def test_a_kept_answer_in_a_coding_of_its_own_comes_back(surface: Surface, emu: 
 
 
 @every_surface
+@pytest.mark.parametrize("value", ["gr\u00fc\u00dfe", "\u00e6\u009b31m"], ids=["latin-1", "control"])
+def test_a_kept_answer_with_a_header_beyond_ascii_comes_back(surface: Surface, value: str, emu: Emulator) -> None:
+    """A proxy's header may be anything; it is as if the answer had just come."""
+    odd = Fault(status=503, headers={"x-said-by": value})
+    anyint = falling(emu, row(CHAT), policy=ONCE)
+    with client(surface, emu, anyint, pool=1) as caller:
+        emu.script(odd)
+        emu.script(odd, odd)
+        end = called(caller, CHAT)
+    stood(end, 503)
+    assert len(emu.seen) == 2
+    read = value.encode().decode("latin-1")  # it is UTF-8 on the wire, and requests reads all headers so
+    assert end.headers["x-said-by"] == (read if surface.library == "requests" else value)
+
+
+@every_surface
 def test_an_answer_too_long_to_keep_is_the_fallbacks(surface: Surface, emu: Emulator) -> None:
     """And says so."""
     with client(surface, emu, falling(emu, policy=ONCE), pool=1) as caller:

@@ -96,7 +96,21 @@ def test_only_what_is_set_can_be_shown(file: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-@pytest.mark.parametrize("text", [GOOD, 'api_key = "sk-hush"', 'store_env = "redis://:sk-hush@h"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        'api_key = "sk-hush"',
+        'store_env = "redis://:sk-hush@h"',
+        'store = "redis:me:sk-hush@h/0"',
+        'store = "redis://h/0#password=sk-hush"',
+        'hosts = ["https://u:sk-hush@h.example"]',
+        'hosts = [["sk-hush"]]',
+        'api_key_env = ["sk-hush"]',
+        'store_env = {a = "sk-hush"}',
+        '[[fallbacks]]\nworkload="a"\nroute="/openai/v1/responses"\nmodel="m"\nbase_url = "https://u:sk-hush@h.example"',
+    ],
+)
 @pytest.mark.parametrize("command", ["check", "show"])
 def test_no_secret_is_shown(
     file: Path, capsys: pytest.CaptureFixture[str], command: str, text: str, more: list[str]
@@ -111,3 +125,19 @@ def test_a_file_that_is_not_there_is_one_line(file: Path, capsys: pytest.Capture
     """What was named must exist."""
     assert main(["config", "check", "nowhere.toml"]) == 1
     assert "nowhere.toml can't be read: No such file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text", ["store_wait = 2024-01-01", "hosts.a.a = 1", "unknown_window = 0x" + "f" * 5000, "[policy]\ndeadline = inf"]
+)
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_whatever_stands_there_is_shown(
+    file: Path, capsys: pytest.CaptureFixture[str], text: str, more: list[str]
+) -> None:
+    """What is no value by its type; infinity by its name."""
+    file.write_text(text, encoding="utf-8")
+    assert main(["config", "show", "--set", *more]) in (0, 1)
+    out = capsys.readouterr().out
+    assert "deadline" not in text or "inf" in out
+    if more:
+        assert json.loads(out)["ok"] is (not json.loads(out)["problems"])

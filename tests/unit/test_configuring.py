@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import string
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,8 @@ PLANTED = [
         "fallback 'a': /x is no route that a model serves",
     ),
     ('base_url = "http://gw.example"', "base_url must be https"),
-    ("hosts = 5", "hosts must be a URL"),
+    ("hosts = 5", "hosts must be a list of URLs"),
+    ('hosts = "https://a.example"', "hosts must be a list of URLs"),
     ('spans = ["auto"]', "spans must be one of"),
     ("dedupe = {}", "dedupe must be 'fingerprint' or None"),
     ('store = "valkey://h/0"', "store must be"),
@@ -247,7 +249,7 @@ def test_a_text_that_is_no_number_is_said_shortly(text: str) -> None:
     """Nor is a number of a million digits worked out or shown."""
     (problem,) = load(environ={"ANYINT_RESILIENCE_POLICY_ATTEMPTS": text}).problems
     assert problem.startswith("policy.attempts must be a whole number, not ")
-    assert len(problem) < 150
+    assert len(problem) < 200
 
 
 SECRETS = [
@@ -314,6 +316,97 @@ def test_each_field_of_the_classes_is_a_setting() -> None:
     assert set(Fallback.__dataclass_fields__) - {"api_key"} <= set(FALLBACK)
     variables = [it.variable for it in SETTINGS.values()]
     assert len(set(variables)) == len(variables)
+
+
+# --- what reviewers found
+
+
+@pytest.mark.parametrize("env", [{}, {"ANYINT_RESILIENCE_SEEDANCE": "1"}])
+def test_what_can_be_gone_through_once_is_kept(env: dict[str, str]) -> None:
+    """Whether or not a variable is set, or a file is read."""
+    row = Fallback(workload="chat", route="/openai/v1/chat/completions", model="a", to="b")
+    heard: list[Any] = []
+    anyint = Resilience.from_env(
+        env, fallbacks=iter([row]), hosts=(it for it in ["https://a.example"]), listeners=iter([heard.append])
+    )
+    assert (list(anyint.fallbacks), list(anyint.hosts), list(anyint.listeners)) == (
+        [row],
+        ["https://a.example"],
+        [heard.append],
+    )
+
+
+@pytest.mark.parametrize("more", [{}, {"ANYINT_RESILIENCE_SEEDANCE": "0"}])
+@pytest.mark.parametrize(("text", "url"), [("none", None), (" https://x.example ", "https://x.example"), ("", None)])
+def test_there_is_one_reading_of_the_environment(text: str, url: str | None, more: dict[str, str]) -> None:
+    """Whatever else is set."""
+    assert Resilience.from_env({"ANYINT_BASE_URL": text, **more}).base_url == url
+
+
+HUGE = "0x" + "f" * 5000
+
+
+@pytest.mark.parametrize(
+    "name", ["unknown_window", "store_wait", "seedance", "dedupe", "spans", "policy", "fallbacks", "hosts", "store"]
+)
+@pytest.mark.parametrize("value", [HUGE, '"' + "x" * 200_000 + '"', "[" * 90 + "]" * 90, "2024-01-01"])
+def test_a_monstrous_value_is_a_short_problem(folder: Path, name: str, value: str) -> None:
+    """An integer that can't be printed, a text without end, a list too deep to be shown."""
+    problems = load(written(folder, f"{name} = {value}"), environ={}).problems
+    assert problems
+    assert all(len(it) < 500 for it in problems)
+
+
+def test_deep_tables_are_a_problem(folder: Path) -> None:
+    """Python itself can't show them."""
+    assert load(written(folder, "dedupe." + ".".join(["a"] * 3000) + " = 1"), environ={}).problems
+
+
+def test_a_keyword_stands_for_the_whole_table(folder: Path) -> None:
+    """The file's fallbacks are not looked at, nor the variables they name."""
+    path = written(folder, FULL + 'api_key_env = "NOT_SET"\n')
+    assert list(Resilience.from_toml(path, environ={}, fallbacks=()).fallbacks) == []
+
+
+def test_a_value_with_a_semicolon_is_one_problem(folder: Path) -> None:
+    """It is not torn in two."""
+    problems = load(written(folder, '[policy]\nattempts = "a; b: c"'), environ={}).problems
+    assert len(problems) == 1
+
+
+@pytest.mark.parametrize("name", ["abcdef0123456789abcdef0123456789", "ABCDEF0123456789ABCDEF", "sk_live_abc", "none "])
+def test_what_looks_like_a_key_is_not_shown_as_a_name(folder: Path, name: str) -> None:
+    """It was pasted where its variable's name should stand."""
+    (problem,) = load(written(folder, f'api_key_env = "{name}"'), environ={}).problems
+    assert "must be the name of a variable" in problem
+    assert name not in problem
+
+
+def test_none_empties_a_list_and_leaves_a_place(folder: Path) -> None:
+    """A nearer layer can take hosts away; saying nothing of a store's variable takes no store away."""
+    path = written(folder, 'hosts = ["https://a.example"]\nstore = "sqlite:///a.db"\napi_key_env = "none"')
+    env = {"ANYINT_RESILIENCE_HOSTS": "none", "ANYINT_RESILIENCE_STORE_ENV": "none", "ANYINT_API_KEY": "sk-env"}
+    found = load(path, environ=env)
+    assert found.problems == []
+    assert (found.arguments["hosts"], found.arguments["store"]) == ((), "sqlite:///a.db")
+    assert found.arguments["api_key"] == "sk-env"
+
+
+@pytest.mark.parametrize(
+    "name", ["ANYINT_RESILIENCE_A\nB", "ANYINT_RESILIENCE_\udcff", "ANYINT_RESILIENCE_" + "X" * 9999]
+)
+def test_the_name_of_an_unknown_variable_is_fit_to_print(name: str) -> None:
+    """In one line, not too long."""
+    (problem,) = load(environ={name: "x"}).problems
+    assert problem.isprintable()
+    assert len(problem) < 300
+
+
+def test_the_error_of_settings_can_be_pickled() -> None:
+    """A worker process hands it over."""
+    with pytest.raises(ValueError, match="attempts") as caught:
+        Policy(attempts=0, factor=0)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 WORDS = st.sampled_from([*SETTINGS, *FALLBACK, "policy", "guards", "fallbacks", "api_key", "tool"]) | st.text(
