@@ -79,7 +79,7 @@ def watched() -> str:
     results = result("telemetry")["results"]
     columns = [(client, mode) for client, modes in results.items() for mode in modes]
     sides = {
-        "off": f"{OURS}, `spans="off"`",
+        "off": f'{OURS}, `spans="off"`',
         "ours-none": f"{OURS}, no SDK is there",
         "ours-recorded": f"{OURS}, two spans are recorded",
         "ours-all": f"{OURS}, spans and metrics",
