@@ -84,6 +84,8 @@ def host_problem(url: object) -> str | None:
         return HOST_FORM
     if any(it.isspace() or not it.isprintable() for it in url):
         return "must not hold blanks"
+    if "*" in host or not host.strip("."):
+        return "must name one host"
     if parts.scheme == "http" and not is_loopback(host):
         return "must be https: a key never travels over plain http, except to a loopback address"
     if parts.username or parts.password:

@@ -169,7 +169,7 @@ class Runtime:
 
     def rest(self, bell: Bell, seconds: float) -> bool:
         """Rest until the time is over or the bell rings; return whether it rang. A sleep of others is not woken."""
-        if self.sleep is _WAYS["sleep"]:
+        if self.sleep is _WAYS["sleep"] or self.sleep is time.sleep:
             return bool(_WAYS["rest"](bell, seconds))
         self.sleep(seconds)
         return False

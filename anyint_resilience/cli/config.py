@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from typing import Any, Final
 
 from ..configuring import SETTINGS, Loaded, load
@@ -35,7 +36,8 @@ def register(commands: Any) -> None:
         commands,
         "config",
         summary="check a configuration, or show what is in force and where it came from",
-        about=f"Look at the configuration that from_env() and from_toml() would use here.\n\n{_ORDER}",
+        about=f"Look at the configuration that from_toml() would use here; and from_env(), but that it reads no file "
+        f"unless {CONFIG} names one.\n\n{_ORDER}",
         usage="COMMAND [FILE] [options]",
         examples=(
             ("is it right?", "anyint-resilience config check"),
@@ -92,12 +94,16 @@ def _check(options: argparse.Namespace) -> int:
     found = _loaded(options)
     file = None if found.file is None else str(found.file)
     if options.json:
-        print_json({"ok": not found.problems, "file": file, "problems": found.problems})
+        print_json({"ok": not found.problems, "file": file, "problems": found.problems, "remarks": found.remarks})
     else:
         for problem in found.problems:
             say(f"{mark(False)} {problem}")
+        for remark in found.remarks:
+            say(f"{mark(None)} {clean(remark)}")
         if not found.problems:
             say(f"{mark(True)} {_source(found)}: can be used")
+            if found.file is not None and os.environ.get(CONFIG) is None:
+                say(f"  by Resilience.from_toml(); from_env() reads it where {CONFIG} names it")
     return _BAD if found.problems else 0
 
 

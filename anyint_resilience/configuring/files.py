@@ -68,8 +68,15 @@ def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
     tool = document.get("tool")
     table = tool.get(_TABLE) if isinstance(tool, dict) else None
     if not isinstance(table, dict):
-        raise FileProblem(f"{name} has no table [tool.{_TABLE}]")
+        near = _misspelt(tool)
+        raise FileProblem(f"{name} has no table [tool.{_TABLE}]" + (f", but [tool.{near}]" if near else ""))
     return table
+
+
+def _misspelt(tool: object) -> str | None:
+    """Return the table that was meant to be ours."""
+    names = tool if isinstance(tool, dict) else {}
+    return next((it for it in names if it.lower().replace("_", "-") == _TABLE), None)
 
 
 def _text(path: Path) -> str:
@@ -89,12 +96,9 @@ def _text(path: Path) -> str:
 
 
 def _speaks_of_us(project: Path) -> bool:
-    """Whether a project's file has our table, or can't be read and names it: that is to be told, not passed over."""
+    """Whether a project's file has our table, or means to: what is wrong with it is to be told, not passed over."""
     try:
-        read(project)
+        text = _text(project).lower().replace("_", "-")
     except FileProblem:
-        try:
-            return f"[tool.{_TABLE}" in _text(project)
-        except FileProblem:
-            return False
-    return True
+        return False
+    return f"tool.{_TABLE}" in text

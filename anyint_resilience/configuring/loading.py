@@ -28,6 +28,7 @@ _HIDDEN: Final = "a secret stands in no file: {0}_env names the variable that ho
 class Loaded:
     """What was found: ``given`` values by setting, their ``origins``, the ``file``, and all ``problems`` in words.
 
+    ``remarks``: what is no problem, and may not be what was meant.
     ``arguments`` are those of a ``Resilience``, without what only code can give; usable where there is no problem.
     """
 
@@ -36,6 +37,7 @@ class Loaded:
     origins: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     arguments: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def take(self, setting: Setting, value: object, origin: str) -> None:
@@ -163,6 +165,7 @@ def _take_environment(found: Loaded, env: Mapping[str, str]) -> None:
     by_variable = {it.variable: it for it in SETTINGS.values() if it.variable is not None}
     for variable in sorted(it for it in env if it.startswith(VARIABLE) and it not in by_variable and it != CONFIG):
         found.problems.append(_unknown_variable(variable, [*by_variable, KEY]))
+    found.remarks += [it for name in sorted(env) if (it := _meant(name, by_variable)) is not None]
     for variable, setting in by_variable.items():
         text = env.get(variable)
         if not text:  # an empty variable is how some systems say that there is none
@@ -214,6 +217,18 @@ def _unknown_variable(name: str, names: list[str]) -> str:
     own = SETTINGS.get(field_name)
     like = [own.variable] if own is not None else get_close_matches(variable, names, n=1, cutoff=0.6)
     return f"{variable} is no setting" + (f": did you mean {like[0]}?" if like else "")
+
+
+def _meant(name: str, by_variable: Mapping[str, Setting]) -> str | None:
+    """Say of a variable that is nobody's which of ours it may be; it may be the application's own, too."""
+    if not name.upper().startswith("ANYINT") or name in by_variable or name.startswith(VARIABLE) or name == KEY:
+        return None
+    full = VARIABLE + name.upper().removeprefix("ANYINT").lstrip("_")
+    if full in by_variable:
+        return f"{name} is none of ours: {full} is"
+    bare = name.upper().replace("_", "")
+    near = next((it for it in (KEY, *by_variable) if it.replace("_", "") == bare), None)
+    return None if near is None else f"{name} is none of ours: {near} is"
 
 
 def _like(key: str, names: list[str], table: str | None) -> str:

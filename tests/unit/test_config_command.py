@@ -65,7 +65,7 @@ def test_without_a_file_the_environment_is_checked(file: Path, capsys: pytest.Ca
     """A program that uses from_env() alone is checked too."""
     file.unlink()
     assert main(["config", "check", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "file": None, "problems": []}
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "file": None, "problems": [], "remarks": []}
 
 
 def test_each_value_says_where_it_came_from(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,3 +141,26 @@ def test_whatever_stands_there_is_shown(
     assert "deadline" not in text or "inf" in out
     if more:
         assert json.loads(out)["ok"] is (not json.loads(out)["problems"])
+
+
+def test_variables_that_may_be_meant_are_named(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be the application's own, so that nothing fails; one that is like none of ours is let be."""
+    for name in ("ANYINT_STORE", "ANYINT_POLICY_ATTEMPTS", "ANYINT_BASEURL", "anyint_api_key", "ANYINT_MODEL"):
+        monkeypatch.setenv(name, "x")
+    assert main(["config", "check"]) == 0
+    out = capsys.readouterr().out
+    assert "ANYINT_STORE is none of ours: ANYINT_RESILIENCE_STORE is" in out
+    assert "ANYINT_POLICY_ATTEMPTS is none of ours: ANYINT_RESILIENCE_POLICY_ATTEMPTS is" in out
+    assert "ANYINT_BASEURL is none of ours: ANYINT_BASE_URL is" in out
+    assert "anyint_api_key is none of ours: ANYINT_API_KEY is" in out
+    assert "ANYINT_MODEL" not in out
+
+
+def test_who_reads_the_file_is_said(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program with from_env() would not."""
+    assert main(["config", "check"]) == 0
+    assert "by Resilience.from_toml(); from_env() reads it where ANYINT_RESILIENCE_CONFIG names it" in (
+        capsys.readouterr().out
+    )

@@ -302,6 +302,14 @@ def test_a_project_s_file_needs_our_table(folder: Path) -> None:
     assert "is no TOML" in load(environ={}, search=True).problems[0]
 
 
+@pytest.mark.parametrize("name", ["anyint_resilience", "Anyint-Resilience"])
+def test_a_misspelt_table_of_a_project_is_not_passed_over(folder: Path, name: str) -> None:
+    """It was meant to be ours."""
+    written(folder, f"[tool.{name}]\nstore_wait = 1", "pyproject.toml")
+    (problem,) = load(environ={}, search=True).problems
+    assert problem.endswith(f"has no table [tool.anyint-resilience], but [tool.{name}]")
+
+
 def test_a_text_alone_can_be_checked() -> None:
     """For documents: variables it names are taken for set, and its problems name no file."""
     assert problems_in(FULL + 'api_key_env = "SPARE"') == []

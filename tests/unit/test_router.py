@@ -117,6 +117,12 @@ def test_where_a_gateway_is(url: str, gateway: str) -> None:
     assert gateway_url(url) == gateway
 
 
+@pytest.mark.parametrize("url", ["https://*.example", "https://x y.example", "https://x.example ", "https://."])
+def test_a_host_that_can_never_be_met_is_refused(url: str) -> None:
+    """It would protect nothing, and say nothing."""
+    assert host_problem(url) is not None
+
+
 def test_hosts_that_are_ours() -> None:
     """Both published hosts, the base URL's and added ones; exactly those, with their scheme and port."""
     router = Router(urls=["http://127.0.0.1:8080/openai/v1", "https://proxy.example/anyint/"])
