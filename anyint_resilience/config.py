@@ -213,7 +213,7 @@ class Resilience:
     def _loaded(
         cls, path: str | os.PathLike[str] | None, env: Mapping[str, str], more: dict[str, object], *, search: bool
     ) -> Resilience:
-        from .configuring import load  # late: it reads this module, and most programs never need it
+        from .configuring import load  # late: it reads this module
 
         found = load(path, environ=env, search=search, must=search, keywords=more)
         if found.problems:

@@ -9,11 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 __all__ = ["FILE", "FileProblem", "find", "parsed", "read"]
 
 FILE: Final = "anyint-resilience.toml"
@@ -58,6 +53,10 @@ def read(path: Path) -> dict[str, Any]:
 
 def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
     """Return what a text in TOML sets; of a ``project`` only our table counts. Raises FileProblem."""
+    if sys.version_info >= (3, 11):  # late: without a file nobody needs it
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # of too many brackets

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,7 +214,7 @@ def _unknown_variable(name: str, names: list[str]) -> str:
     if field_name in ONLY_IN_CODE:
         return f"{variable} is no setting: it can only be given in code"
     own = SETTINGS.get(field_name)
-    like = [own.variable] if own is not None else get_close_matches(variable, names, n=1, cutoff=0.6)
+    like = [own.variable] if own is not None else _nearest(variable, names, 0.6)
     return f"{variable} is no setting" + (f": did you mean {like[0]}?" if like else "")
 
 
@@ -238,5 +237,11 @@ def _like(key: str, names: list[str], table: str | None) -> str:
     if elsewhere:
         home = elsewhere[0].table
         return f" here: it stands {'at the top' if home is None else f'in [{home}]'}"
-    like = get_close_matches(plain, names, n=1, cutoff=0.5)
+    like = _nearest(plain, names, 0.5)
     return f": did you mean {like[0]}?" if like else f": there are {', '.join(sorted(names))}"
+
+
+def _nearest(word: str, names: list[str], least: float) -> list[str]:
+    from difflib import get_close_matches  # late: only a mistake needs it
+
+    return get_close_matches(word, names, n=1, cutoff=least)

@@ -19,7 +19,7 @@ class Guards:
     Args:
         budget: whether retries and fallbacks need a token of the retry budget of their key and host.
         budget_reserve: tokens that a process begins with; an empty reserve is full again after a minute. A retry costs
-            one, after a time-out five.
+            one, after a time-out five, and none after a rate limit, where the gate sets its pace.
         budget_ratio: tokens for each success of the last seconds.
         gate: whether a rate limit, a used-up quota or failures in a row close the gate of a key and model to all
             callers in the process: they wait in line and are let go smoothly, or fail at once where they can't wait.
