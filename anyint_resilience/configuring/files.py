@@ -53,15 +53,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
     """Return what a text in TOML sets; of a ``project`` only our table counts. Raises FileProblem."""
-    if sys.version_info >= (3, 11):  # late: without a file nobody needs it
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # of too many brackets
-        why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
-        raise FileProblem(f"{name} is no TOML: {why}") from None
+    document = _loaded(text, name)
     if not project:
         return document
     tool = document.get("tool")
@@ -70,6 +62,19 @@ def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
         near = _misspelt(tool)
         raise FileProblem(f"{name} has no table [tool.{_TABLE}]" + (f", but [tool.{near}]" if near else ""))
     return table
+
+
+def _loaded(text: str, name: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):  # late: without a file nobody needs it
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of too many brackets
+        why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise FileProblem(f"{name} is no TOML: {why}") from None
+    return document
 
 
 def _misspelt(tool: object) -> str | None:
@@ -97,7 +102,11 @@ def _text(path: Path) -> str:
 def _speaks_of_us(project: Path) -> bool:
     """Whether a project's file has our table, or means to: what is wrong with it is to be told, not passed over."""
     try:
-        text = _text(project).lower().replace("_", "-")
+        text = _text(project)
     except FileProblem:
         return False
-    return f"tool.{_TABLE}" in text
+    try:
+        tool = _loaded(text, str(project)).get("tool")
+    except FileProblem:
+        return f"tool.{_TABLE}" in text.lower().replace("_", "-")
+    return isinstance(tool, dict) and (_TABLE in tool or _misspelt(tool) is not None)

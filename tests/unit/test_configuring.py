@@ -302,6 +302,21 @@ def test_a_project_s_file_needs_our_table(folder: Path) -> None:
     assert "is no TOML" in load(environ={}, search=True).problems[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool."anyint-resilience"]\nstore_wait = 2',
+        "[ tool . anyint-resilience ]\nstore_wait = 2",
+        "[tool]\nanyint-resilience = {store_wait = 2}",
+        "[tool.anyint-resilience.policy]\nattempts = 2\n[tool.anyint-resilience]\nstore_wait = 2",
+    ],
+)
+def test_however_a_project_s_table_is_written_it_is_found(folder: Path, text: str) -> None:
+    """TOML has many ways to say the same."""
+    written(folder, text, "pyproject.toml")
+    assert load(environ={}, search=True).given["store_wait"] == 2
+
+
 @pytest.mark.parametrize("name", ["anyint_resilience", "Anyint-Resilience"])
 def test_a_misspelt_table_of_a_project_is_not_passed_over(folder: Path, name: str) -> None:
     """It was meant to be ours."""
