@@ -151,10 +151,15 @@ REAL: Final[dict[str, Callable[..., Any]]] = {
 _WAYS: Final = {name: _Way(real) for name, real in REAL.items()}
 
 
-def redirect(**ways: Callable[..., Any]) -> None:
-    """For tests: lead some of the defaults elsewhere, in each ``Runtime()`` of this process; ``**REAL``: back again."""
+def redirect(**ways: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """For tests: lead some of the defaults elsewhere, in each ``Runtime()`` of this process.
+
+    Returns where they led before: ``redirect(**before)`` leads back.
+    """
+    before: dict[str, Callable[..., Any]] = {name: _WAYS[name].func for name in ways}
     for name, way in ways.items():
         _WAYS[name].__setstate__((way, (), {}, {}))  # type: ignore[attr-defined]  # what unpickling calls
+    return before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,8 +101,6 @@ def _delete(emulator: Controlled, name: str) -> dict[str, Any]:
 def _change(emulator: Controlled, name: str, document: Any) -> dict[str, Any]:
     if name == "faults":
         match = document.get("match") if isinstance(document, Mapping) and "faults" in document else None
-        if match is not None and not isinstance(match, str):
-            raise ValueError('match must be text such as "POST /openai/v1/videos"')
         listed = document["faults"] if isinstance(document, Mapping) and "faults" in document else document
         faults = faults_from(listed)
         emulator.script(*faults, match=match)

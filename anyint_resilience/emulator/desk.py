@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from typing import Final
 from .faults import Fault
 from .messages import Seen
 
-__all__ = ["FAULT_HEADER", "Chaos", "Desk", "faults_from"]
+__all__ = ["FAULT_HEADER", "Chaos", "Desk", "faults_from", "matching"]
 
 FAULT_HEADER: Final = "x-emulator-fault"
 _COUNTED_HEADERS: Final = 10_000
+
+_METHODS: Final = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+_PATH: Final = re.compile(r"/[!->@-~]*")  # as it comes over the wire, without its query
 
 _USUAL: Final = (
     Fault(status=429, headers={"retry-after": "1"}),
@@ -37,6 +41,26 @@ _USUAL: Final = (
 def faults_from(document: object) -> list[Fault]:
     """Read one fault or a list of them from decoded JSON; raises ValueError."""
     return [Fault.from_json(item) for item in (document if isinstance(document, list) else [document])]
+
+
+def matching(match: object) -> str | None:
+    """Return which requests are meant: the beginning of their ``METHOD path``, or of their path; None: any.
+
+    Raises:
+        ValueError: if no request can be, naming the form.
+    """
+    if match is None:
+        return None
+    if not isinstance(match, str):
+        raise ValueError(f"match must be text such as 'POST /openai/v1/videos', not {str(match)[:60]}")
+    method, blank, path = ("GET", " ", match) if match.startswith("/") else match.partition(" ")
+    known = method in _METHODS if blank else any(name.startswith(method) for name in _METHODS)
+    if not known or (path and not _PATH.fullmatch(path)):
+        raise ValueError(
+            f"match {match[:60]!r} can match no request: it is the beginning of METHOD path, such as "
+            "'POST /openai/v1/videos', or of a path, such as '/openai'"
+        )
+    return match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +120,8 @@ class Desk:
             self._random.seed(f"chaos {chaos.seed}")
 
     def script(self, faults: Iterable[Fault], match: str | None) -> None:
-        """Let the next requests whose ``METHOD path`` starts with ``match`` take these, in order."""
-        self._scripts.append((match, deque(faults)))
+        """Let the next requests that :func:`matching` means take these, in order; raises ValueError as it does."""
+        self._scripts.append((matching(match), deque(faults)))
 
     def clear(self) -> None:
         """Forget the scripts; chance stays as it is."""
@@ -111,7 +135,7 @@ class Desk:
             return self._of_header(own)
         line = f"{seen.method} {seen.path}"
         for match, faults in self._scripts:
-            if faults and (match is None or line.startswith(match)):
+            if faults and (match is None or (seen.path if match.startswith("/") else line).startswith(match)):
                 return faults.popleft()
         if self._chaos is None:
             return None

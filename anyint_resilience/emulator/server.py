@@ -37,14 +37,15 @@ _START_SECONDS: Final = 10.0
 class Emulator:
     """A stand-in AnyInt gateway on a real socket. Safe to use from any thread.
 
-    ``keys=None`` takes every key that is not empty. The clock of tasks is virtual unless ``virtual_clock`` is False.
-    ``internal_errors`` holds the emulator's own mistakes; a test may hold it against being empty.
+    ``keys`` are those it takes; None: every key that is not empty. The clock of tasks is virtual unless
+    ``virtual_clock`` is False. ``internal_errors`` holds the emulator's own mistakes; a test may hold it against being
+    empty.
 
     Two headers of a create decide on its task: ``x-emulator-task`` names its outcome (a row of ``turns.TURNS``),
     ``x-emulator-visible-after`` the age in seconds until which queries do not find it. With ``query_limit`` DashScope's
     task queries beyond so many in one second of the clock are 429. With ``callbacks`` music tasks POST to their
     ``callBackUrl``, if it is on this machine, as the clock passes their phases; ``callback_form`` is AnyInt's ``flat``
-    body or upstream's ``wrapped`` one. Raises ValueError for another form or a limit below 1.
+    body or upstream's ``wrapped`` one. Raises ValueError for another form, a limit below 1, or keys that are no list.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Emulator:
         self._asked_port = port
         self._port: int | None = None
         self._lock = threading.RLock()
-        self._gateway = Gateway(keys=keys, seed=seed, clock=self.clock, query_limit=query_limit)
+        self._gateway = Gateway(keys=_listed(keys), seed=seed, clock=self.clock, query_limit=query_limit)
         self._desk = Desk(chaos if chaos is None or isinstance(chaos, Chaos) else Chaos.from_json(chaos, seed=seed))
         self._seen: deque[Seen] = deque(maxlen=_KEPT)
         self._connections: set[Connection] = set()
@@ -141,7 +142,10 @@ class Emulator:
     # what tests say
 
     def script(self, *faults: Fault, match: str | None = None) -> None:
-        """Let the next requests whose ``METHOD path`` starts with ``match`` (None: any) meet these faults, in order."""
+        """Let the next requests whose ``METHOD path`` or path starts with ``match`` (None: any) meet these, in order.
+
+        Raises ValueError for a match that no request can have.
+        """
         for fault in cast("tuple[object, ...]", faults):
             if not isinstance(fault, Fault):
                 raise TypeError(f"a Fault is needed, not {fault!r}")
@@ -304,6 +308,15 @@ class Emulator:
     def wronged(self, error: Exception) -> None:
         """Note an error of the emulator's own."""
         self.internal_errors.append(error)
+
+
+def _listed(keys: Iterable[str] | None) -> frozenset[str] | None:
+    if keys is None:
+        return None
+    listed = [""] if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable) else list(keys)
+    if not all(isinstance(key, str) and key for key in listed):  # without a word of what was given
+        raise ValueError("keys must be a list of keys, such as ['test-key'], or None")
+    return frozenset(listed)
 
 
 def _own_mistake(error: Exception) -> Answer:

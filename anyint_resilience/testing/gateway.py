@@ -53,6 +53,7 @@ class Gateway(Emulator):
         self.strict: bool | None = None
         """What becomes of a test that leaves faults unmet: True: it fails; None: a warning; False: nothing."""
         self._wishes: dict[str, str] = {}
+        self._before: Gateway | None = None
 
     def __repr__(self) -> str:
         return f"Gateway({self.url!r}, {len(self.seen)} request(s) seen)"
@@ -68,19 +69,26 @@ class Gateway(Emulator):
         return self._wire.connections_open
 
     def script(self, *faults: Fault | Mapping[str, object], match: str | None = None) -> None:
-        """Let the next requests whose ``METHOD path`` starts with ``match`` (None: any) meet these faults, in order.
+        """Let the next requests whose ``METHOD path`` or path starts with ``match`` (None: any) meet these, in order.
 
         Raises:
-            ValueError: for a mapping that is no fault, naming what is wrong.
+            ValueError: for a mapping that is no fault, or a match that no request can have, naming what is wrong.
         """
         super().script(*(fault_of(fault) for fault in faults), match=match)
 
     @property
     def unmet(self) -> list[Fault]:
         """The scripted faults that no request has met yet."""
+        return [fault for _, fault in self._left()]
+
+    def unmet_names(self) -> list[str]:
+        """Return a short name of each, with the match it waits for."""
+        return [f"{fault.name} (match {match!r})" if match else fault.name for match, fault in self._left()]
+
+    def _left(self) -> list[tuple[str | None, Fault]]:
         with self._lock:
             scripts = self._desk._scripts  # pyright: ignore[reportPrivateUsage]
-            return [fault for _, faults in scripts for fault in faults]
+            return [(match, fault) for match, faults in scripts for fault in faults]
 
     def expect_all_met(self) -> None:
         """Let the test fail at its end, if it leaves a scripted fault that no request has met."""
@@ -120,12 +128,12 @@ class Gateway(Emulator):
 
     def attach(self) -> None:
         """Begin to serve."""
-        self._wire.current = self
+        self._before, self._wire.current = self._wire.current, self
         if self._postman is not None:
             self._postman.start()
 
     def detach(self) -> None:
-        """Stop serving."""
-        self._wire.current = None
+        """Stop serving; who did before goes on."""
+        self._wire.current, self._before = self._before, None
         if self._postman is not None:
             self._postman.stop()

@@ -5,15 +5,24 @@ Must not know what serves, nor how.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import pytest
 
 from ..emulator import Fault
+from ..emulator.desk import matching
 from .faults import fault_of, unknown
 from .gateway import OPTIONS, Gateway, Wire
 
 __all__ = ["gateway_of"]
+
+_KINDS: Final[dict[str, tuple[type | tuple[type, ...], str]]] = {
+    "callbacks": (bool, "True or False"),
+    "query_limit": ((int, type(None)), "a whole number or None"),
+    "seed": (int, "a whole number"),
+}
+"""What options must be that an emulator takes at their word."""
 
 
 def gateway_of(item: pytest.Item, wire: Wire) -> Gateway:
@@ -33,12 +42,19 @@ def _made(item: pytest.Item, wire: Wire) -> tuple[Gateway | None, list[str]]:
     problem = unknown(options, OPTIONS, "option")
     if mark is not None and mark.args:
         problem = "its options are keywords"
-    if not problem:
+    found = [problem] if problem else [*_of_other_kinds(options)]
+    if not found:
         try:
             return Gateway(wire, **options), []
         except (TypeError, ValueError) as error:
-            problem = str(error)
-    return None, [f"mark anyint_gateway: {problem}"]
+            found = [str(error)]
+    return None, [f"mark anyint_gateway: {it}" for it in found]
+
+
+def _of_other_kinds(options: dict[str, Any]) -> Iterable[str]:
+    for name, (kind, wanted) in _KINDS.items():
+        if name in options and not isinstance(options[name], kind):
+            yield f"{name} must be {wanted}, not {options[name]!r}"
 
 
 def _scripted(gateway: Gateway | None, faults: tuple[object, ...], options: dict[str, Any]) -> list[str]:
@@ -48,12 +64,15 @@ def _scripted(gateway: Gateway | None, faults: tuple[object, ...], options: dict
     match, strict = options.get("match"), options.get("strict")
     if problem:
         found.append(problem)
-    if match is not None and not isinstance(match, str):
-        found.append(f"match must be text such as 'POST /openai/v1/videos', not {match!r}")
+    try:
+        matching(match)
+    except ValueError as error:
+        found.append(str(error))
     if not isinstance(strict, (bool, type(None))):
         found.append(f"strict must be True, False or None, not {strict!r}")
     good: list[Fault] = []
-    for number, given in enumerate(faults, 1):
+    listed = [one for given in faults for one in (given if isinstance(given, (list, tuple)) else [given])]
+    for number, given in enumerate(listed, 1):
         try:
             good.append(fault_of(given))
         except ValueError as error:  # noqa: PERF203 - all that is wrong is said at once

@@ -95,7 +95,7 @@ def _seen_by(gateway: Any) -> str:
         end = "no answer" if it.answered is None else str(it.answered)
         met = "" if it.fault is None else f", met: {it.fault}"
         lines.append(f"  {number}. {f'{it.method} {it.path}'[:_WIDTH]} -> {end}{met}")
-    lines += [f"  nobody met: {fault.name}" for fault in gateway.unmet]
+    lines += [f"  nobody met: {name}" for name in gateway.unmet_names()]
     lines += [f"  error of its own: {error!r}" for error in gateway.internal_errors]
     return "\n".join(lines)
 

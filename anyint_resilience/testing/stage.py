@@ -5,14 +5,16 @@ Must not know fixtures or marks. What it changes in this process it changes back
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from random import Random  # noqa: TID251 - the same waits in each run
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..guards import shared
 from ..intents import OWN
-from ..runtime import REAL, redirect
+from ..runtime import redirect
 from ..stores import memory
 from ..tasks.timetable import shared_timetable
 from .clock import VirtualClock
@@ -32,6 +34,7 @@ class Stage:
         self.records = Records()
         self.gateway: Gateway | None = None
         self._clock: VirtualClock | None = None
+        self._ways: dict[str, Callable[..., Any]] = {}
         self._patches = pytest.MonkeyPatch()
         self._traffic = Traffic()
         self._traffic.watch(self._patches.setattr)
@@ -43,7 +46,7 @@ class Stage:
         """The virtual clock, which all of this process go by once somebody has asked for it."""
         if self._clock is None:
             made = self._clock = VirtualClock(self._traffic)
-            redirect(
+            self._ways = redirect(
                 monotonic=made.monotonic,
                 wall=made.wall,
                 random=Random(0).random,  # noqa: S311
@@ -76,7 +79,7 @@ class Stage:
         gateway = self.gateway
         if gateway is None or gateway.strict is False or not gateway.unmet:
             return ""
-        return f"scripted, but met by no request: {'; '.join(fault.name for fault in gateway.unmet)}"
+        return f"scripted, but met by no request: {'; '.join(gateway.unmet_names())}"
 
     @property
     def tells(self) -> bool:
@@ -88,13 +91,14 @@ class Stage:
         return told_of(self.records, () if self._clock is None else self._clock.slept, self.gateway)
 
     def close(self) -> None:
-        """Change everything back."""
-        if self.gateway is not None:
-            self.gateway.detach()
-        redirect(**REAL)
-        self._patches.undo()
-        self._traffic.forget()
-        forget()
+        """Change everything back to what it was: a test that runs pytest has another stage's clock to go on with."""
+        with ExitStack() as last_first:  # each of them, whatever becomes of the others
+            last_first.callback(forget)
+            last_first.callback(self._traffic.forget)
+            last_first.callback(self._patches.undo)
+            last_first.callback(redirect, **self._ways)
+            if self.gateway is not None:
+                self.gateway.detach()
 
 
 def forget() -> None:

@@ -16,7 +16,9 @@ from ..guards.tally import Tally
 
 __all__ = ["Traffic"]
 
-_CALLING: ContextVar[bool] = ContextVar("anyint_resilience_testing_calling", default=False)
+# Whose calls these are: one that outlives its test was counted by another, in whose time it began.
+_CALLING: ContextVar[object] = ContextVar("anyint_resilience_testing_calling", default=None)
+_OUT: ContextVar[tuple[object, int]] = ContextVar("anyint_resilience_testing_out", default=(None, 0))
 
 Patch = Callable[[Any, str, Any], object]
 
@@ -26,7 +28,8 @@ class Traffic:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._out = _Out(Tally.__dict__["out"], self._count)
+        self._mark = object()
+        self._out = _Out(Tally.__dict__["out"], self._went)
         self._busy = 0
 
     def watch(self, patch: Patch) -> None:
@@ -53,7 +56,7 @@ class Traffic:
     @contextmanager
     def resting(self) -> Generator[None]:
         """Do not count the call of this context for as long as this block goes."""
-        mine = int(_CALLING.get())
+        mine = int(_CALLING.get() is self._mark)
         self._count(-mine)
         try:
             yield
@@ -68,13 +71,21 @@ class Traffic:
 
     @contextmanager
     def _calling(self) -> Generator[None]:
-        token = _CALLING.set(True)
+        token = _CALLING.set(self._mark)
         self._count(1)
         try:
             yield
         finally:
             self._count(-1)
             _CALLING.reset(token)
+
+    def _went(self, change: int) -> None:
+        """Count a request that goes out, and the return of one that was counted."""
+        mark, out = _OUT.get()
+        out = change + (out if mark is self._mark else 0)
+        if out >= 0:
+            _OUT.set((self._mark, out))
+            self._count(change)
 
     def _count(self, change: int) -> None:
         with self._lock:

@@ -167,7 +167,7 @@ def test_faults_that_nobody_met(pytester: pytest.Pytester) -> None:
         """,
     )
     result.assert_outcomes(passed=2, failed=4, warnings=1)
-    said = "scripted, but met by no request: status 503"
+    said = "scripted, but met by no request: status 503 (match 'POST /nowhere')"
     lines = ("___ test_error ___", f"FaultsNotMet: {said}", "___ test_strict ___", said, "___ test_expected ___", said)
     result.stdout.fnmatch_lines([f"*{line}*" for line in lines])
     result.stdout.fnmatch_lines(["*___ test_by_itself ___*", "E *its own*", "*nobody met: status 503*"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -191,3 +192,19 @@ def test_linked_clocks_move_together(clock: VirtualClock) -> None:
     assert (clock.now(), first.now(), second.now()) == (31.5, 31.5, 131.5)
     with pytest.raises(ValueError, match="runs by itself"):
         clock.link(Emulator(virtual_clock=False).clock)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_has_a_copy(clock: VirtualClock) -> None:
+    """Its waits take no time either, and move the copy only."""
+    clock.advance(5)
+    child = os.fork()
+    if child == 0:
+        try:
+            EARLY.sleep(3600)
+            os._exit(0 if clock.now() == 3605.0 else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (clock.now(), clock.slept) == (5.0, [])

@@ -17,7 +17,7 @@ from anyint_resilience.guards.shared import shared_guards
 from anyint_resilience.guards.tally import Tally
 from anyint_resilience.intents import OWN
 from anyint_resilience.raising import RaisingSurface
-from anyint_resilience.runtime import REAL, Runtime
+from anyint_resilience.runtime import REAL, Bell, Runtime
 from anyint_resilience.surface import SurfaceBase
 from anyint_resilience.tasks.timetable import shared_timetable
 from anyint_resilience.telemetry.tasks import WaitWatch
@@ -67,6 +67,29 @@ def test_everything_is_as_it_was(wire: Wire) -> None:
     assert [Runtime().monotonic.func, Runtime().sleep.func] == [REAL["monotonic"], REAL["sleep"]]  # type: ignore[attr-defined]
     assert (plan.tally.flew, plan.tally.good, shared_guards().calm, OWN.get()) == (0, 0, True, None)
     assert shared_timetable().take("kind", 1.0, 1.0) == 1.0
+    assert wire.current is None
+
+
+def test_a_stage_within_another_puts_back_what_it_found(wire: Wire) -> None:
+    """A run of pytest within a test has clocks and gateways of its own; the outer test goes on with its own."""
+    with Wire() as inner_wire:
+        outer, inner, beside = Stage(), Stage(), Stage()
+        mine = Gateway(wire)
+        outer.open(mine)
+        clock = outer.clock
+        outer_ways = patched()
+        inner.open(Gateway(inner_wire))
+        beside.open(Gateway(wire))
+        assert inner.clock is not clock
+        beside.close()
+        inner.close()
+        assert patched()[-5:] == outer_ways[-5:]
+        Runtime().sleep(2)
+        Runtime().rest(Bell(), 3)
+        assert (clock.slept, mine.clock.now()) == ([2, 3], 5.0)
+        assert wire.current is mine
+        outer.close()
+    assert Runtime().sleep.func is REAL["sleep"]  # type: ignore[attr-defined]
     assert wire.current is None
 
 
@@ -133,6 +156,49 @@ def test_what_is_out_is_counted_as_before(monkeypatch: pytest.MonkeyPatch) -> No
     old.out -= 1
     new.out -= 1
     assert (old.out, new.out, traffic.busy()) == (1, 0, False)
+
+
+def test_a_call_that_outlives_its_test_is_not_counted_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its answer nor a rest of it makes the next test's calls look as if they were back."""
+    tally, first, second = Tally(), Traffic(), Traffic()
+    seen: list[bool] = []
+
+    def next_test(*given: Any) -> None:
+        patches.undo()
+        second.watch(monkeypatch.setattr)
+        tally.out -= 1  # the answer to the first test's request
+        tally.out += 1
+        seen.append(second.busy())
+        with second.resting():  # the first test's call sleeps, by the second's clock
+            seen.append(second.busy())
+        tally.out -= 1
+        seen.append(second.busy())
+
+    monkeypatch.setattr(drive, "_flow_sync", next_test)
+    with pytest.MonkeyPatch.context() as patches:
+        first.watch(patches.setattr)
+        tally.out += 1
+        drive._flow_sync()  # type: ignore[call-arg]
+    assert seen == [True, True, False]
+    assert tally.out == 0
+
+
+def test_all_is_put_back_though_a_part_of_it_fails(wire: Wire) -> None:
+    """The next test must not go by this one's clock."""
+    before = patched()
+    stage = Stage()
+    gateway = Gateway(wire)
+    stage.open(gateway)
+    assert stage.clock.now() == 0.0
+
+    def failing() -> None:
+        wire.current = None
+        raise OSError("its postman")
+
+    gateway.detach = failing  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="its postman"):
+        stage.close()
+    assert patched() == before
 
 
 def test_a_section_has_an_end() -> None:
