@@ -24,7 +24,7 @@ class Guards:
         gate: whether a rate limit, a used-up quota or failures in a row close the gate of a key and model to all
             callers in the process: they wait in line and are let go smoothly, or fail at once where they can't wait.
         max_concurrency: how many requests of one key and model may be out at a time, from sending to the answer's
-            headers; None: as many as the gateway bears.
+            headers, a stream's until its end; None: as many as the gateway bears.
         failures: so many failures in a row, with no success between, close the gate; one less does where nothing has
             succeeded within 10 s.
         breaker: whether a circuit breaker stands before each route and model. None: where it has a fallback.

@@ -43,13 +43,13 @@
       return state.status === "200" ? this.request(state).goods : [];
     }
 
-    // The codes that may come with a status, each with whether it is documented there.
+    // The codes that may come with a status, each with whether it is documented there: a number also at its own status.
     codes(state) {
       const family = this.family(state);
-      const here = (it) => !it.at.length || it.at.includes(Number(state.status));
+      const here = (it) => it.at.includes(Number(state.status)) || it.name === state.status;
       return family.codes
         .filter((_, place) => family.answers[state.status][place + 1] !== undefined)
-        .map((it) => ({ name: it.name, label: it.label, here: here(it) }));
+        .map((it) => ({ name: it.name, label: it.label, here: here(it), any: !it.at.length }));
     }
 
     // What was asked for, as far as it is there, and what was asked for in vain.
@@ -127,13 +127,10 @@
       const code = this.family(state).codes.find((it) => it.name === state.code);
       const body = code ? code.bodies[state.status] || code.bodies[0] : (this.good(state) || {}).body;
       const words = [
-        ...["anyint-resilience", "explain"],
-        ...(request.method === "POST" ? [] : ["--method", request.method]),
-        ...["--url", request.url],
+        ...["anyint-resilience", "explain", request.method, request.url],
+        ...[state.status, state.exception].filter(Boolean),
         ...(request.switched ? ["--operation", request.operation] : []),
         ...(state.family === "seedance" ? ["--seedance"] : []),
-        ...(state.exception ? ["--exception", state.exception] : []),
-        ...(state.status ? ["--status", state.status] : []),
         ...(state.retry_after ? ["--header", `Retry-After: ${state.retry_after}`] : []),
         ...(body ? ["--body", body] : []),
         ...(state.attempt === "1" ? [] : ["--attempt", state.attempt]),

@@ -134,11 +134,12 @@
 
     bodies(state) {
       const codes = this.lookup.codes(state);
-      const listed = (here) => codes.filter((it) => it.here === here).map((it) => option(`code:${it.name}`, it.label));
+      const listed = (which) => codes.filter(which).map((it) => option(`code:${it.name}`, it.label));
       return [
         ...group("Good answers", this.lookup.goods(state).map((it) => option(`body:${it.key}`, it.label))),
-        ...group(`Error codes, documented at HTTP ${state.status}`, listed(true)),
-        ...group("Other error codes", listed(false)),
+        ...group(`Error codes, documented at HTTP ${state.status}`, listed((it) => it.here)),
+        ...group("Error codes of any status", listed((it) => !it.here && it.any)),
+        ...group("Other error codes", listed((it) => !it.here && !it.any)),
         option("body:none", "none, or one that says nothing known"),
       ];
     }

@@ -86,15 +86,18 @@ def parsed(command: str) -> argparse.Namespace:
     words = shlex.split(command)
     assert words[:2] == ["anyint-resilience", "explain"]
     parser = argparse.ArgumentParser()
-    for name in ("--url", "--operation", "--exception"):
+    for name in ("method", "url"):
         parser.add_argument(name)
-    parser.add_argument("--method", default="POST")
+    parser.add_argument("came", nargs="+")
+    parser.add_argument("--operation")
     parser.add_argument("--body", default="")
-    parser.add_argument("--status", type=int)
     parser.add_argument("--attempt", type=int, default=1)
     parser.add_argument("--header", action="append", default=[])
     parser.add_argument("--seedance", action="store_true")
-    return parser.parse_args(words[2:])
+    found = parser.parse_args(words[2:])
+    found.status = next((int(it) for it in found.came if it.isdigit()), None)
+    found.exception = next((it for it in found.came if not it.isdigit()), None)
+    return found
 
 
 def only(found: Mapping[str, Any]) -> dict[str, Any]:

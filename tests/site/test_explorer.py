@@ -22,6 +22,7 @@ from tools.site.explorer import ATTEMPTS, EXAMPLES, HINTS
 
 FAMILIES = [it.value for it in Family]
 CHAT, VIDEO = "POST /openai/v1/chat/completions", "POST /openai/v1/videos"
+SONG = "POST /suno/generate"
 SAMPLE = 40  # outcomes of each family
 
 
@@ -153,6 +154,42 @@ def test_the_theme_leaves_the_address_alone(shared_page: Page, url: str) -> None
     assert shared_page.locator("[data-md-component=toc]").count() == 0
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_status_comes_with_a_body_of_its_own(shared_page: Page, url: str, data: Any, name: str) -> None:
+    """With the first code that is documented there, or the number that it is; with none of another status or of any."""
+    opened(shared_page, url)
+    family = next(it for it in data["families"] if it["family"] == name)
+    for status in family["statuses"]:
+        if status == "200":
+            continue
+        followed(shared_page, address(family=name, status=status))
+        own = (it["name"] for it in family["codes"] if int(status) in it["at"] or it["name"] == status)
+        code = next(own, None)
+        expected = "body:none" if code is None else f"code:{code}"
+        assert (status, shared_page.get_by_label("Body").input_value()) == (status, expected)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "action", "cause"),
+    [
+        (CHAT, "504", "backoff", "transient"),
+        (VIDEO, "504", "no_retry", "transient"),
+        (CHAT, "409", "backoff", "transient"),
+        (SONG, "503", "backoff", "transient"),
+        (SONG, "429", "no_retry", "quota"),
+        (SONG, "401", "no_retry", "auth"),
+    ],
+)
+def test_a_status_alone_is_answered(
+    shared_page: Page, url: str, request_: str, status: str, action: str, cause: str
+) -> None:
+    """As who wonders about it means it, whichever was chosen before."""
+    opened(shared_page, url, address(family="suno" if request_ == SONG else "openai", request=request_))
+    shared_page.get_by_label("HTTP status").select_option(status)
+    found = shown(shared_page)
+    assert (found["action"], found["cause"]) == (action, cause)
+
+
 def test_another_status_comes_with_a_code_of_its_own(shared_page: Page, url: str) -> None:
     """A code stays where it is documented, or the same body says nothing known; else the usual one is taken."""
     opened(shared_page, url, address(family="openai", request=CHAT, status=429, code="insufficient_quota"))
@@ -268,7 +305,7 @@ def test_without_javascript_it_says_what_to_do(browser: Browser, url: str) -> No
         page = context.new_page()
         page.goto(f"{url}explorer/")
         assert page.locator("#anyint-explorer").inner_text().startswith("This part of the page needs JavaScript.")
-        assert "anyint-resilience explain --url" in page.locator("article pre").first.inner_text()
+        assert "anyint-resilience explain POST" in page.locator("article pre").first.inner_text()
 
 
 def test_it_works_as_a_file(browser: Browser, site: Path) -> None:

@@ -14,6 +14,13 @@ LOOK = """() => ({
 })"""
 
 
+HIDDEN = """() => [...document.querySelectorAll(".md-typeset table:not([class])")].filter((table) => {
+    const frame = (table.closest(".md-typeset__scrollwrap") || table.parentElement).getBoundingClientRect();
+    return table.querySelector("tr").lastElementChild.getBoundingClientRect().left > frame.right - 40;
+}).map((table) => table.querySelector("tr").innerText)"""
+"""Tables whose last column is out of sight, but for a word of it."""
+
+
 def looked_at(page: Page, url: str) -> Any:
     page.goto(url)
     return page.evaluate(LOOK)
@@ -29,6 +36,17 @@ def test_pages_fit_a_telephone(browser: Browser, url: str) -> None:
     assert {name: it for name, it in seen.items() if it != {"sticks_out": 0, "broken": []}} == {}
     assert asked
     assert [it for it in asked if it[:1] not in "23" or url not in it] == []
+
+
+def test_on_a_desk_every_column_of_a_table_is_in_sight(browser: Browser, url: str) -> None:
+    """Who does not see that a table goes on does not scroll it. Tables of eight or more columns are for who looks."""
+    hidden = {}
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        for name in [*PAGES, "migrating/", "observability/", "sdks/", "streams/", "tasks/", "testing/"]:
+            page.goto(url + name)
+            hidden[name] = [it for it in page.evaluate(HIDDEN) if it.count("\t") < 7 and not it.startswith("\there\t")]
+    assert {name: it for name, it in hidden.items() if it} == {}
 
 
 def test_the_search_finds_a_page(page: Page, url: str) -> None:

@@ -82,6 +82,7 @@ def _looked_up(page: Page) -> Iterator[str]:
             continue  # it is run
         if block.language in looking.CHECKS:
             yield from looking.CHECKS[block.language](block)
+    yield from looking.spans(page.path)
     yield from links.check(page.path)
 
 

@@ -22,7 +22,7 @@ DISGUISED = re.compile(r"^[ \t>*+-]*(`{3,}|~{3,})")
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,}) *(?P<info>[^`\n]*)$")
 LANGUAGE = re.compile(r"^\{? *\.?(?P<language>[\w+-]*)")
-MARK = re.compile(r"<!--\s*check:\s*(?P<word>[\w-]*)\s*(?:,\s*(?P<reason>.*?))?\s*-->")
+MARK = re.compile(r"<!--\s*check:\s*(?P<word>[\w-]*)\s*(?:,\s*(?P<reason>(?:(?!-->).)*?))?\s*-->")
 
 
 def named(path: Path) -> str:
@@ -40,8 +40,6 @@ class Block:
     info: str
     text: str
     mark: str = ""
-    before: str = ""
-    """The last line of prose above it."""
     directly: bool = False
     """Nothing but empty lines stands between it and the block before."""
 
@@ -164,13 +162,13 @@ def _block(page: Page, lines: list[str], at: int, end: int) -> Block:
         language=found["language"].lower() if found else "",
         info=info,
         text="\n".join(rows) + "\n",
-        before=above.strip(),
         directly=above.strip().startswith(("```", "~~~")),
     )
-    mark = MARK.search(_plain(lines[at - 1])) if at else None
+    row = _plain(lines[at - 1]) if at else ""
+    mark = MARK.search(row)
     if mark is None:
         return block
-    problem = _wrong(mark, block, page.blocks)
+    problem = _wrong(mark, block, page.blocks) if MARK.fullmatch(row.strip()) else "a mark has its line for itself"
     if problem:
         page.problems.append(f"{block.where}: {problem}")
         return block

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import inspect
 import linecache
+import logging
 import os
 import shutil
 import signal
@@ -93,9 +94,11 @@ def _python(text: str, file: str) -> int:
     lost: list[str] = []
     threading.excepthook = lambda what: lost.append(f"in {what.thread}: {what.exc_value!r}")
     sys.unraisablehook = lambda what: lost.append(_unraisable(what)) if _counts(what) else None
+    logging.getLogger("asyncio").addFilter(lambda said: _listen(said, lost))
     code = _exit_code(text, file, module)
     threading._shutdown()  # type: ignore[attr-defined] # as the interpreter does: waits for the program's threads
     atexit._run_exitfuncs()
+    vars(module).clear()  # as it does, too: what is only now let go may have something to say
     gc.collect()
     for words in lost:
         print(words, file=sys.stderr)
@@ -135,6 +138,13 @@ def _counts(what: sys.UnraisableHookArgs) -> bool:
 
 def _unraisable(what: sys.UnraisableHookArgs) -> str:
     return f"nobody could catch this, in {what.object!r}: {what.exc_value!r}"
+
+
+def _listen(said: logging.LogRecord, lost: list[str]) -> bool:
+    """Hear of a task's exception that nobody took, which asyncio only logs."""
+    if "exception was never retrieved" in said.getMessage():
+        lost.append(f"a task failed and nobody looked: {said.exc_info[1] if said.exc_info else said.getMessage()!r}")
+    return True
 
 
 # --- others

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from .blocks import FENCE, named
 
-__all__ = ["anchors", "check", "slug"]
+__all__ = ["anchors", "check", "slug", "spans"]
 
 LINK = re.compile(r"!?\[(?:[^\]\\`]|\\.|``|!\[[^\]]*\]\([^)]*\))*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 REFERENCE = re.compile(r"(?m)^ {0,3}\[[^\]^]+\]: *<?(\S+?)>?(?: +\".*\")? *$")
 HTML = re.compile(r"<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=\"([^\"]+)\"")
 WEB = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[^\s<>\"]*)?(?:\?[^\s<>\"]*)?(?:#[^\s<>\"]*)?")
+SPAN = re.compile(r"(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\1(?!`)", re.DOTALL)
 MAIL = re.compile(r"mailto:[^@\s]+@[\w.-]+\.\w+")
 
 
@@ -53,6 +54,12 @@ def _links(path: Path) -> Iterator[tuple[int, str]]:
 @cache
 def prose(path: Path) -> str:
     """The document with empty lines for its code blocks, and empty code spans."""
+    return SPAN.sub(_emptied, _unblocked(path))
+
+
+@cache
+def _unblocked(path: Path) -> str:
+    """The document with empty lines for its code blocks."""
     kept: list[str] = []
     ticks = ""
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -65,7 +72,14 @@ def prose(path: Path) -> str:
             kept.append(line)
             continue
         kept.append("")
-    return re.sub(r"(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\1(?!`)", _emptied, "\n".join(kept), flags=re.DOTALL)
+    return "\n".join(kept)
+
+
+def spans(path: Path) -> Iterator[tuple[int, str]]:
+    """What stands in code within sentences, each with its line."""
+    text = _unblocked(path)
+    for found in SPAN.finditer(text):
+        yield text.count("\n", 0, found.start()) + 1, " ".join(found[0].strip("`").split())
 
 
 def _emptied(span: re.Match[str]) -> str:

@@ -16,16 +16,20 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.machinery import ModuleSpec
+from itertools import takewhile
+from pathlib import Path
 
+from . import links
 from .blocks import ROOT, Block
 
-__all__ = ["CHECKS", "imports", "missing"]
+__all__ = ["CHECKS", "imports", "missing", "spans"]
 
 OWN = "anyint_resilience"
+COMMAND = "anyint-resilience"
 # Commands a reader has; whatever else starts a line must be found on PATH.
 KNOWN = {"cd", "export", "git", "pip", "pipx", "python", "python3", "set", "source", "uv", "venv", "pytest"}
 MODULES = {"nox", "pip", "venv", "pytest", "mkdocs", "timeit"}  # of others, behind `python -m`
-OURS = re.compile(r"anyint-resilience\.toml|^\s*\[tool\.anyint-resilience", re.MULTILINE)
+PROJECT = {"build-system", "dependency-groups", "project", "tool"}  # what stands in a pyproject.toml
 
 
 def imports(block: Block) -> Iterator[str]:
@@ -155,14 +159,37 @@ def extras() -> frozenset[str]:
 
 
 @cache
-def _help(*words: str) -> str:
-    """What is wrong with a sub-command of ours, or nothing."""
-    if shutil.which("anyint-resilience") is None:
-        return "the command anyint-resilience is not installed here"
-    done = subprocess.run(
-        ["anyint-resilience", *words, "--help"], capture_output=True, text=True, timeout=60, check=False
+def _help(*words: str) -> tuple[str, str]:
+    """The page of help of a sub-command of ours, and what is wrong with it, or nothing."""
+    if shutil.which(COMMAND) is None:
+        return "", f"the command {COMMAND} is not installed here"
+    asked = [COMMAND, *words, "--help"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    wrong = f"`{COMMAND} {' '.join(words)}` is no command: {done.stderr.strip()}" if done.returncode else ""
+    return done.stdout, wrong
+
+
+def _own_command(block: Block, rest: list[str]) -> Iterator[str]:
+    """The sub-command is there, and each option on its page of help; what options are given is not looked at."""
+    known = list(takewhile(re.compile("[a-z]+").fullmatch, rest[:2]))
+    told, wrong = _help(*known)
+    if wrong:
+        yield f"{block.where}: {wrong}"
+        return
+    options = {word.partition("=")[0] for word in rest if re.match("--[a-z]", word)}
+    yield from (
+        f"{block.where}: `{' '.join((COMMAND, *known))}` has no option {option}"
+        for option in sorted(options)
+        if not re.search(rf"(?<![\w-]){option}(?![\w-])", told)
     )
-    return "" if done.returncode == 0 else f"`anyint-resilience {' '.join(words)}` is no command: {done.stderr.strip()}"
+
+
+def spans(path: Path) -> Iterator[str]:
+    """Commands that stand in the sentences of a page exist, as those in its blocks do."""
+    for line, text in links.spans(path):
+        if not re.match(rf"(?:{COMMAND}|python -m|nox) \S", text) or "..." in text:
+            continue
+        yield from shell(Block(path, line, "bash", "", text.replace("\\|", "|"), mark="skip"))
 
 
 def _command(block: Block, words: list[str]) -> Iterator[str]:
@@ -170,7 +197,9 @@ def _command(block: Block, words: list[str]) -> Iterator[str]:
     head, *rest = words
     if head in {"python", "python3"} and rest[:1] == ["-m"] and len(rest) > 1:
         head, rest = rest[1], rest[2:]
-        if head not in MODULES:
+        if head == f"{OWN}.cli":
+            head = COMMAND
+        elif head not in MODULES:
             yield from _names(block, head, [])
             return
     if head == "nox":
@@ -181,10 +210,8 @@ def _command(block: Block, words: list[str]) -> Iterator[str]:
         named = re.findall(r"(?:anyint-resilience|\.)\[([\w,-]+)\]", " ".join(rest))
         unknown = {it for group in named for it in group.split(",")} - extras()
         yield from (f"{block.where}: no extra {name} in pyproject.toml" for name in sorted(unknown))
-    elif head == "anyint-resilience":
-        wrong = _help(*(word for word in rest[:1] if not word.startswith("-")))
-        if wrong:
-            yield f"{block.where}: {wrong}"
+    elif head == COMMAND:
+        yield from _own_command(block, rest)
     elif "/" in head:
         if not (ROOT / head).exists():
             yield f"{block.where}: {head} does not exist"
@@ -201,17 +228,17 @@ def _shell_knows(word: str) -> bool:
 
 
 def toml(block: Block) -> Iterator[str]:
-    """It parses; and where it is our configuration, the loader takes it."""
+    """It parses; and the loader takes it as our configuration, unless it is a pyproject.toml of others alone."""
     try:
         import tomllib  # from Python 3.11 on
     except ModuleNotFoundError:
         import tomli as tomllib  # type: ignore[no-redef]
     try:
-        tomllib.loads(block.text)
+        held = tomllib.loads(block.text)
     except tomllib.TOMLDecodeError as error:
         yield f"{block.where}: not TOML: {error}"
         return
-    if OURS.search("\n".join((block.info, block.before, block.text))):
+    if not held.keys() <= PROJECT or any("anyint" in name for name in held.get("tool", ())):
         loader = importlib.import_module(f"{OWN}.configuring")
         problems_in: Callable[[str], list[str]] = loader.problems_in
         yield from (f"{block.where}: {problem}" for problem in problems_in(block.text))

@@ -47,7 +47,7 @@ EXAMPLES: Mapping[str, Mapping[str, str | int]] = {
 
 _OK = 200
 _COMMON = frozenset((_OK, 400, 401, 402, 403, 404, 409, 429, 500, 502, 503, 504, 529))
-"""With these any code may come; with others those that are documented there."""
+"""With these any code may come; with others those that are documented there, or are the same number."""
 
 _LEFT_OUT = frozenset((521, 522, 523, 525, 526, 527))  # as 520 and 524 are
 _ADDED = (_OK, 302, 405, 410)
@@ -120,7 +120,7 @@ def _family(family: Family, decisions: Decisions) -> dict[str, Any]:
         status: {
             place: columns(tuple(_answered(it, status, code, decisions) for it in kinds.values()))
             for place, code in enumerate((None, *codes))
-            if code is None or status in _COMMON or status in code.at
+            if code is None or status in _COMMON or status in code.at or code.name == str(status)
         }
         for status in statuses
     }

@@ -26,6 +26,16 @@ PAGES = {
 }
 """Documents of the tree that are pages of the site: where they are, and where they go."""
 
+TITLES = {"figures.md": "All figures"}
+"""What a page of the tree is called on the site, where another has its title."""
+
+SEARCH = {
+    **dict.fromkeys(("figures.md", "changelog.md", "contributing.md", "architecture.md", "dashboard.md"), 0.2),
+    **dict.fromkeys(("reference.md", "migrating/index.md", "recipes.md"), 0.5),
+    **dict.fromkeys(("clients/index.md", "decisions.md", "load.md", "tasks.md", "fleet.md", "streams.md"), 2),
+}
+"""How much a page counts in the search, where not 1: long tables would come before what explains them."""
+
 FILES = {
     "LICENSE": "license.txt",
     "benchmarks/results/*.png": "pictures/",
@@ -43,7 +53,12 @@ TARGET = re.compile(
     r"""(?P<head>\]\(<?|\b(?:href|src)=")(?P<path>[^\s"<>()#:]+)(?P<rest>(?:\#[^\s"<>()]*)?)(?=[\s">)])""", re.VERBOSE
 )
 PICTURE = re.compile(r"""(?P<link><a\b[^>]*>)?(?P<image><img\b[^>]*?\bsrc="(?P<src>[^"]+)"[^>]*>)""")
-ROLE = re.compile(r":(?:attr|class|exc|func|meth|mod):(?=<)")
+CELL = re.compile(r"<td\b.*?</td>", re.DOTALL)
+LONG = re.compile(r"(?<=<code>)[^<>]{25,}(?=</code>)")
+JOINT = re.compile(r"(?<=[/_.])(?=[\w{])")
+"""Where a long path or name in a narrow column may go on in the next line."""
+
+ROLE = re.compile(r":(?:attr|class|exc|func|meth|mod):(?=<)(?:<code>~[\w.]*\.(?=\w+</code>))?")
 SIGNS = {
     sign: f'<span class="sign sign-{name}" role="img" aria-label="{words}" title="{words}"></span>'
     for sign, name, words in (("❌", "dont", "don't"), ("✅", "do", "do"))
@@ -78,6 +93,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Take in what the page includes, and turn its links into the tree to where the site has it."""
     place: str = page.file.src_uri
     source = {there: here for here, there in PAGES.items()}.get(place, f"docs/{place}")
+    if place in TITLES:
+        markdown = re.sub(r"\A# .*", f"# {TITLES[place]}", markdown)
+    if place in SEARCH:
+        page.meta["search"] = {"boost": SEARCH[place]}
     text = turned(markdown, source=source, place=place)
     return INCLUDE.sub(lambda found: _included(found[1], place), text)
 
@@ -102,10 +121,14 @@ def turned(text: str, *, source: str, place: str) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Let a plot be opened in its own size, draw do and don't without a font, leave the roles of docstrings away."""
+    """Let a plot be opened in its own size, draw do and don't without a font, leave the roles of docstrings away.
+
+    Long code in a table may be broken at its joints, so that the columns beside it have room.
+    """
     for sign, drawn in SIGNS.items():
         html = html.replace(sign, drawn)
-    return ROLE.sub("", PICTURE.sub(_to_open, html))
+    html = CELL.sub(lambda cell: LONG.sub(lambda it: JOINT.sub("<wbr>", it[0]), cell[0]), html)
+    return ROLE.sub(lambda it: "<code>" * it[0].endswith("."), PICTURE.sub(_to_open, html))
 
 
 def _to_open(found: re.Match[str]) -> str:

@@ -220,7 +220,7 @@ def fleet() -> str:
 def chaos() -> str:
     """What is lost while a store is killed, stopped, filled and emptied."""
     totals, phases = result("chaos")["totals"], result("chaos")["phases"]
-    head = ("calls", "failed for the store's sake", "creates paid for", "... and made again", "... done twice")
+    head = ("calls", "failed for the store's sake", "creates paid for", "asked for once more", "paid for twice")
     failed = sum(phase["for the store's sake"] for phase in phases)
     made = totals["tasks made"], totals["made again"], totals["done twice"] + totals["done twice across a loss"]
     return table(head, [(f"{totals['calls']:,}", str(failed), *(f"{count:,}" for count in made))])

@@ -9,13 +9,14 @@ Must not know what is in any table.
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from . import configuration, decision_codes, decision_routes, decisions, measured, telemetry_tables
+from . import configuration, decision_codes, decision_routes, decisions, extras, measured, telemetry_tables
 
 __all__ = ["TABLES", "drift", "filled", "main", "pages"]
 
@@ -28,6 +29,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     **decision_routes.TABLES,
     **configuration.TABLES,
     **measured.TABLES,
+    **extras.TABLES,
 }
 """Every table there is: name -> a function that returns it in Markdown."""
 
@@ -73,16 +75,18 @@ def _named(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main(words: Sequence[str] = ()) -> int:
     """Write the tables, or show what has drifted. Return how the process should exit."""
-    wrong = []
+    parser = argparse.ArgumentParser(prog="python -m tools.site.tables", description="Hold the tables to the code.")
+    parser.add_argument("--write", action="store_true", help="write them, instead of showing what has drifted")
+    write, wrong = parser.parse_args(words).write, []
     for path in pages():
         try:
             lines = list(drift(path))
         except ValueError as error:
             wrong.append(str(error))
             continue
-        if lines and "--write" in arguments:
+        if lines and write:
             path.write_text(filled(path.read_text(encoding="utf-8"), _named(path)), encoding="utf-8")
             print(f"wrote {_named(path)}")
         elif lines:
