@@ -18,6 +18,7 @@ from anyint_resilience.admission import WHY
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.emulator import Seen
 from anyint_resilience.telemetry import name_of_key
+from anyint_resilience.telemetry.guarded import CLOSED_BY
 from anyint_resilience.telemetry.words import EVENTS, METRICS, OUTCOMES, PROVIDERS, QUIET_CAUSES
 from tests.conformance.emitted import Emitted, Labels, Metric, Span, labels
 from tests.conformance.expected import FINE, Happened, Made, failure
@@ -152,7 +153,9 @@ def _check_events(call: Made, top: Span, emitted: Emitted, wanted: list[Happened
         assert (event.route, event.family, event.operation) == (call.route.name, call.route.family, call.operation)
         assert event.attempt == details.get("anyint.attempt", event.attempt)
         quiet = name == "given up" and details["anyint.attempt"] == 1 and Cause(details["anyint.cause"]) in QUIET_CAUSES
-        assert event.level == record.levelno == EVENTS["backoff" if quiet else name].level
+        level = EVENTS["backoff" if quiet else name].level
+        level = CLOSED_BY[str(details["anyint.guard"])][1] if name == "gate closed" else level
+        assert event.level == record.levelno == level
 
 
 def _check_metrics(found: dict[str, Metric], points: list[tuple[str, Labels, float]], *, exact: bool) -> None:
