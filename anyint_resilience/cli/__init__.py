@@ -13,10 +13,11 @@ from itertools import pairwise
 from typing import Any, Final
 
 from . import completions, config, emulator, explain, routes, wait
+from .chosen import done, out, use
 from .demo import command as demo
 from .doctor import command as doctor
 from .parsing import Parser, Usage
-from .terminal import COLOURS, Problem, clean, say, steady, tell, tell_problem, use
+from .terminal import COLOURS, Problem, clean, say, steady, tell, tell_problem
 
 __all__ = ["main", "parser"]
 
@@ -80,20 +81,24 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 2 for what the user can mend, else what the command's help says."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["help"]:
-        words = [*words[1:], "--help"]
+    at = _first_word(words)
+    if words[at : at + 1] == ["help"]:
+        words = [*words[:at], *words[at + 1 :], "--help"]
     steady()
-    use(color=_color(words), json="--json" in words)
+    use(color=_color(words), json="--json" in words, program=argv is None)
     try:
         code = _run(words)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        stream = out()
+        if stream is not None:
+            stream.flush()
     except BrokenPipeError:
         _drop()
         return _NOBODY_READS
     except OSError:  # a full disk, which say() has told
         _drop()
         return _WRONG
+    finally:
+        done()
     return code
 
 
@@ -144,6 +149,16 @@ def _color(words: Sequence[str]) -> str:
     return next((it for it in given if it in COLOURS), "auto")
 
 
+def _first_word(words: Sequence[str]) -> int:
+    """Return where the first word stands that is neither an option nor its value."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] == "--color" else 1
+    return at
+
+
 def _drop() -> None:
     """Let nothing more be written to stdout, not even by the interpreter as it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stream = out()
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

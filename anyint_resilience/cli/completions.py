@@ -58,9 +58,18 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.shell not in shtab.SUPPORTED_SHELLS:
         raise Problem(f"the shtab that is installed does not know {options.shell}: pip install --upgrade shtab")
+    _add_help(options.parser)
     _shorten(options.parser)
     say(shtab.complete(options.parser, options.shell))
     return 0
+
+
+def _add_help(parser: Parser) -> None:
+    """Let the word ``help`` be known, which ``main`` takes before the parser does."""
+    commands = [name for name, _, _ in parser.subcommands()]
+    parser.add_command("help", "the page of a command").add_argument(
+        "page", nargs="?", choices=commands, metavar="COMMAND"
+    )
 
 
 def _shorten(parser: Parser) -> None:

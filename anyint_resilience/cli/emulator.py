@@ -166,19 +166,20 @@ def _announce(url: str, options: argparse.Namespace) -> None:
             {"url": url, "base_urls": bases, "host": options.host, "port": port, "pid": os.getpid()}, one_line=True
         )
         return
-    key = "any-key" if options.key is None else "..."
-    said = "It takes any key." if options.key is None else f"It takes {len(options.key)} of all keys, given with --key."
+    key = "any-key" if options.key is None else "YOUR_KEY"
+    hint = "" if options.key is None else f"  # {'the one' if len(options.key) == 1 else 'one'} given with --key"
+    said = f"It takes {_keys(options.key)}."
     ordered = f" Faults ordered: {len(options.fault)}." if options.fault else ""
     lines = [
         f"AnyInt emulator on {styled(url, 'bold')} (Ctrl-C ends it)",
         f"{said}{ordered}",
         "",
         styled("in the shell of your program", "dim"),
-        f"  export ANYINT_BASE_URL={url} ANYINT_API_KEY={key}",
+        f"  export ANYINT_BASE_URL={url} ANYINT_API_KEY={key}{hint}",
         styled("or in fish", "dim"),
-        f"  set -x ANYINT_BASE_URL {url}; set -x ANYINT_API_KEY {key}",
+        f"  set -x ANYINT_BASE_URL {url}; set -x ANYINT_API_KEY {key}{hint}",
         styled("or in PowerShell", "dim"),
-        f"  $env:ANYINT_BASE_URL='{url}'; $env:ANYINT_API_KEY='{key}'",
+        f"  $env:ANYINT_BASE_URL='{url}'; $env:ANYINT_API_KEY='{key}'{hint}",
         "",
         styled("base URLs of SDKs", "dim"),
         *(f"  {name:<10} {url}{path}" for name, path in _BASES.items() if name in _SDKS),
@@ -187,6 +188,13 @@ def _announce(url: str, options: argparse.Namespace) -> None:
         f"  curl {url}/__emulator__/faults -d '{{\"status\": 503}}'",
     ]
     say("\n".join(lines))
+
+
+def _keys(given: list[str] | None) -> str:
+    if given is None:
+        return "any key"
+    many = "the key" if len(given) == 1 else f"the {len(given)} keys"
+    return f"{many} given with --key alone; any other is a 401"
 
 
 def _port(text: str) -> int:

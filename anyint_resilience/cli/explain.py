@@ -65,7 +65,7 @@ The delay is the longest one: the wait of a real call is drawn at random below i
 for. Dates in headers are read against this machine's clock. What other calls of your process know (retry budget, gate,
 circuit breakers) is not looked at."""
 _CURL: Final = """\
-curl -si https://api.anyint.ai/openai/v1/models > answer.txt
+curl -si https://gateway.api.anyint.ai/openai/v1/models > answer.txt
 anyint-resilience explain /openai/v1/models --from answer.txt"""
 _EXAMPLES: Final = (
     (
@@ -178,7 +178,7 @@ def _words(decision: Decision, notes: Iterable[str], policy: str) -> str:
         ("reason", fields["reason"], ""),
         ("guidance", fields["guidance"], ""),
         ("for the user", fields["user_message"], ""),
-        ("source", fields["source"], ""),
+        ("source", fields["source"] if fields["route"] else "no rule of AnyInt's: what holds for any HTTP", ""),
         ("policy", policy, ""),
     ]
     return "\n".join(_row(label, value, style) for label, value, style in rows)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
-__all__ = ["HIDDEN", "Mask", "clean", "secrets_of"]
+__all__ = ["HIDDEN", "PROXY_FORM", "Mask", "clean", "place", "proxy_secrets", "said_by_client", "secrets_of"]
 
 HIDDEN: Final = "[hidden]"
 _MOST: Final = 240  # characters that are shown of what others say
@@ -20,6 +22,14 @@ _HALF: Final = re.compile(r"\S*\w(?:\*{2,}|\.{3,}|…|•{2,})\S*|\S*(?:\*{2,}|�
 """Words such as ``sk-ab****yz``: how servers show a piece of a key."""
 _KEYISH: Final = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai)[-_][A-Za-z0-9_-]{8,}|\bAIza[\w-]{8,}|\bBearer +\S+", re.I)
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.I)
+_USERINFO: Final = re.compile(r"(?<=://)[^\s\"'<>]*(?=@)")
+_PASSWORD: Final = re.compile(r"://[^\s/]*?:([^\s]+)@")
+_PATH_NAME: Final = re.compile(r"_(?:FILE|PATH|DIR|HOME)\Z", re.I)
+_PATHS: Final = ("/", "./", "../", "~")
+_PROXY: Final = re.compile(r"(?:\A|_)proxy\Z", re.I)
+_DEEP: Final = 50
+
+PROXY_FORM: Final = "in a proxy's user and password # is written %23, / %2F, @ %40, : %3A"
 
 
 def clean(text: object) -> str:
@@ -49,26 +59,36 @@ class Mask:
         except Exception:  # of an exception's own __str__
             said = type(text).__name__
         said = self._without_pieces(self.ours(said))
-        said = clean(_KEYISH.sub(HIDDEN, _HALF.sub(HIDDEN, said)))
+        said = clean(_USERINFO.sub(HIDDEN, _KEYISH.sub(HIDDEN, _HALF.sub(HIDDEN, said))))
         return said if len(said) <= most else f"{said[: most - 3]}..."
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Mask:
         """Return one that hides what this environment holds."""
-        return cls([environ.get("ANYINT_API_KEY", "")], secrets_of(environ))
+        return cls([environ.get("ANYINT_API_KEY", ""), *proxy_secrets(environ)], secrets_of(environ))
 
     def said(self, text: str) -> str:
         """Return a line that a user or a library wrote, without keys and what looks like one."""
-        return _KEYISH.sub(HIDDEN, self.ours(text))
+        return _USERINFO.sub(HIDDEN, _KEYISH.sub(HIDDEN, self.ours(text)))
 
     def ours(self, text: str) -> str:
-        """Return a text of our own, in which a key must not stand whole."""
+        """Return a text of our own, in which a key must not stand whole, in whatever case."""
         for key in sorted(self._keys, key=len, reverse=True):
             if len(key) >= _SHORT:
-                text = text.replace(key, HIDDEN)
+                text = re.sub(re.escape(key), HIDDEN, text, flags=re.I)
         for other in self._others:
             text = text.replace(other, HIDDEN)
         return text
+
+    def document(self, value: Any, deep: int = _DEEP) -> Any:
+        """Return a document of somebody else's, without a key in any of its texts and names."""
+        if isinstance(value, str):
+            return self.ours(value)
+        if deep and isinstance(value, dict):
+            return {self.ours(str(name)): self.document(item, deep - 1) for name, item in value.items()}
+        if deep and isinstance(value, (list, tuple)):
+            return [self.document(item, deep - 1) for item in value]
+        return value if value is None or isinstance(value, (bool, int, float)) else HIDDEN
 
     def _without_pieces(self, text: str) -> str:
         lowered = text.lower()
@@ -86,5 +106,48 @@ class Mask:
 
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
-    """Return the values of the variables that are named like secrets."""
-    return [value for name, value in environ.items() if _SECRET_NAME.search(name) and "/" not in value]
+    """Return the values of the variables that are named like secrets, but for paths, and passwords in any URL."""
+    named = [value for name, value in environ.items() if _SECRET_NAME.search(name) and not _is_path(name, value)]
+    return named + [found[1] for value in environ.values() if (found := _PASSWORD.search(value)) is not None]
+
+
+def _is_path(name: str, value: str) -> bool:
+    return value.startswith(_PATHS) and (_PATH_NAME.search(name) is not None or Path(value).parent.is_dir())
+
+
+def proxy_secrets(environ: Mapping[str, str]) -> list[str]:
+    """Return what must not be shown of the proxies' URLs: user and password, and the pieces that a client may quote.
+
+    Of one that can't be parsed that is all but its scheme: a # or / in a password ends the host too early.
+    """
+    found: dict[str, None] = {}
+    for name, value in environ.items():
+        if _PROXY.search(name) is None or name.lower() == "no_proxy":
+            continue
+        rest = value.strip().partition("://")[2] or value.strip()
+        who, at, _ = rest.rpartition("@")
+        if at or not _parses(rest):
+            password = who.partition(":")[2] or who or rest
+            found.update(dict.fromkeys((who or rest, password, unquote(password), *re.split(r"[:/?#@]", password))))
+    return [it for it in found if it]
+
+
+def said_by_client(error: Exception, environ: Mapping[str, str]) -> str:
+    """Return what a client said that could not be made; nothing of it where it may quote a proxy's password."""
+    name = type(error).__name__
+    if isinstance(error, ImportError) or not proxy_secrets(environ):
+        return f"{name}: {Mask.of(environ).foreign(error)}"
+    return f"{name}; look at the variables of proxies: {PROXY_FORM}"
+
+
+def _parses(rest: str) -> bool:
+    try:
+        return bool(urlsplit(f"//{rest}").port or True)
+    except ValueError:
+        return False
+
+
+def place(url: str) -> str:
+    """Return a URL, or what was taken for one, without who asks, by which password, with which query."""
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    return clean(f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0].partition('#')[0]}")

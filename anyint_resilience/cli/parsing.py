@@ -151,7 +151,8 @@ class Parser(argparse.ArgumentParser):
         commands = self._commands()
         if commands is not None and missing == commands.metavar:
             return f"which one? {', '.join(commands.choices)}"
-        return f"{missing} is needed"
+        choices = next((it.choices for it in self._actions if it.metavar == missing and it.choices), None)
+        return f"{missing} is needed" + (f", one of {', '.join(map(str, choices))}" if choices else "")
 
     def subcommands(self) -> list[tuple[str, Parser, str]]:
         """Return each command's name, parser and one line."""
@@ -160,6 +161,11 @@ class Parser(argparse.ArgumentParser):
             return []
         lines = {it.dest: it.help or "" for it in commands._get_subactions()}
         return [(name, inner, lines.get(name, "")) for name, inner in commands.choices.items()]
+
+    def add_command(self, name: str, summary: str) -> Parser:
+        """Add a command beside the others; return its parser."""
+        made: Parser = self._commands().add_parser(name, help=summary, description=summary)
+        return made
 
     # --- showing
 

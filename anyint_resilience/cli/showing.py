@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Task
     from rich.text import Text
 
-__all__ = ["Lines", "Show", "bar"]
+__all__ = ["Lines", "Show", "Turn", "bar"]
 
 
 class Show:
@@ -34,6 +34,46 @@ class Show:
 
     def next_look(self, seconds: float) -> None:
         """Take the seconds until the next look."""
+
+
+class _Gone(BaseException):
+    """Nobody waits any more: ends a wait that was left behind."""
+
+
+class Turn:
+    """What a wait tells while somebody waits for it. ``seen``: the last update, for an end that brings none."""
+
+    def __init__(self, show: Show, sleep: Callable[[float], object]) -> None:
+        self.seen: TaskUpdate | None = None
+        self._show = show
+        self._sleep = sleep
+        self._over = False
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._show.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        """End: a wait that goes on ends when it tells the next thing."""
+        self._over = True
+        self._show.__exit__()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until the next look, and say so."""
+        self._go_on()
+        self._show.next_look(seconds)
+        self._sleep(seconds)
+        self._go_on()
+
+    def noted(self, update: TaskUpdate) -> None:
+        """Keep an update, and show it."""
+        self._go_on()
+        self.seen = update
+        self._show.update(update)
+
+    def _go_on(self) -> None:
+        if self._over:
+            raise _Gone
 
 
 class Lines(Show):

@@ -12,8 +12,8 @@ Must not know any command. Nothing here needs more than the standard library, bu
     say(table(["check", "found"], [["key", Cell(f"{mark(True)} set", "green")]]))
     console().print(...)                            # rich, with the same colours and width
 
-``main`` has called ``use`` before a command runs, from ``--color`` and ``--json``, which every command has. A command
-under ``--json`` prints one document with ``print_json`` and nothing else on stdout.
+``main`` has called ``chosen.use`` before a command runs, from ``--color`` and ``--json``, which every command has. A
+command under ``--json`` prints one document with ``print_json`` and nothing else on stdout.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from .masking import Mask, clean
+from .chosen import color, hiding, is_json, out
+from .masking import clean
 from .tables import Cell, lay_out
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ __all__ = [
     "table",
     "tell",
     "tell_problem",
-    "use",
     "width",
 ]
 
@@ -70,22 +70,11 @@ _CODES: Final = {
 }  # fmt: skip
 _ASCII: Final = {"✔": "+", "✘": "x", "·": "-", "─": "-", "—": "-", "→": "->", "…": "...", "•": "*", "⚠": "!"}
 _HANDLER: Final = "anyint-resilience-ascii"
+_print: Final = print  # whatever a module of the user's makes of the name
 
 
 class Problem(Exception):
     """Something the user can put right, in one line. ``main`` prints it and exits with 2."""
-
-
-class _Chosen:
-    """What the options said, for this run of ``main``."""
-
-    color = "auto"
-    json = False
-
-
-def use(*, color: str = "auto", json: bool = False) -> None:
-    """Take what ``--color`` and ``--json`` say, for all that is printed from now on."""
-    _Chosen.color, _Chosen.json = color, json
 
 
 def steady() -> None:
@@ -112,9 +101,9 @@ def coloured(stream: TextIO | None = None) -> bool:
     ``--color always|never`` decides; without it ``NO_COLOR``, then ``FORCE_COLOR`` (each if not empty), then whether it
     is a terminal, other than a ``TERM=dumb`` one.
     """
-    stream = sys.stdout if stream is None else stream
-    if _Chosen.color != "auto":
-        return _Chosen.color == "always"
+    stream = out() if stream is None else stream
+    if color() != "auto":
+        return color() == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -124,7 +113,7 @@ def coloured(stream: TextIO | None = None) -> bool:
 
 def plain(stream: TextIO | None = None) -> bool:
     """Whether a stream (default: stdout) is no terminal: a pipe or a file, where each row is to be one line."""
-    return not _is_terminal(sys.stdout if stream is None else stream)
+    return not _is_terminal(out() if stream is None else stream)
 
 
 def lively(stream: TextIO | None = None) -> bool:
@@ -165,7 +154,7 @@ def mark(good: bool | None) -> str:
     """Return a tick, a cross, or a dot for None (not looked at), in what stdout can print."""
     sign = "·" if good is None else "✔" if good else "✘"
     try:
-        sign.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+        sign.encode(getattr(out(), "encoding", None) or "ascii")
     except (UnicodeError, LookupError):
         return _ASCII[sign]
     return sign
@@ -201,14 +190,14 @@ def table(
 
 def shortened(word: object, most: int = 40) -> str:
     """Return how a word of the user's looks in an error: one line, without any key, and not too long."""
-    return repr(Mask.of(os.environ).foreign(word, most))
+    return repr(hiding().foreign(word, most))
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a rich console on the present stdout (or stderr), with our colours and width. Needs rich."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
+    stream = sys.stderr if stderr else out()
     colours = coloured(stream)
     return Console(
         file=stream,
@@ -226,8 +215,11 @@ def console(*, stderr: bool = False) -> Console:
 
 def say(text: str = "") -> None:
     """Print to stdout: a result. Raises Problem where it cannot be written, BrokenPipeError where nobody reads it."""
+    stream = out()
+    if stream is None:  # closed: what prints without one takes sys.stdout, which may be lent
+        return
     try:
-        print(text, flush=True)
+        _print(text, file=stream, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk
@@ -238,9 +230,9 @@ def tell(*lines: str) -> None:
     """Print to stderr, a line each: what is no result."""
     if sys.stderr is None:  # closed: print would take stdout for it
         return
-    mask = Mask.of(os.environ)
+    mask = hiding()
     for line in lines:
-        print(mask.said(line), file=sys.stderr, flush=True)
+        _print(mask.said(line), file=sys.stderr, flush=True)
 
 
 def print_json(document: Any, *, one_line: bool = False) -> None:
@@ -263,8 +255,8 @@ def _finite(value: Any) -> Any:
 
 def tell_problem(who: str, problem: str, code: int) -> None:
     """Print a problem as one line on stderr, ``WHO: PROBLEM``; under ``--json`` also as the one document on stdout."""
-    line = Mask.of(os.environ).said(clean(problem))
-    if _Chosen.json:
+    line = hiding().said(clean(problem))
+    if is_json():
         with contextlib.suppress(Problem):  # stdout may be what the problem is about
             print_json({"error": line, "exit_code": code})
     tell(f"{who}: {line}")

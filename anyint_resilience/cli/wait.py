@@ -7,26 +7,36 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shlex
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ..config import Resilience
 from ..configuring import load
+from ..configuring.settings import CONFIG
+from ..contract.routes import HOSTS
+from ..contract.tasks import POLL_DEADLINE
 from ..contract.words import Family
 from ..exceptions import QueryRefused, TaskError, TaskFailed, TaskTimeout
 from ..runtime import Runtime
 from ..stores.protocol import StoreError
 from ..tasks.handle import TaskHandle
 from ..tasks.updates import TaskUpdate
+from ..tasks.waiting import LAST_LOOK
+from .bounded import Late, within
+from .chosen import hide, hiding
 from .given import read
+from .masking import said_by_client
 from .parsing import files, page
-from .showing import Lines, Show, bar
+from .showing import Lines, Show, Turn, bar
 from .terminal import Problem, clean, lively, print_json, say, tell
+from .trusting import stranger
 
 __all__ = ["register"]
 
@@ -36,6 +46,7 @@ _CLIENTS: Final = ("httpx2", "httpx", "requests")
 
 _READ: Final = 8193  # bytes: a handle has at most 8 KiB
 _QUERY_SECONDS: Final = 30.0
+_GRACE: Final = 3.0  # seconds for a query that is under way at the deadline, beside those that the wait itself gives it
 _FAILED, _LATER, _INTERRUPTED = 1, 3, 130
 _ABOUT: Final = """\
 Wait until a paid task is done and print the URLs of what it made, one a line, on stdout; all else goes to stderr. It
@@ -43,9 +54,13 @@ asks at the pace the task's family suggests, heeds what the server says about wa
 
 A handle is what report(response).task.to_json() gave after a create. It holds no key: that is ANYINT_API_KEY's. The
 gateway is the handle's own; if that is none of AnyInt's, ANYINT_BASE_URL must name it."""
+_FETCH: Final = """\
+curl -H "Authorization: Bearer $ANYINT_API_KEY" -o fox.mp4 \\
+     "$(anyint-resilience wait handle.json)\""""
 _EXAMPLES: Final = (
     ("a handle that your program wrote into a file", "anyint-resilience wait handle.json"),
     ("keep where it all is", "anyint-resilience wait handle.json > urls.txt"),
+    ("fetch a video that is at the gateway: that wants your key", _FETCH),
     ("ten minutes at most, the outcome for a program", "anyint-resilience wait - --deadline 600 --json < handle.json"),
 )
 _EXITS: Final = (
@@ -82,26 +97,36 @@ def _run(options: argparse.Namespace) -> int:
     handle = _handle(options.handle)
     if handle.family is Family.SEEDANCE and not options.seedance:
         raise Problem("this is a task of a /doubao route: give --seedance")
-    show = Show() if options.json else _show(handle)
-    seen: list[TaskUpdate] = []
-    runtime = replace(_RUNTIME, sleep=partial(_sleep, _RUNTIME.sleep, show))
-    found = _client(_configured(options, runtime))
+    turn = Turn(Show() if options.json else _show(handle), _RUNTIME.sleep)
+    client = _client(_configured(options, handle, replace(_RUNTIME, sleep=turn.sleep)))
+    deadline = POLL_DEADLINE if options.deadline is None else options.deadline
     try:
-        with found as (client, wait_for_task), show:
-            update: TaskUpdate = wait_for_task(
-                client, handle, on_update=partial(_noted, seen, show), deadline=options.deadline
-            )
+        with turn:
+            most = deadline + min(LAST_LOOK, deadline) + _GRACE
+            update = within(most, partial(client.follow, handle, turn.noted, deadline), name="wait")
     except TaskError as error:
         return _ended(options, handle, error)
+    except Late:
+        why = f"{handle}: a query was not answered to its end, nor given up, by the deadline; the task goes on"
+        _left(options, handle, turn.seen, "timeout", why)
+        return _LATER
     except KeyboardInterrupt:
-        _left(options, handle, seen, "interrupted", "stopped waiting; the task goes on")
+        _left(options, handle, turn.seen, "interrupted", "stopped waiting; the task goes on")
         return _INTERRUPTED
     except ValueError as error:
-        raise Problem(f"{error}; the handle has {handle.gateway}, which ANYINT_BASE_URL must name") from None
+        raise Problem(f"{error}; {_elsewhere(handle)}") from None
     except Exception as error:  # of the client, and not about the gateway
-        _left(options, handle, seen, "error", f"{type(error).__name__}: {error}")
+        _left(options, handle, turn.seen, "error", f"{type(error).__name__}: {error}")
         return _LATER
     return _done(options, update)
+
+
+def _elsewhere(handle: TaskHandle) -> str:
+    """Say what to do about a handle's gateway that is none of ours: whoever wrote the handle wrote that too."""
+    host, scheme = urlsplit(handle.gateway).hostname or "", urlsplit(handle.gateway).scheme
+    if host in HOSTS:
+        return f"the handle has {handle.gateway}" + (", where https:// should be" if scheme == "http" else "")
+    return f"the handle has {handle.gateway}: if that is a gateway or proxy of your own, ANYINT_BASE_URL must name it"
 
 
 # --- what is given
@@ -133,7 +158,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _configured(options: argparse.Namespace, runtime: Runtime) -> Resilience:
+def _configured(options: argparse.Namespace, handle: TaskHandle, runtime: Runtime) -> Resilience:
     given: dict[str, Any] = {"runtime": runtime}
     given.update({"store": options.store} if options.store is not None else {})
     given.update({"seedance": True} if options.seedance else {})
@@ -146,22 +171,29 @@ def _configured(options: argparse.Namespace, runtime: Runtime) -> Resilience:
         raise Problem(str(error)) from None
     if anyint.api_key is None:
         raise Problem("ANYINT_API_KEY is not set")
+    hide(anyint.api_key)
+    file = stranger(found, handle.gateway)
+    if file is not None:
+        raise Problem(
+            f"only {file.name}, which was found and not named, says that your key may go to {handle.gateway}: if you "
+            f"trust it, set {CONFIG}={shlex.quote(str(file))}, or ANYINT_BASE_URL"
+        )
     return anyint
 
 
-def _client(anyint: Resilience) -> AbstractContextManager[tuple[Any, Callable[..., TaskUpdate]]]:
-    """Return whichever client is installed, ready to be entered, and its ``wait_for_task``."""
+def _client(anyint: Resilience) -> _Client:
+    """Return whichever client is installed."""
     name = next((it for it in _CLIENTS if find_spec(it) is not None), None)
     if name is None:
         raise Problem(f"this command needs one of {', '.join(_CLIENTS)}: install 'anyint-resilience[httpx]'")
     try:
         return _Client(name, anyint)
     except Exception as error:  # what the environment says of proxies and certificates
-        raise Problem(f"no {name} client can be made: {error}") from None
+        raise Problem(f"no {name} client can be made: {said_by_client(error, os.environ)}") from None
 
 
 class _Client:
-    """A wrapped client that is closed at the end."""
+    """A wrapped client."""
 
     def __init__(self, name: str, anyint: Resilience) -> None:
         from importlib import import_module
@@ -171,11 +203,10 @@ class _Client:
         self._client: Any = adapter.wrap(made, anyint)
         self._wait: Callable[..., TaskUpdate] = adapter.wait_for_task
 
-    def __enter__(self) -> tuple[Any, Callable[..., TaskUpdate]]:
-        return self._client, self._wait
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+    def follow(self, handle: TaskHandle, noted: Callable[[TaskUpdate], object], deadline: float) -> TaskUpdate:
+        """Follow a task to its end, and close the client."""
+        with closing(self._client):
+            return self._wait(self._client, handle, on_update=noted, deadline=deadline)
 
 
 # --- what is shown
@@ -188,19 +219,9 @@ def _show(handle: TaskHandle) -> Show:
     return Lines(handle)
 
 
-def _sleep(sleep: Callable[[float], object], show: Show, seconds: float) -> None:
-    show.next_look(seconds)
-    sleep(seconds)
-
-
-def _noted(seen: list[TaskUpdate], show: Show, update: TaskUpdate) -> None:
-    """Keep the last update for an end that brings none, and show it."""
-    seen[:] = [update]
-    show.update(update)
-
-
 def _again(options: argparse.Namespace, handle: TaskHandle) -> str:
-    more = [*(("--store", options.store) if options.store is not None else ()), *(["--seedance"] * options.seedance)]
+    store = [] if options.store is None else ["--store", "URL" if "@" in options.store else options.store]
+    more = [*store, *(["--seedance"] * options.seedance)]  # before an @ stands a password
     return "wait again with: " + shlex.join(["anyint-resilience", "wait", handle.to_json(), *more])
 
 
@@ -210,10 +231,11 @@ def _done(options: argparse.Namespace, update: TaskUpdate) -> int:
         return 0
     if not update.results:
         tell(f"done, and its answer holds no URL: --json shows it, and so does GET {update.handle.url}")
+    mask = hiding()
     for url in update.results:
-        say("".join(it if it.isprintable() else "?" for it in url))
+        say(mask.ours("".join(it if it.isprintable() else "?" for it in url)))
     if any(url.startswith(f"{update.handle.gateway}/openai/") for url in update.results):
-        tell("(at the gateway: it wants your key)")
+        tell("(at the gateway: it wants your key; 'anyint-resilience wait --help' has the command)")
     return 0
 
 
@@ -230,16 +252,16 @@ def _ended(options: argparse.Namespace, handle: TaskHandle, error: TaskError) ->
     return _FAILED if failed else _LATER
 
 
-def _left(options: argparse.Namespace, handle: TaskHandle, seen: list[TaskUpdate], ended: str, why: str) -> None:
+def _left(options: argparse.Namespace, handle: TaskHandle, seen: TaskUpdate | None, ended: str, why: str) -> None:
     """Say that the wait ended and the task did not, and how to wait again."""
     if options.json:
-        _document(handle, seen[0] if seen else None, ended, why)
+        _document(handle, seen, ended, why)
     else:
         tell(clean(why), _again(options, handle))
 
 
 def _document(handle: TaskHandle, update: TaskUpdate | None, ended: str, reason: str | None) -> None:
     names = ("phase", "state", "progress", "results", "note", "polls", "elapsed", "document")
-    shown: dict[str, Any] = {"ended": ended, "handle": handle.as_dict()}
-    shown.update({name: None if update is None else getattr(update, name) for name in names})
-    print_json({**shown, "reason": reason}, one_line=True)
+    shown: dict[str, Any] = {name: None if update is None else getattr(update, name) for name in names}
+    said = hiding().document({**shown, "reason": reason})  # a server may write back what it was sent
+    print_json({"ended": ended, "handle": handle.as_dict(), **said}, one_line=True)

@@ -8,8 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
+import struct
+import textwrap
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +24,19 @@ import pytest
 from anyint_resilience.cli import main
 from anyint_resilience.emulator import Emulator, Fault
 
-__all__ = ["KEY", "Place", "Row", "place_of", "reports"]
+__all__ = ["GOOD", "HTTPX", "KEY", "ONLY", "Place", "Row", "client", "module", "place_of", "reports"]
 
 KEY = "test-key"
+HTTPX = """\
+import httpx
+import anyint_resilience_httpx as layer
+from anyint_resilience import Policy, Resilience
+
+anyint = Resilience.from_env()
+"""
+GOOD = "client = layer.wrap(httpx.Client(timeout=600), anyint)"
+ONLY = ("--only", "client")  # and all that look at it
+NAMES = count()
 _SURROUNDINGS = re.compile(
     r"(?i)^(ANYINT|OPENAI|ANTHROPIC|GOOGLE|GEMINI)_|_PROXY$|^(SSL_CERT|REQUESTS_CA|CURL_CA)|^(COLUMNS|NO_COLOR|FORCE_COLOR)$"
 )
@@ -34,6 +50,7 @@ class Place:
     patch: pytest.MonkeyPatch
     folder: Path
     capsys: pytest.CaptureFixture[str]
+    ends: ExitStack = field(default_factory=ExitStack)
 
     def set(self, **variables: str) -> None:
         """Set variables of the environment."""
@@ -52,6 +69,10 @@ class Place:
     def script(self, match: str, *faults: Fault) -> None:
         """Order faults for requests."""
         self.gateway.script(*faults, match=match)
+
+    def server(self, answer: bytes) -> str:
+        """Start what answers each connection with these bytes, with none by a reset; return its host and port."""
+        return self.ends.enter_context(_answering(answer))
 
     def run(self, *argv: str) -> tuple[int, str, str]:
         """Run the doctor; return its exit code, stdout and stderr. The key stands in neither."""
@@ -79,6 +100,32 @@ class Place:
         checks = {it["id"]: it for it in document["checks"]}
         assert code == (1 if any(it["status"] == "failed" for it in checks.values()) else 0)
         return code, checks
+
+
+@contextmanager
+def _answering(answer: bytes) -> Iterator[str]:
+    over = threading.Event()
+
+    def serve() -> None:
+        while True:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                if over.is_set():
+                    return
+                connection.settimeout(10)
+                connection.recv(65536)
+                connection.sendall(answer)
+                if not answer:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        place = listening.getsockname()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"{place[0]}:{place[1]}"
+        over.set()
+        socket.create_connection(place).close()
+        thread.join(20)
 
 
 @dataclass(frozen=True)
@@ -127,5 +174,18 @@ def place_of(
     monkeypatch.chdir(folder)
     made = Place(emu, monkeypatch, folder, capsys)
     made.set(ANYINT_API_KEY=KEY, ANYINT_BASE_URL=emu.url)
-    yield made
+    with made.ends:
+        yield made
     assert emu.internal_errors == []
+
+
+def module(place: Place, text: str) -> str:
+    """Write a module; return its name, which no other test has used."""
+    name = f"shop_{next(NAMES)}"
+    place.write(f"{name}.py", textwrap.dedent(text))
+    return name
+
+
+def client(place: Place, text: str, attribute: str = "client") -> dict[str, dict[str, Any]]:
+    """Run the checks of a client on a module; return what they found."""
+    return place.found("--client", f"{module(place, text)}:{attribute}", *ONLY)[1]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from anyint_resilience.cli.doctor import callback
+from anyint_resilience.cli.doctor import callback, proxies
 from anyint_resilience.emulator import Fault
 from tests.real.doctor_kit import KEY, Place, Row
 
@@ -92,6 +93,30 @@ def page(*ids: str, **more: Any) -> Fault:
     return Fault(status=200, body={"data": [{"id": it} for it in ids], **more})
 
 
+def stranger(place: Place) -> None:
+    """Plant a file that lay about and names a host: its project was cloned, and nobody has read it."""
+    place.unset("ANYINT_BASE_URL")
+    place.write("anyint-resilience.toml", 'base_url = "https://llm.example.test"\napi_key_env = "ANYINT_API_KEY"\n')
+
+
+def no_certificates(place: Place) -> None:
+    place.write("ca.pem", "no certificate")
+    place.set(SSL_CERT_FILE=str(place.folder / "ca.pem"))
+
+
+def socks(place: Place) -> None:
+    """Plant a proxy of another kind, and no package for it."""
+    place.set(ALL_PROXY="socks5://127.0.0.1:1")
+    place.patch.setattr(proxies, "find_spec", lambda name: None)
+
+
+def proxy(status: int, body: bytes = b"") -> Callable[[Place], object]:
+    """Plant a proxy that answers for the gateway."""
+    head = f"HTTP/1.1 {status} No\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+    return lambda place: place.set(HTTP_PROXY=f"http://user:hunter2@{place.server(head + body)}")
+
+
+PAGE = Fault(status=403, body="<html>blocked</html>")
 LOCAL = ("--callback-url", "{url}/hook")
 TAKEN = Fault(status=200, body="{}")
 
@@ -113,6 +138,15 @@ ROWS = (
     Row("another provider's key", "key", "warning", "a key of Anthropic's", "AnyInt's console",
         setting(ANYINT_API_KEY=f"sk-ant-{KEY}"), also=frozenset({"models"})),
     Row("a key that is refused", "models", "failed", "refuses this key", "still active", setting(ANYINT_API_KEY=OTHER)),
+    Row("a key in a file that is named", "key", "failed", "nothing reads that file", 'cat "$ANYINT_API_KEY_FILE"',
+        instead(ANYINT_API_KEY_FILE="/run/secrets/key")),
+    Row("the name in small letters", "key", "failed", "but anyint_api_key is", "Rename", instead(anyint_api_key=KEY)),
+    Row("OPENAI_BASE_URL on plain http", "sdk-env", "failed", "plain http", "{url}/openai/v1",
+        setting(OPENAI_BASE_URL="http://gateway.api.anyint.ai/openai/v1")),
+    Row("OPENAI_BASE_URL without https", "sdk-env", "failed", "does not begin with https://", "{url}/openai/v1",
+        setting(OPENAI_BASE_URL="gateway.api.anyint.ai/openai/v1")),
+    Row("OPENAI_API_BASE", "sdk-env", "warning", "has not read since 1.0", "OPENAI_BASE_URL={url}/openai/v1",
+        setting(OPENAI_API_BASE="{url}/openai/v1")),
     Row("OPENAI_API_KEY is another", "sdk-env", "warning", "not the one of ANYINT_API_KEY", "api_key=",
         setting(OPENAI_API_KEY=OTHER, OPENAI_BASE_URL="{url}/openai/v1")),
     Row("the AnyInt key for OpenAI", "sdk-env", "warning", "sends to api.openai.com", "OPENAI_BASE_URL={url}/openai/v1",
@@ -127,10 +161,25 @@ ROWS = (
         setting(ANTHROPIC_BASE_URL="{url}/anthropic/v1")),
     Row("a base URL ending in /openai/v1", "base-url", "failed", "twice", "host alone",
         setting(ANYINT_BASE_URL="{url}/openai/v1")),
-    Row("a base URL ending in /v1", "base-url", "failed", "nothing under /v1", "host alone",
+    Row("a base URL ending in /v1", "base-url", "failed", "nothing under /v1", "Use {url}, as the emulator prints it",
         setting(ANYINT_BASE_URL="{url}/v1")),
-    Row("a base URL that is none", "base-url", "failed", "it must begin with https://", "https://gateway.api.anyint.ai",
-        argv=("--base-url", "gateway.api.anyint.ai")),
+    Row("a base URL that is none", "base-url", "failed", "'gateway.api.anyint.ai' must begin with https://",
+        "https://gateway.api.anyint.ai", argv=("--base-url", "gateway.api.anyint.ai")),
+    Row("an emulator's URL without http", "base-url", "failed", "'127.0.0.1:8080' must begin with https://",
+        "Use http://127.0.0.1:8080, as the emulator prints it", argv=("--base-url", "127.0.0.1:8080")),
+    Row("localhost alone", "base-url", "failed", "'localhost' must begin", "Use http://localhost:PORT",
+        argv=("--base-url", "localhost")),
+    Row("quotes around the base URL", "base-url", "failed", "quotation marks are part of it: '{url}'", "--env-file",
+        setting(ANYINT_BASE_URL='"{url}"')),
+    Row("a password in the base URL", "base-url", "failed", "'https://gateway.api.anyint.ai' must not hold a user name",
+        "the host alone", argv=("--base-url", "https://me:hunter2@gateway.api.anyint.ai?x=hunter2")),
+    Row("a key for a base URL", "base-url", "failed", "it must begin with https://", "the host alone",
+        argv=("--base-url", OTHER)),
+    Row("a slip in the base URL's variable", "base-url", "warning", "ANYINT_BASEURL is set, and nothing reads it",
+        "ANYINT_BASE_URL is the name", lambda it: (it.unset("ANYINT_BASE_URL"), it.set(ANYINT_BASEURL="x")),
+        ("--only", "base-url")),
+    Row("a file that nobody named", "base-url", "failed", "was found, not named: no key was sent there", "--config /",
+        stranger),
     Row("a path that nobody serves", "models", "failed", "HTTP 404", "look at the base URL",
         setting(ANYINT_BASE_URL="{url}/relay"), also=frozenset({"base-url"})),
     Row("plain http to another machine", "base-url", "failed", "must be https", "https://gateway.api.anyint.ai",
@@ -144,12 +193,26 @@ ROWS = (
         setting(ANYINT_RESILIENCE_POLICY_ATEMPTS="3")),
     Row("a value that cannot be", "config", "failed", "many", "config check",
         setting(ANYINT_RESILIENCE_POLICY_ATTEMPTS="many")),
+    Row("a variable that is not read", "config", "warning", "ANYINT_STORE is none of ours", "Rename it",
+        setting(ANYINT_STORE="sqlite:///creates.db")),
     Row("a store that is down", "store", "failed", "redis", "own memory",
         redis_down, needs="redis"),
     Row("a store in no folder", "store", "failed", "sqlite", "own memory",
         setting(ANYINT_RESILIENCE_STORE="sqlite:///nowhere/creates.db")),
     Row("a proxy that is off", "proxies", "failed", "does not answer", "NO_PROXY=127.0.0.1",
         setting(HTTP_PROXY="http://user:pass@127.0.0.1:1"), also=frozenset({"models"})),
+    Row("a password with a number sign", "proxies", "failed", "HTTP_PROXY is no URL of a proxy", "# is written %23",
+        setting(HTTP_PROXY="http://user:hunter2#1@127.0.0.1:1")),
+    Row("a SOCKS proxy and nothing for it", "proxies", "failed", "ALL_PROXY names a SOCKS proxy", "[socks]",
+        socks, ("--only", "proxies")),
+    Row("https to a proxy on http", "proxies", "failed", "does not speak TLS", "HTTP_PROXY=http://host:port",
+        lambda it: it.set(HTTP_PROXY=it.gateway.url.replace("http:", "https:")), also=frozenset({"models"})),
+    Row("a proxy that wants a login", "models", "failed", "wants a user and a password (HTTP 407)", "user:password@",
+        proxy(407), also=frozenset({"proxies"})),
+    Row("a proxy that blocks", "models", "failed", "HTTP 403: a page came", "such as that of HTTP_PROXY",
+        proxy(403, b"<html>blocked by corp</html>"), also=frozenset({"proxies"})),
+    Row("no certificates in their file", "certificates", "failed", "in which there is no certificate", "certifi",
+        no_certificates),
     Row("certificates that are not there", "certificates", "failed", "SSL_CERT_FILE", "certifi",
         setting(SSL_CERT_FILE="/nowhere/ca.pem")),
     # step 2: the Models API
@@ -159,12 +222,25 @@ ROWS = (
     Row("pages that repeat", "models", "warning", "the same page again", "not listed",
         answering(LIST, *[page("gpt-5", "claude-5", "gemini-3", has_more=True, last_id="gemini-3")] * 2)),
     Row("a login page for an answer", "models", "failed", "a page came", "browser", answering(LIST, HTML)),
+    Row("a firewall's 403", "models", "failed", "HTTP 403: a page came", "firewall", answering(LIST, PAGE)),
+    Row("a firewall's 401", "models", "failed", "HTTP 401: a page came", "firewall",
+        answering(LIST, replace(PAGE, status=401))),
+    Row("a firewall's 429", "models", "failed", "HTTP 429: a page came", "firewall",
+        answering(LIST, *[replace(PAGE, status=429)] * 2)),
+    Row("a 200 that is an error", "models", "failed", "no list in data", "look at the base URL",
+        answering(LIST, Fault(status=200, body={"error": {"message": "Invalid API key", "type": "x"}}))),
+    Row("https to an emulator", "models", "failed", "the TLS handshake failed", "speaks plain http: use {url}",
+        lambda it: it.set(ANYINT_BASE_URL=it.gateway.url.replace("http:", "https:"))),
+    Row("http to what speaks https", "models", "failed", "the connection broke", "may speak https",
+        lambda it: it.set(ANYINT_BASE_URL=f"http://{it.server(b'')}")),
     Row("a redirect", "models", "failed", "redirects to https://login.example.com/in", "not sent on",
         answering(LIST, Fault(status=302, headers={"location": "https://login.example.com/in?token=s3"}))),
     Row("no right to list", "models", "failed", "HTTP 403, permission", "entitlement",
         answering(LIST, Fault.error(403))),
     Row("a rate limit", "models", "warning", "this key is limited now", "Back off",
         answering(LIST, Fault.error(429, retry_after=30))),
+    Row("a model that nobody could look for", "models", "failed", "nobody knows whether there is 'gpt-5'", "later",
+        answering(LIST, Fault.error(429, retry_after=30)), ("--model", "gpt-5")),
     Row("one bad answer in between", "models", "warning", "HTTP 503", "timeline()", answering(LIST, Fault(status=503))),
     Row("nobody at the address", "models", "failed", "no connection could be made", "base URL", nobody_there),
     Row("a silent gateway", "models", "failed", "no answer came in time", "firewalls",
@@ -190,6 +266,8 @@ ROWS = (
     Row("no route to Kling", "kling", "failed", "this route is not there", "base URL",
         answering("GET /transtreams", NO_ROUTE)),
     Row("a page instead of Suno", "suno", "failed", "a page came", "browser", answering("GET /suno", HTML, HTML)),
+    Row("a firewall before Kling", "kling", "failed", "HTTP 403: a page came", "firewall",
+        answering("GET /transtreams", PAGE)),
     Row("DashScope down once", "dashscope", "warning", "only the second attempt was good, after HTTP 503", "heals it",
         answering("GET /dashscope", Fault(status=503))),
     Row("DashScope down", "dashscope", "failed", "HTTP 500", "provider failed",
@@ -216,6 +294,8 @@ ROWS = (
         answering(LIST, Fault(), page("gpt-5"))),
     Row("a wrong key is no 401", "wrong-key", "failed", "no 401, but HTTP 404", "look at what answers",
         answering(LIST, Fault(), Fault(status=404))),
+    Row("a 401 that is a page", "wrong-key", "failed", "no 401 of the gateway, but HTTP 401: a page came",
+        "look at what answers", answering(LIST, Fault(), replace(PAGE, status=401))),
     Row("a policy of one attempt", "limited", "warning", "attempts is 1", "Policy(attempts=3)",
         setting(ANYINT_RESILIENCE_POLICY_ATTEMPTS="1")),
     Row("a policy that is off", "limited", "warning", "enabled is false", "back off",

@@ -22,6 +22,7 @@ from anyint_resilience.cli.doctor import command
 from anyint_resilience.cli.doctor.checks import CHECKS
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.runtime import Runtime
+from anyint_resilience.stores.opening import opened
 from tests.real.doctor_kit import Place, Row, place_of, reports
 from tests.real.doctor_rows import CHAT, LIST, OTHER, ROWS
 
@@ -156,12 +157,21 @@ def test_an_answer_without_end_is_read_no_further(place: Place) -> None:
 def test_a_store_that_is_slower_than_calls_wait_is_told(place: Place) -> None:
     """A store that answers, but later than store_wait, is no use to calls: each process goes on by itself."""
     place.set(ANYINT_RESILIENCE_STORE="sqlite:///creates.db")
+    opened("sqlite:///creates.db", runtime=Runtime(), wait=1.0).close()
     assert place.found("--only", "store")[1]["store"]["status"] == "ok"
     ticks = count()
     place.patch.setattr(command, "_RUNTIME", Runtime(monotonic=lambda: 0.1 * next(ticks)))
     found = place.found("--only", "store")[1]["store"]
     assert found["status"] == "warning"
     assert "store_wait" in found["advice"]
+
+
+def test_a_store_that_is_not_there_yet_is_not_made(place: Place) -> None:
+    """To see whether a file can be made is enough: the doctor leaves nothing behind."""
+    place.set(ANYINT_RESILIENCE_STORE="sqlite:///creates.db")
+    found = place.found("--only", "store")[1]["store"]
+    assert (found["status"], list(place.folder.iterdir())) == ("ok", [])
+    assert "not there yet" in found["found"]
 
 
 def test_as_a_program_of_its_own_it_says_nothing_beside_its_result(place: Place) -> None:
@@ -243,6 +253,19 @@ def test_a_terminal_with_rich_gets_a_table(place: Place) -> None:
     assert "found, and what to do" in out
     assert any(line.split()[:3] == ["1", "key", "ok"] for line in out.splitlines())
     assert any(line.split()[:3] == ["8", "limited", "ok"] for line in out.splitlines())
+
+
+def test_nothing_that_is_to_be_copied_is_cut(place: Place) -> None:
+    """A long word in a narrow table is folded, to its end."""
+    pytest.importorskip("rich")
+    from anyint_resilience.cli.doctor import showing
+
+    place.patch.setattr(showing, "plain", lambda: False)
+    wanted = place.gateway.url + "/a-prefix-of-a-reverse-proxy" * 2
+    place.set(COLUMNS="60", ANYINT_BASE_URL=wanted)
+    _, out, _ = place.run("--only", "base-url", "--only", "sdk-env")
+    assert wanted.partition("://")[2].partition("/")[2] in "".join(out.split())
+    assert "…" not in out
 
 
 @pytest.mark.parametrize("client", ["httpx2", "httpx", "requests", "aiohttp"])

@@ -90,7 +90,15 @@ def test_without_a_command_there_is_the_help(capsys: pytest.CaptureFixture[str])
     assert all(f"  {command} " in err for command in COMMANDS)
 
 
-@pytest.mark.parametrize(("words", "page"), [(["help"], "COMMAND"), (["help", "wait"], "wait")])
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        (["help"], "COMMAND"),
+        (["help", "wait"], "wait"),
+        (["--color", "never", "help", "wait"], "wait"),
+        (["--color=never", "--traceback", "help", "config", "check"], "config check"),
+    ],
+)
 def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str], words: list[str], page: str) -> None:
     """``anyint-resilience help wait`` is ``anyint-resilience wait --help``."""
     code, out, _ = told(capsys, *words)

@@ -26,6 +26,11 @@ HALF = [
     ("anyint-resilience explain --from answer.t", {"answer.txt"}),
     ("anyint-resilience wait answer.t", {"answer.txt"}),
     ("anyint-resilience --col", {"--color"}),
+    ("anyint-resilience doctor --only ins", {"instrumentation"}),
+    ("anyint-resilience doctor --skip ways", {"ways-out"}),
+    ("anyint-resilience doctor --config answer.t", {"answer.txt"}),
+    ("anyint-resilience hel", {"help"}),
+    ("anyint-resilience help expl", {"explain"}),
 ]
 
 

@@ -114,7 +114,18 @@ def test_a_key_that_was_given_is_not_printed(made: list[Any], capsys: pytest.Cap
     assert made[0]["keys"] == ["secret-one", "secret-two"]
     assert (made[0]["seed"], sum(p for p, _ in made[0]["chaos"].faults)) == (-7, pytest.approx(0.25))
     assert "secret" not in out
-    assert "2 of all keys" in out
+    assert "It takes the 2 keys given with --key alone" in out
+    line = next(it for it in out.splitlines() if it.startswith("  export "))
+    assert line.endswith(" ANYINT_API_KEY=YOUR_KEY  # one given with --key")
+
+
+def test_the_one_key_that_was_given_is_asked_for(made: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is pasted says where the key is to be put, and is no key itself."""
+    assert main(["emulator", "--key", "secret-one"]) == 0
+    out = capsys.readouterr().out
+    assert "It takes the key given with --key alone" in out
+    assert "ANYINT_API_KEY=YOUR_KEY  # the one given with --key\n" in out
+    assert "secret" not in out
 
 
 @pytest.mark.parametrize(

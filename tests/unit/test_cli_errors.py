@@ -98,6 +98,8 @@ def test_wrong_options_get_one_line_and_exit_2(capsys: pytest.CaptureFixture[str
         (["config", "shwo"], "show"),
         (["config", "show", "--ste"], "--set"),
         (["completions", "bsh"], "bash"),
+        (["doctor", "--only", "texts"], "text"),
+        (["doctor", "--skip", "base_url"], "base-url"),
         (["--colour", "never", "routes"], "--color"),
         (["help", "wiat"], "wait"),
     ],
@@ -110,6 +112,12 @@ def test_a_mistyped_word_names_the_one_that_was_meant(
     code, _, err = told(capsys, *words)
     assert code == 2
     assert err.endswith(f"; did you mean {meant}?\n")
+
+
+def test_a_choice_that_is_missing_is_named_with_all_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever forgets the shell reads which ones there are."""
+    _, _, err = told(capsys, "completions")
+    assert "SHELL is needed, one of bash, zsh, fish, tcsh, powershell; see" in err
 
 
 @pytest.mark.parametrize("words", [["nope"], ["routes", "--family", "brew"], ["demo", "--brew"]], ids=" ".join)

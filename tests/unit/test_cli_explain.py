@@ -12,6 +12,7 @@ import pytest
 
 from anyint_resilience.cli import main
 from anyint_resilience.cli.pasted import read_pasted
+from anyint_resilience.contract.routes import HOSTS
 from anyint_resilience.policy.model import FaultKind
 
 FIELDS = {
@@ -266,3 +267,16 @@ def test_a_compressed_body_is_noted(capsys: pytest.CaptureFixture[str], tmp_path
 def test_what_is_no_answer_is_none(raw: bytes) -> None:
     """Whatever is pasted, it is an answer or it is none; nothing is raised."""
     assert read_pasted(raw) is None
+
+
+def test_where_no_rule_of_anyints_holds_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A route that the contract has not is decided by what holds for any HTTP, and says so."""
+    nobodys = rows(capsys, "POST", "/v1/chat/completions", "503")
+    assert nobodys["source"] == "no rule of AnyInt's: what holds for any HTTP"
+    assert rows(capsys, "POST", "/openai/v1/chat/completions", "503")["source"] == "AnyInt"
+
+
+def test_help_names_the_hosts_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """The address to paste is the one that everything else names."""
+    assert main(["explain", "--help"]) == 0
+    assert f"curl -si https://{HOSTS[0]}/" in capsys.readouterr().out

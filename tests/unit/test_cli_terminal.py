@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience.cli import main, terminal
+from anyint_resilience.cli import chosen, main, terminal
 from anyint_resilience.cli.terminal import Cell, Problem, clean, coloured, fold, lively, mark, print_json, say, styled
 from anyint_resilience.cli.terminal import table as table_of
 
@@ -35,7 +35,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    terminal.use()
+    chosen.use()
 
 
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
@@ -70,7 +70,7 @@ def test_who_gets_colours(
     """--color decides; then NO_COLOR, FORCE_COLOR, and whether it is a terminal that can."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    terminal.use(color=color)
+    chosen.use(color=color)
     assert (coloured(Screen()), coloured(io.StringIO())) == (on_a_terminal, in_a_pipe)
     assert (lively(Screen()), lively(io.StringIO())) == (on_a_terminal, False)
     assert (ESCAPE in styled("x", "bold red", stream=Screen())) == on_a_terminal

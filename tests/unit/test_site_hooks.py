@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,3 +50,45 @@ def test_a_link_into_the_tree_leads_to_where_the_site_has_it(source: str, place:
 def test_what_a_page_would_load_from_another_host_is_seen(html: str, loads: bool) -> None:
     """A link that a reader may follow loads nothing by itself."""
     assert (hooks.LOADED.search(html) is not None) == loads
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ("<td><code>store_wait</code></td>", "<td><code>store_wait</code></td>"),
+        (
+            "<td>a <code>/transtreams/kling/v1/images/{id}</code></td>",
+            "<td>a <code>/<wbr>transtreams/<wbr>kling/<wbr>v1/<wbr>images/<wbr>{id}</code></td>",
+        ),
+        ("<p><code>ANYINT_RESILIENCE_STORE_WAIT</code></p>", "<p><code>ANYINT_RESILIENCE_STORE_WAIT</code></p>"),
+        ("<td style='a'><code>ANYINT_RESILIENCE_POLICY</code></td>", None),
+        ("<td><code>ANYINT_RESILIENCE_STORES</code></td>", None),
+        (
+            "<td><code>ANYINT_RESILIENCE_BUDGETS</code></td>",
+            "<td><code>ANYINT_<wbr>RESILIENCE_<wbr>BUDGETS</code></td>",
+        ),
+    ],
+)
+def test_long_code_in_a_table_may_be_broken_at_its_joints(html: str, shown: str | None) -> None:
+    """From 25 characters on, and nowhere else."""
+    assert hooks.on_page_content(html) == (html if shown is None else shown)
+
+
+def test_a_page_of_the_tree_has_its_own_title_and_its_weight_in_the_search() -> None:
+    """Two pages of one name, or figures before explanations, help nobody to find anything."""
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="figures.md"), meta={})
+    assert hooks.on_page_markdown("# Benchmarks\n\nwords\n", page) == "# All figures\n\nwords\n"
+    assert page.meta == {"search": {"boost": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        (":class:<code>Entry</code>", "<code>Entry</code>"),
+        ("of :class:<code>~anyint_resilience.Resilience</code>:", "of <code>Resilience</code>:"),
+        ("<code>~/.config</code>", "<code>~/.config</code>"),
+    ],
+)
+def test_roles_of_docstrings_are_left_away(html: str, shown: str) -> None:
+    """And the path before a name, where a tilde says so."""
+    assert hooks.on_page_content(html) == shown

@@ -96,6 +96,8 @@ def _attempt(attempt: Attempt) -> Text:
     end = f"HTTP {attempt.status}" if attempt.fault is None else attempt.fault.kind.value
     text = Text(f"attempt {attempt.number}: {end}")
     decision = attempt.decision
+    if attempt.asked is not None:
+        return text.append(f"  asked by our layer: {attempt.asked}", style="dim")
     if decision is None:
         return text.append("  a good first answer: nothing to decide", style="dim")
     words = [decision.action.value, "" if decision.cause is None else decision.cause.value, decision.certainty.value]

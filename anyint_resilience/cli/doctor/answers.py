@@ -5,6 +5,7 @@ Must not know any check. The words of the gateway are shown only as ``mask`` let
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,13 +16,15 @@ from ...policy.echoes import word_of
 from ...policy.envelopes import read_envelope
 from ...policy.model import FaultKind
 from ...policy.rules import Policy
+from ...router import is_loopback
+from ..masking import PROXY_FORM
 from .context import Context
 from .finding import Finding, failed, joined, warning
-from .paths import shown
-from .proxies import proxy_for
+from .paths import host_of, shown
+from .proxies import Proxy, proxy_for
 from .sending import Reply
 
-__all__ = ["said", "seconds", "trouble", "well"]
+__all__ = ["is_page", "said", "seconds", "trouble", "well"]
 
 _FAULTS: Final[dict[FaultKind, str]] = {
     FaultKind.CONNECT_ERROR: "no connection could be made",
@@ -43,7 +46,20 @@ _ADVICE: Final[dict[FaultKind, str]] = {
     "and the base URL.",
     FaultKind.PROTOCOL_ERROR: "Look at scheme, host and port of the base URL: something else listens there, or it "
     "speaks https.",
+    FaultKind.TLS_ERROR: "Look at scheme, host and port of the base URL: what listens there may speak plain http, or "
+    "something on the way opens TLS connections.",
+    FaultKind.READ_ERROR: "Look at scheme, host and port of the base URL: what listens there may speak https, or a "
+    "firewall or proxy cuts connections.",
+    FaultKind.CONNECT_ERROR: "Look at host and port of the base URL, and whether a firewall lets connections out; an "
+    "emulator must be running.",
+    FaultKind.CONNECT_TIMEOUT: "Look at host and port of the base URL, and whether a firewall lets connections out.",
+    FaultKind.WRITE_ERROR: "A firewall or proxy on the way cuts connections: look there, and at the base URL.",
+    FaultKind.WRITE_TIMEOUT: "A firewall or proxy on the way takes nothing: look there, and at the base URL.",
 }
+_PROXY_LOGIN: Final = 407
+_TO_PROXY: Final = (FaultKind.CONNECT_ERROR, FaultKind.CONNECT_TIMEOUT, FaultKind.PROXY_ERROR)
+_NO_TLS: Final = "An emulator on this machine speaks plain http: use http://{0} (ANYINT_BASE_URL, --base-url)."
+_HTTPS_PROXY: Final = "Most proxies are spoken to in plain http, also for https: {0}=http://{1}."
 _KEY: Final = (
     "Make sure that it is the whole key of this account, still active, and its subscription paid: a key that was "
     "regenerated or expired is refused at once. Keys are made in AnyInt's console."
@@ -110,15 +126,49 @@ def _fault(ctx: Context, reply: Reply) -> Finding:
         kind = FaultKind.READ_TIMEOUT
     what, host = _FAULTS.get(kind, f"it ended in {type(reply.error).__name__}"), shown(reply.ask.url).split("/")[2]
     proxy = proxy_for(reply.ask.url, ctx.environ)
+    if proxy is not None and (kind in _TO_PROXY or _is_dns(reply.error)):
+        return _proxy_said(ctx, host, proxy, _status_in(reply.error))
     if _is_dns(reply.error):
         return failed(f"{host}: its name is not known (DNS)", "Look for a slip in the base URL, and at DNS.")
-    if proxy is not None and kind in (FaultKind.CONNECT_ERROR, FaultKind.CONNECT_TIMEOUT, FaultKind.PROXY_ERROR):
-        advice = f"Mend or unset {proxy.variable}, or name the host in NO_PROXY."
-        return failed(f"{host}: no connection through the proxy {proxy.place} of {proxy.variable}", advice)
+    if proxy is not None and proxy.scheme == "https" and not reply.status:
+        place = ctx.mask.foreign(proxy.place, 80)
+        return failed(
+            f"{host}: {what}, maybe by the proxy {place} of {proxy.variable}, which is spoken to in TLS",
+            _HTTPS_PROXY.format(proxy.variable, place),
+        )
+    if kind is FaultKind.TLS_ERROR and is_loopback(host_of(reply.ask.url)):
+        return failed(f"{host}: {what}", _NO_TLS.format(host))
     if kind is FaultKind.READ_TIMEOUT:
         what = f"{'its answer did not end' if reply.status else 'no answer came'} in time ({seconds(reply.seconds)})"
     own = Policy().decide_exception(reply.ask.method, reply.ask.url, kind).guidance
     return failed(f"{host}: {what}", _ADVICE.get(kind, own))
+
+
+def _proxy_said(ctx: Context, host: str, proxy: Proxy, status: int) -> Finding:
+    """Return what is wrong with the way through a proxy; ``status``: what it answered, 0 for nothing."""
+    place = ctx.mask.foreign(proxy.place, 80)
+    named = f"the proxy {place} of {proxy.variable}" if place else f"the proxy of {proxy.variable}"
+    if not status:
+        advice = f"Mend or unset {proxy.variable}, or name the host in NO_PROXY."
+        return failed(f"{host}: no connection through {named}", advice)
+    if status == _PROXY_LOGIN:
+        advice = f"{proxy.variable}=http://user:password@{place}; {PROXY_FORM}."
+        return failed(f"{host}: {named} wants a user and a password (HTTP {status})", advice)
+    advice = f"Have {host} let through there, or name it in NO_PROXY if there is another way."
+    return failed(f"{host}: {named} does not let it through (HTTP {status})", advice)
+
+
+def _status_in(error: BaseException | None) -> int:
+    """Return the status with which a proxy refused a connection: clients have it in their words alone; 0: none."""
+    for _ in range(8):
+        if error is None:
+            return 0
+        known = getattr(error, "status", None)
+        found = re.search(r"(?:^|failed: |\s)([45]\d\d)(?: |$)", str(error))
+        if isinstance(known, int) or found is not None:
+            return known if isinstance(known, int) else int(found[1]) if found else 0
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 def _is_dns(error: BaseException | None) -> bool:
@@ -150,6 +200,12 @@ def _redirect(ctx: Context, reply: Reply) -> Finding:
 
 
 def _refusal(ctx: Context, reply: Reply) -> Finding:
+    proxy = proxy_for(reply.ask.url, ctx.environ)
+    if reply.status == _PROXY_LOGIN and proxy is not None:
+        return _proxy_said(ctx, host_of(reply.ask.url), proxy, reply.status)
+    if is_page(reply):  # before what the status says: firewalls and CDNs have the same ones
+        kind = _kind(ctx, reply) or "HTML"
+        return failed(f"HTTP {reply.status}: a page came ({kind}), no answer of an API", _elsewhere(ctx, reply))
     decided = None if reply.report is None else reply.report.decision
     if decided is None:
         decided = Policy().decide_response(reply.ask.method, reply.ask.url, reply.status, reply.headers, reply.body)
@@ -161,10 +217,8 @@ def _refusal(ctx: Context, reply: Reply) -> Finding:
         return failed(found, decided.guidance)
     if reply.status == 429:
         return warning(f"{found}: this key is limited now", decided.guidance)
-    if reply.status in (404, 405) and decided.cause is not Cause.MODEL and not _is_page(reply):
+    if reply.status in (404, 405) and decided.cause is not Cause.MODEL:
         return failed(found, "Nothing answers under this path: look at the base URL.")
-    if _is_page(reply):
-        return failed(f"{found}: a page came ({_kind(ctx, reply) or 'HTML'}), no answer of an API", _elsewhere())
     return failed(found, decided.guidance)
 
 
@@ -172,19 +226,23 @@ def _kind(ctx: Context, reply: Reply) -> str:
     return ctx.mask.foreign(reply.kind, 40)  # a server may write back what it was sent here too
 
 
-def _is_page(reply: Reply) -> bool:
+def is_page(reply: Reply) -> bool:
+    """Whether it is a page for people, whatever its status."""
     return reply.kind in ("text/html", "application/xhtml+xml") or reply.body.lstrip()[:1] == b"<"
 
 
-def _elsewhere() -> str:
+def _elsewhere(ctx: Context, reply: Reply) -> str:
+    proxy = proxy_for(reply.ask.url, ctx.environ)
+    way = "" if proxy is None else f", such as that of {proxy.variable},"
     return (
-        "This is not the gateway, or a proxy, a firewall or a network's login page answers for it: open the base URL "
-        "in a browser and look."
+        f"This is not the gateway, or a proxy{way}, a firewall or a network's login page answers for it: open the base "
+        "URL in a browser and look."
     )
 
 
 def _no_json(ctx: Context, reply: Reply) -> Finding:
-    if _is_page(reply):
-        return failed(f"HTTP {reply.status}, but a page came ({_kind(ctx, reply) or 'HTML'}), no JSON", _elsewhere())
+    advice = _elsewhere(ctx, reply)
+    if is_page(reply):
+        return failed(f"HTTP {reply.status}, but a page came ({_kind(ctx, reply) or 'HTML'}), no JSON", advice)
     kind = _kind(ctx, reply) or "no content type"
-    return failed(f"HTTP {reply.status}, but no JSON that can be read ({kind}, {len(reply.body)} bytes)", _elsewhere())
+    return failed(f"HTTP {reply.status}, but no JSON that can be read ({kind}, {len(reply.body)} bytes)", advice)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from functools import partial
 from typing import Final
 
@@ -27,7 +26,7 @@ from . import (
 from .families import check_family
 from .finding import Check
 
-__all__ = ["CHECKS", "UnknownCheck", "chosen"]
+__all__ = ["CHECKS", "chosen"]
 
 _LONG: Final = float("inf")
 
@@ -64,20 +63,12 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 _BY_ID: Final = {it.id: it for it in CHECKS}
-
-
-class UnknownCheck(ValueError):
-    """There is no check of this name."""
+_OF_CLIENT: Final = tuple(it.id for it in CHECKS if it.client)
 
 
 def chosen(only: Collection[str], skip: Collection[str], *, free: bool, client: bool) -> tuple[Check, ...]:
-    """Return the checks to make. Raises UnknownCheck."""
-    for name in (*only, *skip):
-        if name not in _BY_ID:
-            near = get_close_matches(name, _BY_ID, n=1, cutoff=0.5)
-            like = f": {near[0]}?" if near else f"; there are {', '.join(_BY_ID)}"
-            raise UnknownCheck(f"there is no check {name!r}{like}")
-    wanted = partial(_wanted, only, skip, free, client)
+    """Return the checks to make; ``client`` alone stands for all that look at one."""
+    wanted = partial(_wanted, {*only, *(_OF_CLIENT if client and "client" in only else ())}, skip, free, client)
     found = [it for it in CHECKS if wanted(it)]
     if any(it.client for it in found) and _BY_ID["client"] not in found and "client" not in skip:
         found.insert(next(at for at, it in enumerate(found) if it.client), _BY_ID["client"])

@@ -6,16 +6,17 @@ Must not know how a client is taken apart: ``shapes`` has done that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from ...credentials import key_problem
 from .context import Context
 from .finding import Blocked, Finding, failed, joined, ok, skipped, warning
+from .layers import Part
 from .loading import NoClient, take
-from .paths import is_gateway, path_problem, shown
+from .paths import OPEN, is_gateway, is_open, path_problem, shown
 from .proxies import named_proxies, proxy_for
-from .shapes import Anatomy, Part, anatomy_of, known
+from .shapes import Anatomy, anatomy_of, known
 
 __all__ = ["anatomy", "check_client", "check_layer", "check_patience", "check_target", "check_ways_out"]
 
@@ -52,7 +53,8 @@ def check_client(ctx: Context) -> Finding:
             f"a {type(taken.client).__name__} that can't be taken apart: {type(error).__name__}",
             "Its version may be newer than what is known here: look at versions, above, and report it.",
         )
-    ctx.mask.add(found.key)
+    for secret in (found.key, *(layer.anyint.api_key for it in found.parts for layer in it.ours if layer.anyint)):
+        ctx.mask.add(secret)
     what = f"{found.what}{', made by a factory' if taken.made else ''}"
     if found.closed:
         return failed(
@@ -81,6 +83,12 @@ def _missing(ctx: Context, part: Part, *, alone: bool) -> Finding:
     if part.elsewhere:
         text += f", which stands on {part.elsewhere}: what was mounted after wrap() is bare"
         advice = f"Mount first, wrap then: {advice}"
+    if part.layers[-1].dark and part.client is not None:
+        return warning(
+            f"{part.label} to {ctx.url} go through {ctx.mask.foreign(part.layers[-1].name, 80)}, which can't be seen "
+            "into: whether our layer is behind it is not known",
+            "Keep the transport that it sends with in an attribute, or wrap() the client instead of what is in it.",
+        )
     if part.client is None:
         text, advice = f"{part.label} go past our layer ({way})", "Give httpx_async_client= or aiohttp_client= too."
     return failed(text, advice) if alone else warning(text, advice)
@@ -137,13 +145,23 @@ def check_target(ctx: Context) -> Finding:
 
 
 def _target(ctx: Context, found: Anatomy) -> Iterator[Finding]:
+    sdk = found.sdk
+    right = ctx.url + ("" if sdk is None else sdk.path)
+    if found.azure:
+        yield failed(
+            "it is openai's client for Azure, with its api-key header and /deployments/ in paths: AnyInt has neither",
+            f'openai.OpenAI(base_url="{right}", ...)',
+        )
+        return
     if not found.base_url:
         return
-    url, sdk = ctx.mask.foreign(shown(found.base_url), 100), found.sdk
-    right = ctx.url + ("" if sdk is None else sdk.path)
+    url = ctx.mask.foreign(shown(found.base_url), 100)
     if not is_gateway(found.base_url, ctx.url):
         make = warning if sdk is None else failed
         yield make(f"its base_url is {url}, not the gateway", f'base_url="{right}"')
+        return
+    if is_open(found.base_url):
+        yield failed(f"its base_url is {url}: {OPEN}", f'base_url="{right}"')
         return
     if sdk is None:
         return
@@ -156,15 +174,22 @@ def _target(ctx: Context, found: Anatomy) -> Iterator[Finding]:
 
 
 def _key(ctx: Context, found: Anatomy) -> Iterator[Finding]:
+    """Yield what is wrong with the key that goes out: the client's own, else our layer's."""
     if not found.key:
-        return
-    name = "api_key" if found.sdk is not None else "Authorization header"
-    if key_problem(found.key) is not None:
-        yield failed(f"its {name} can't be a key", "Give the key alone, without blanks and quotation marks.")
+        layers = [layer.anyint.api_key for part in found.parts for layer in part.ours if layer.anyint is not None]
+        if ctx.key and any(isinstance(it, str) and it != ctx.key for it in layers):
+            yield warning(
+                "our layer on it holds another key than ANYINT_API_KEY's, and that is the one that is sent",
+                "Resilience.from_env(), unless it is meant so.",
+            )
+    elif key_problem(found.key) is not None:
+        yield failed(f"its {found.key_in} can't be a key", "Give the key alone, without blanks and quotation marks.")
     elif ctx.key and found.key != ctx.key:
         yield warning(
-            f"its {name} holds another key than ANYINT_API_KEY's, and that is the one that is sent",
-            'api_key=os.environ["ANYINT_API_KEY"], if that is the right one.',
+            f"its {found.key_in} holds another key than ANYINT_API_KEY's, and that is the one that is sent",
+            'api_key=os.environ["ANYINT_API_KEY"], if that is the right one.'
+            if found.sdk is not None
+            else "Leave the header out, where our layer has the right one.",
         )
 
 
@@ -174,20 +199,25 @@ def _key(ctx: Context, found: Anatomy) -> Iterator[Finding]:
 def check_patience(ctx: Context) -> Finding:
     """See whether the client's time-out leaves a generation its time."""
     found = anatomy(ctx)
-    library = found.parts[0].library
-    timeout: Any = found.timeout
+    library, timeout, silence = found.parts[0].library, found.timeout, found.silence
     if timeout is ...:
         return ok(f"{library} keeps no time-out of its own: give one with each call, timeout=600")
-    if timeout is None:
+    if timeout is None and silence is None:
         return warning("it has no time-out: a gateway that falls silent holds a call for ever", _right_timeout(found))
     spans = library == "aiohttp" and found.sdk is None
-    if timeout < (_LEAST_TOTAL if spans else _LEAST):
-        what = "spans all attempts and waits" if spans else "is shorter than a good generation takes"
-        return warning(
-            f"its time-out of {timeout:g} s {what}; each one that strikes is a request whose fate nobody knows",
-            _right_timeout(found),
-        )
-    return ok(f"{timeout:g} s")
+    short = "is shorter than a good generation takes"
+    told = (
+        (timeout, _LEAST_TOTAL if spans else _LEAST, "spans all attempts and waits" if spans else short),
+        (silence, _LEAST, f"without a byte {short}"),
+    )
+    for seconds, least, what in told:
+        if seconds is not None and seconds < least:
+            return warning(
+                f"its time-out of {seconds:g} s {what}; each one that strikes is a request whose fate nobody knows",
+                _right_timeout(found),
+            )
+    limits = (f"{timeout:g} s" if timeout else "", f"{silence:g} s without a byte" if silence else "")
+    return ok(", ".join(it for it in limits if it))
 
 
 def _right_timeout(found: Anatomy) -> str:
@@ -210,10 +240,13 @@ def check_ways_out(ctx: Context) -> Finding:
     if proxy is None:
         return ok("the environment names no proxy for the gateway")
     findings = [it for part in found.parts if part.client is not None for it in _ignores(part, proxy.variable)]
-    return joined(findings, f"it goes through the proxy of {proxy.variable}")
+    return joined(findings, f"it goes through a proxy, as {proxy.variable} says")
 
 
 def _ignores(part: Part, variable: str) -> Iterator[Finding]:
+    """Yield why the calls do not go through a proxy, if they go through none: one of their own is right too."""
+    if part.proxied:
+        return
     trusting = bool(getattr(part.client, "trust_env", getattr(part.client, "_trust_env", True)))
     if not trusting:
         default = ", aiohttp's default" if part.library == "aiohttp" else ""
@@ -221,9 +254,9 @@ def _ignores(part: Part, variable: str) -> Iterator[Finding]:
             f"{part.label} do not use the proxy of {variable}: trust_env is False{default}",
             "trust_env=True, if the gateway can only be reached through it.",
         )
-    elif part.library in ("httpx", "httpx2") and not getattr(part.client, "_mounts", None):
+    else:
         yield warning(
             f"{part.label} do not use the proxy of {variable}: a client that is given transport= ignores it",
             "Give the proxy to the transport, ResilientTransport(anyint, proxy=...), or use wrap() "
-            f"({_PAGE[part.library]}).",
+            f"({_PAGE.get(part.library, 'docs/clients/index.md')}).",
         )

@@ -9,28 +9,35 @@ import argparse
 import contextlib
 import logging
 import math
-import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ...runtime import Runtime
-from ..parsing import page
-from ..terminal import Problem
+from ..chosen import hide
+from ..ending import Ending
+from ..parsing import files, page
+from ..terminal import Problem, tell
+from .names import NAMES
 
 if TYPE_CHECKING:
-    from .context import Options
+    from .context import Context, Options
+    from .finding import Check
+    from .running import Done
 
 __all__ = ["register"]
 
 _RUNTIME: Final = Runtime()
 _TIMEOUT, _PAID_TIMEOUT = 60.0, 900.0
 _FAILED: Final = 1
+_INTERRUPTED: Final = 130
 _ABOUT: Final = """\
 Check an integration with AnyInt from end to end: the key, the Models API, a text request, a stream, each family of
 providers, an asynchronous task, a callback URL, and how refusals are handled. With --client also what your own client
 does on the way: whether our layer is on it, who else retries, time-outs, proxies, spans.
 
-Each check is a row; one that warned or failed says what to do. The configuration is what from_env() or from_toml()
-would use here. The key is never shown."""
+Each check is a row; one that warned or failed says what to do. The configuration is the environment's and that of the
+nearest file, as from_toml() reads it; from_env() reads one only where ANYINT_RESILIENCE_CONFIG names it. The key is
+never shown."""
 _MORE: Final = """\
 what it costs:
   Three requests have a model write some tokens (text, stream, gemini); --free leaves them out. Nothing that is paid
@@ -57,18 +64,26 @@ def register(commands: Any) -> None:
         examples=_EXAMPLES,
         needs="any of httpx2, httpx, requests and aiohttp; rich draws the table",
         touches="the gateway and what --callback-url names, with time-outs; see what it costs, above",
-        exits=((0, "all is well; there may be warnings"), (1, "a check failed")),
+        exits=(
+            (0, "all is well; there may be warnings"),
+            (1, "a check failed"),
+            (130, "Ctrl-C; what was found by then is shown"),
+        ),
         more=_MORE,
     )
     parser.add_argument("--base-url", metavar="URL", help="of the gateway (default: as configured, or AnyInt's own)")
-    parser.add_argument("--config", metavar="FILE", help="a configuration file (default: as `config check` finds it)")
+    config = parser.add_argument("--config", metavar="FILE", help="a configuration file (default: the nearest)")
+    files(config)
     parser.add_argument("--model", action="append", default=[], metavar="ID", help="that must be there; repeatable")
     parser.add_argument(
         "--client", type=_spec, metavar="MODULE:ATTR", help="the client of your program, or a function that makes it"
     )
     parser.add_argument("--callback-url", metavar="URL", help="post a harmless callback there, twice")
-    parser.add_argument("--only", action="append", default=[], metavar="CHECK", help="make this check; repeatable")
-    parser.add_argument("--skip", action="append", default=[], metavar="CHECK", help="leave it out; repeatable")
+    for option, what in (
+        ("--only", "make this check, --list names them; repeatable"),
+        ("--skip", "leave it out; repeatable"),
+    ):
+        parser.add_argument(option, action="append", default=[], choices=NAMES, metavar="CHECK", help=what)
     parser.add_argument("--free", action="store_true", help="leave out what has a model write tokens")
     parser.add_argument("--allow-paid", action="store_true", help="make one video, which is paid for, and wait for it")
     parser.add_argument(
@@ -81,36 +96,59 @@ def register(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from . import showing
-    from .checks import UnknownCheck, chosen
+    from .apart import Apart
+    from .checks import chosen
     from .context import Context
-    from .running import run_all
 
-    try:
-        checks = chosen(options.only, options.skip, free=options.free, client=options.client is not None)
-    except UnknownCheck as problem:
-        raise Problem(str(problem)) from None
+    checks = chosen(options.only, options.skip, free=options.free, client=options.client is not None)
     if options.list:
         showing.show_list(checks, json=options.json)
         return 0
     if not checks:
         raise Problem("no check is left to make: look at --only, --skip and --free")
+    if options.client is None and any(it.client for it in checks):
+        which = next(it.id for it in checks if it.client)
+        raise Problem(f"--only {which} looks at a client of yours: name it with --client MODULE:ATTR")
     ctx = Context(_asked(options), runtime=_RUNTIME)
-    out, log = sys.stdout, logging.getLogger("anyint_resilience")
+    hide(ctx.key)
+    with Ending() as ending, contextlib.nullcontext() if options.client is None else Apart():
+        ending.code = _made(checks, ctx, json=options.json)
+    return ending.code
+
+
+def _made(checks: Sequence[Check], ctx: Context, *, json: bool) -> int:
+    """Make the checks, show what they found, and return the exit code. Ctrl-C ends it, and shows what there is."""
+    from . import showing
+
+    log = logging.getLogger("anyint_resilience")
     log.addHandler(quiet := logging.NullHandler())  # what our own requests meet is told in the table
-    shown, tell = showing.progress(quiet=options.json)
-    rows = []
-    with contextlib.closing(ctx), contextlib.ExitStack() as ends:
-        ends.callback(log.removeHandler, quiet)
+    rows: list[Done] = []
+    try:
+        with contextlib.closing(ctx):
+            code = _found(rows, checks, ctx, quiet=json)
+            showing.show_all(rows, ctx.mask.ours, code=code, json=json)
+    except KeyboardInterrupt:  # all is told, and closing it hangs
+        code = _INTERRUPTED
+    finally:
+        log.removeHandler(quiet)
+    if code == _INTERRUPTED:
+        tell("anyint-resilience doctor: interrupted")
+    return code
+
+
+def _found(rows: list[Done], checks: Sequence[Check], ctx: Context, *, quiet: bool) -> int:
+    """Put a row for each check that was made to the others; return the exit code."""
+    from .running import run_all
+    from .showing import progress
+
+    shown, begins = progress(quiet=quiet)
+    try:
         with shown:
-            for done in run_all(checks, ctx, lambda check: tell(check.title)):
-                sys.stdout = out  # a module of the user's that hangs may have left another there
-                rows.append(done)
-        good = all(it.finding.status != "failed" for it in rows)
-        if options.json:
-            showing.show_json(rows, ctx.mask.ours, good=good)
-        else:
-            showing.show(rows, ctx.mask.ours)
-    return 0 if good else _FAILED
+            for row in run_all(checks, ctx, lambda check: begins(check.title)):
+                rows += [row]
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return _FAILED if any(it.finding.status == "failed" for it in rows) else 0
 
 
 def _asked(options: argparse.Namespace) -> Options:

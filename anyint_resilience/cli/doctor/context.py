@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +18,9 @@ from ...guards.settings import Guards
 from ...policy.rules import Policy
 from ...router import gateway_url, host_problem
 from ...runtime import Runtime
-from ..masking import Mask, secrets_of
-from ..terminal import Problem
+from ..bounded import Late, within
+from ..masking import Mask
+from ..terminal import Problem, tell
 from .finding import Blocked
 from .sending import Ask, Reply, Sender, sender_for
 
@@ -36,6 +36,10 @@ NO_PATHS: Final = frozenset(("v1", "v1beta", "api"))
 _REQUEST: Final = 10.0  # seconds for a request that makes nothing
 _LEAST: Final = 0.05
 _GRACE: Final = 0.25  # seconds that a check keeps to say what became of its request
+_CLOSING: Final = 3.0  # seconds for each thing that is closed
+_EVERY_REQUEST: Final = (
+    "Every request needs it: look at the variables of proxies and certificates, and install the client anew."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,8 @@ class Context:
         keywords = {} if self.options.base_url is None else {"base_url": self.options.base_url}
         self.loaded = load(self.options.config, environ=self.environ, search=True, keywords=keywords)
         secret = self.loaded.arguments.get("api_key")
-        self.mask = Mask([secret] if isinstance(secret, str) else [], secrets_of(self.environ))
-        self.mask.add(self.environ.get("ANYINT_API_KEY"))
+        self.mask = Mask.of(self.environ)
+        self.mask.add(secret)
 
     # what is configured
 
@@ -144,17 +148,17 @@ class Context:
 
     def _made(self, anyint: Resilience) -> Sender:
         try:
-            made = sender_for(anyint)
+            made = sender_for(anyint, self.environ)
         except Problem as problem:
-            raise Blocked(self._culprit(), self.mask.foreign(problem)) from None
+            raise Blocked(self._culprit(), self.mask.foreign(problem), _EVERY_REQUEST) from None
         self.cleanups.append(made.close)
         return made
 
     def _culprit(self) -> str:
-        """Return which check tells why no client can be made."""
-        from .proxies import lacking, named_proxies
+        """Return which check should tell why no client can be made."""
+        from .proxies import named_proxies, unusable
 
-        if lacking(self.environ):
+        if unusable(self.environ):
             return "certificates"
         return "proxies" if named_proxies(self.environ) else "versions"
 
@@ -171,7 +175,15 @@ class Context:
         return reply
 
     def close(self) -> None:
-        """Close what was opened. Nothing that fails in it matters any more."""
+        """Close what was opened. Nothing that fails in it matters any more, and what hangs is left behind."""
         while self.cleanups:
-            with suppress(Exception):
-                self.cleanups.pop()()
+            _leave(self.cleanups.pop())
+
+
+def _leave(close: Callable[[], object]) -> None:
+    try:
+        within(_CLOSING, close, name="closing")
+    except Late:
+        tell("what was opened can't be closed: it hangs, and was left as it is")
+    except Exception:
+        return

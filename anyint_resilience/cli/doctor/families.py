@@ -14,7 +14,7 @@ from ...contract.errors import Envelope
 from ...contract.words import Family
 from ...policy.bodies import is_array, values_at
 from ...policy.envelopes import read_envelope
-from .answers import seconds, trouble, well
+from .answers import is_page, seconds, trouble, well
 from .context import Context
 from .finding import Finding, failed, warning
 from .listing import model_like, nothing_like, reached
@@ -109,6 +109,8 @@ def _no_route(reply: Reply) -> bool:
 
 
 def _of_family(family: Family, wrong: Finding, reply: Reply) -> Finding:
+    if is_page(reply):
+        return wrong
     if reply.status == 403:
         return warning(wrong.found, _ENTITLED.format(family.value))
     if reply.status == 401:

@@ -43,12 +43,16 @@ class Check:
 
 
 class Blocked(Exception):
-    """A check can't be made before another one is mended: ``by`` is that one's id, ``why`` what it found."""
+    """A check can't be made before another one is mended: ``by`` is that one's id, ``why`` what it found.
 
-    def __init__(self, by: str, why: str) -> None:
+    ``advice``: what to do where that one finds nothing.
+    """
+
+    def __init__(self, by: str, why: str, advice: str = "") -> None:
         super().__init__(why)
         self.by = by
         self.why = why
+        self.advice = advice
 
 
 def ok(found: str, advice: str = "") -> Finding:

@@ -25,6 +25,12 @@ _QUOTES: Final = "\"'`“”‘’"
 _OTHERS: Final = {"sk-ant-": "Anthropic", "sk-proj-": "OpenAI", "AIza": "Google", "hf_": "Hugging Face", "gsk_": "Groq"}
 _MEND: Final = "Copy the key once more from AnyInt's console and set it as it is: export ANYINT_API_KEY=..."
 _DOTENV: Final = ".env"
+_PASTED: Final = (
+    (re.compile(r"(?:export\s+)?[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)\s*=.*", re.S), "the name of a variable stands before it"),
+    (re.compile(r"\{[^{].*", re.S), "it is JSON"),
+    (re.compile(r".*[,;]"), "a comma or semicolon stands at its end"),
+    (re.compile(r"(\S{8,})\s*\1"), "it is there twice"),
+)
 
 
 def flaws(key: str) -> Iterator[Finding]:
@@ -33,15 +39,19 @@ def flaws(key: str) -> Iterator[Finding]:
     if not bare:
         yield failed("it is empty", _MEND)
         return
+    begun = bare.lower().startswith(("bearer ", "authorization:"))
     if bare != key:
         what = "a line end" if set(key) & set("\r\n") else "a blank"
         yield failed(f"{what} stands around it", "Take it away: printf %s instead of echo, or key.strip().")
-    elif any(it.isspace() for it in bare.removeprefix("Bearer ")):
+    elif not begun and any(it.isspace() for it in bare):
         yield failed("a blank or a line end stands in the middle of it", _MEND)
     if bare[0] in _QUOTES or bare[-1] in _QUOTES:
         yield failed("quotation marks are part of it", "Take them away: docker's --env-file and .env keep them.")
-    if bare.lower().startswith(("bearer ", "authorization:")):
+    if begun:
         yield failed('it begins with "Bearer "', "Give the key alone: the header is made of it.")
+    pasted = next((what for pattern, what in _PASTED if pattern.fullmatch(bare)), None)
+    if pasted is not None:
+        yield failed(pasted, "Give the key alone.")
     core = bare.strip(_QUOTES).strip()
     if _UNEXPANDED.fullmatch(core):
         yield failed("it is a variable that nobody expanded", "Set the key itself, or let a shell expand the variable.")
@@ -85,9 +95,13 @@ def _missing(ctx: Context) -> Finding:
         return failed(ctx.mask.foreign(named[0]), "Set that variable, or change api_key_env in the file.")
     if KEY in ctx.environ:
         return failed(f"{KEY} is empty", _MEND)
-    like = get_close_matches(KEY, [it for it in ctx.environ if it.isprintable()], n=1, cutoff=0.75)
+    if ctx.environ.get(f"{KEY}_FILE"):
+        advice = f'{KEY} holds the key itself: export {KEY}="$(cat "${KEY}_FILE")"'
+        return failed(f"{KEY} is not set, but {KEY}_FILE is, and nothing reads that file", advice)
+    names = {it.upper(): it for it in ctx.environ if it.isprintable()}
+    like = get_close_matches(KEY, names, n=1, cutoff=0.75)
     if like:
-        return failed(f"{KEY} is not set, but {like[0]} is", f"Rename it: {KEY} is the name that is read.")
+        return failed(f"{KEY} is not set, but {names[like[0]]} is", f"Rename it: {KEY} is the name that is read.")
     if _dotenv_names_it():
         advice = "Load it: set -a; . ./.env; set +a, or uv run --env-file .env, or python-dotenv in the program."
         return failed(f"{KEY} is not set; {_DOTENV} has it, and nothing loads that file", advice)

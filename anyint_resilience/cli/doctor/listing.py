@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ...policy.bodies import is_array, is_object
-from .answers import seconds, trouble, well
+from .answers import said, seconds, trouble, well
 from .context import Context
 from .finding import Blocked, Finding, failed, joined, skipped, warning
 from .sending import Reply
@@ -61,7 +61,8 @@ def _ask(ctx: Context, found: Listing) -> None:
         reply = ctx.send("GET", _PATH + query, most=_BYTES)
         wrong = trouble(ctx, reply) or _shape(ctx, reply)
         if found.reply is None:
-            found.reply, found.problem = reply, wrong if wrong is None or reply.status not in _PASSING else None
+            passing = wrong is not None and wrong.status == "warning" and reply.status in _PASSING
+            found.reply, found.problem = reply, None if passing else wrong
             found.remarks += [] if wrong is None or found.problem is not None else [wrong]
         elif wrong is not None:
             found.remarks.append(
@@ -81,7 +82,7 @@ def _shape(ctx: Context, reply: Reply) -> Finding | None:
     if is_array(reply.member.get("data")):
         return None
     return failed(
-        f"HTTP {reply.status}, but its JSON has no list in data ({len(reply.body)} bytes)",
+        f"HTTP {reply.status}, but its JSON has no list in data ({len(reply.body)} bytes){said(ctx, reply)}",
         "Something else answers under this address: look at the base URL.",
     )
 
@@ -137,7 +138,12 @@ def check_models(ctx: Context) -> Finding:
 def _wanted(ctx: Context, found: Listing) -> Iterator[Finding]:
     by_lower = {it.lower(): it for it in found.ids}
     for model in ctx.options.models:
-        if model in found.ids or not found.pages:
+        if model in found.ids:
+            continue
+        if not found.pages:
+            yield failed(
+                f"nobody knows whether there is {ctx.mask.foreign(model, 80)!r}: no list came", "Try again later."
+            )
             continue
         near = [by_lower[it] for it in get_close_matches(model.lower(), by_lower, n=_LIKE, cutoff=0.5)]
         like = f"; names like it: {', '.join(near)}" if near else ""

@@ -1,6 +1,6 @@
 """The client of ``--client module:attr``: imported, made if it is a factory, and closed again if it was made here.
 
-Must not know what a client is. Whatever the user's code does, prints or raises ends in words.
+Must not know what a client is. Whatever the user's code does or raises ends in words.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ import asyncio
 import contextlib
 import importlib
 import inspect
-import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Generator
-from typing import Any, Final, TextIO
+from collections.abc import Callable
+from typing import Any, Final
 
 __all__ = ["NoClient", "Taken", "take"]
 
@@ -35,13 +34,12 @@ class Taken:
     def __init__(self) -> None:
         self.client: Any = None
         self.made = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.new_event_loop()
         self._exits: list[Callable[[], object]] = []
+        asyncio.set_event_loop(self._loop)
 
     def run(self, awaitable: Any) -> Any:
         """Await something on a loop of our own, which stays for what was made on it."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
 
         async def awaited() -> Any:
             return await awaitable
@@ -71,8 +69,7 @@ class Taken:
                     if inspect.isawaitable(ended):
                         self.run(ended)
         finally:
-            if self._loop is not None:
-                self._loop.close()
+            self._loop.close()
 
     def _close_client(self) -> object:
         close = getattr(self.client, "aclose", None) or getattr(self.client, "close", None)
@@ -80,13 +77,13 @@ class Taken:
 
 
 def take(spec: str, known: Callable[[Any], bool]) -> Taken:
-    """Return the client that ``module:attr`` names; ``known`` tells a client from a factory.
+    """Return the client that ``module:attr`` names; ``known`` tells a client from a factory. Raises NoClient.
 
-    What the module prints goes to stderr. Raises NoClient.
+    The module runs in the present thread, which gets an event loop as the main thread of a program has one.
     """
     taken = Taken()
     try:
-        with _quiet(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("default")  # of the user's own code: told, not raised
             found = _found(spec)
             taken.client = found if known(found) else _made(taken, spec, found, known)
@@ -94,28 +91,6 @@ def take(spec: str, known: Callable[[Any], bool]) -> Taken:
         taken.close()
         raise
     return taken
-
-
-class _Aside(io.TextIOBase):
-    """Prints to another stream, and leaves that open whatever happens to itself."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        return self._stream.write(text)
-
-
-@contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """Let nothing be printed among our own results, and nobody be asked anything."""
-    stdin = sys.stdin
-    with contextlib.redirect_stdout(_Aside(sys.stderr)):
-        sys.stdin = io.TextIOWrapper(io.BytesIO())
-        try:
-            yield
-        finally:
-            sys.stdin = stdin
 
 
 def _found(spec: str) -> Any:
@@ -175,7 +150,13 @@ def _called(taken: Taken, factory: Callable[[], Any]) -> Any:
 
 
 def _entered(taken: Taken, made: Any) -> Any:
-    """Enter what is a context manager around the client."""
+    """Enter what is a context manager around the client, or yields it as a dependency of a web framework does."""
+    if inspect.isgenerator(made):
+        taken.at_end(made.close)
+        return next(made)
+    if inspect.isasyncgen(made):
+        taken.at_end(made.aclose)
+        return taken.run(made.__anext__())
     if hasattr(type(made), "__enter__"):
         taken.at_end(lambda: made.__exit__(None, None, None))
         return made.__enter__()

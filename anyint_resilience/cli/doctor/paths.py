@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ...contract.routes import HOSTS
-from ...router import PORTS
+from ...router import PORTS, is_loopback
 
-__all__ = ["SDKS", "Sdk", "host_of", "is_gateway", "path_problem", "shown"]
+__all__ = ["OPEN", "SDKS", "Sdk", "host_of", "is_gateway", "is_open", "path_problem", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,9 @@ SDKS: Final = (
 )
 
 
+OPEN: Final = "plain http: our layer takes the key off there, and a client without it sends it in the open"
+
+
 def host_of(url: str) -> str:
     """Return the host of a URL, an empty text where none can be read."""
     try:
@@ -64,15 +67,24 @@ def shown(url: str) -> str:
 
 
 def is_gateway(url: str, gateway: str) -> bool:
-    """Whether a URL is at the gateway that is configured, or at one of AnyInt's own hosts."""
-    if host_of(url) in HOSTS:
-        return True
+    """Whether a URL is at the gateway that is configured, or at one of AnyInt's own hosts, by host and port.
+
+    The port that plain http has counts as https's: ``is_open`` tells of it.
+    """
     try:
         ours, other = urlsplit(gateway), urlsplit(url)
         ports = [it.port or PORTS.get(it.scheme, 0) for it in (ours, other)]
+        own = other.port in (None, PORTS.get(other.scheme))
     except ValueError:
         return False
-    return host_of(url) == host_of(gateway) and ports[0] == ports[1]
+    if host_of(url) in HOSTS:
+        return own
+    return host_of(url) == host_of(gateway) and (ports[0] == ports[1] or is_open(url))
+
+
+def is_open(url: str) -> bool:
+    """Whether it is plain http to another machine: our layer sends no key there, and a bare client sends it openly."""
+    return url.lower().startswith("http://") and not is_loopback(host_of(url))
 
 
 def path_problem(sdk: Sdk, url: str, gateway: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ...router import is_loopback
-from .answers import seconds, trouble
+from .answers import is_page, seconds, trouble
 from .context import Context
 from .finding import Finding, failed, ok, warning
 from .listing import reached
@@ -33,12 +33,12 @@ def check_wrong_key(ctx: Context) -> Finding:
             "a wrong key was taken, with HTTP 200",
             "Something on the way puts in a key of its own, or answers from a cache: whoever reaches it may use it.",
         )
-    if reply.status == 429:
+    if reply.status == 429 and not is_page(reply):
         return warning("the 401 was not seen: a rate limit came first (HTTP 429)", "Try again later.")
-    if reply.status != 401:
+    if reply.status != 401 or is_page(reply):
         wrong = trouble(ctx, reply)
         return failed(
-            f"a wrong key brought no 401, but {wrong.found if wrong else f'HTTP {reply.status}'}",
+            f"a wrong key brought no 401{' of the gateway' if reply.status == 401 else ''}, but {wrong.found if wrong else f'HTTP {reply.status}'}",
             "Code that tells a wrong key by its 401 does not see one here: look at what answers.",
         )
     if reply.attempts != 1:

@@ -11,7 +11,8 @@ from typing import Final
 from .client import anatomy
 from .context import Context
 from .finding import Finding, failed, joined, ok, warning
-from .shapes import Anatomy, Layer, Part
+from .layers import Layer, Part
+from .shapes import Anatomy
 
 __all__ = ["Sums", "check_retries", "sums_of"]
 
@@ -113,7 +114,7 @@ def _other(part: Part, layer: Layer, total: str) -> list[Finding]:
                 f"HTTPAdapter() or HTTPTransport(retries=0): let one layer retry ({page}).",
             )
         ]
-    if layer.kind != "retry":
+    if layer.kind != "retry" or layer.attempts == 1:
         return []
     ours = part.ours[0] if part.ours else None
     above = ours is None or part.layers.index(layer) < part.layers.index(ours)

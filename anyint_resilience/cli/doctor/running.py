@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from ..bounded import Late, within
 from .context import Context
 from .finding import Blocked, Check, Finding, failed, skipped
 
@@ -43,11 +44,10 @@ def run_all(
     checks: Iterable[Check], ctx: Context, begins: Callable[[Check], object] = lambda _: None
 ) -> Iterator[Done]:
     """Yield each check as it is done. ``begins`` is called before each."""
-    rows = tuple(checks)
-    ids = frozenset(it.id for it in rows)
+    told: dict[str, str] = {}
     clock = ctx.runtime.monotonic
     end = clock() + ctx.options.timeout
-    for check in rows:
+    for check in checks:
         begins(check)
         began = clock()
         left = end - began
@@ -55,7 +55,9 @@ def run_all(
             advice = "Give it more time: --timeout SECONDS, or fewer checks: --only, --skip."
             yield Done(check, failed("not reached: the time of the whole run was over", advice), 0.0)
             continue
-        finding = _within(check, ctx, min(left * _share(check), check.seconds), ids)
+        finding = _within(check, ctx, min(left * _share(check), check.seconds), told)
+        if finding.status == "failed":
+            told.setdefault(check.id, check.id)
         yield Done(check, finding, clock() - began)
 
 
@@ -64,30 +66,36 @@ def _share(check: Check) -> float:
     return 0.9 if check.seconds == float("inf") else 0.6
 
 
-def _within(check: Check, ctx: Context, seconds: float, ids: frozenset[str]) -> Finding:
+def _within(check: Check, ctx: Context, seconds: float, told: dict[str, str]) -> Finding:
     """Run a check in a thread, which is left to itself where it does not end."""
     ctx.until, ctx.running = ctx.runtime.monotonic() + seconds, check.id
-    ended: list[Finding] = []
-    thread = threading.Thread(target=lambda: ended.append(_found(check, ctx, ids)), name=check.id, daemon=True)
-    thread.start()
-    thread.join(min(seconds + min(_GRACE, seconds / 4), threading.TIMEOUT_MAX))
-    if ended:
-        return ended[0]
-    return failed(
-        f"it did not end within {seconds:.1f} s", "Something hangs: a name server, a module, a store. Look there."
-    )
+    most = min(seconds + min(_GRACE, seconds / 4), threading.TIMEOUT_MAX)
+    try:
+        return within(most, lambda: _found(check, ctx, told), name=check.id)
+    except Late:
+        advice = "Something hangs: the gateway, a proxy, a name server, a module, a store. Look there."
+        return failed(f"it did not end within {seconds:.1f} s", advice)
 
 
-def _found(check: Check, ctx: Context, ids: frozenset[str]) -> Finding:
+def _found(check: Check, ctx: Context, told: dict[str, str]) -> Finding:
     try:
         return check.run(ctx)
     except Blocked as blocked:
-        if blocked.by in ids and blocked.by != check.id:
-            return skipped(f"not before {blocked.by} is mended")
-        return failed(blocked.why, f"Mend that first: anyint-resilience doctor --only {blocked.by}")
+        return _blocked(check, blocked, told)
     except SystemExit:
         return failed("something in it ended the program", "Look at what the module of --client does when imported.")
-    except Exception as error:  # a doctor must not die of what he finds
+    except BaseException as error:  # a doctor must not die of what he finds; Ctrl-C comes to the main thread
         return failed(
             f"the check itself failed: {ctx.mask.foreign(f'{type(error).__name__}: {error}')}", "Please report it."
         )
+
+
+def _blocked(check: Check, blocked: Blocked, told: dict[str, str]) -> Finding:
+    """Skip a check only where another one has said why: what nobody tells of must not pass for well.
+
+    ``told``: which check has told of what stands in the way, by the id of the check that should.
+    """
+    if blocked.by in told:
+        return skipped(f"not before {told[blocked.by]} is mended")
+    told[blocked.by] = check.id
+    return failed(blocked.why, blocked.advice or f"Mend that first: anyint-resilience doctor --only {blocked.by}")

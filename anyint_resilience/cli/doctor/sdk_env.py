@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from .context import Context
 from .finding import Finding, failed, joined, warning
-from .paths import SDKS, Sdk, host_of, is_gateway, path_problem, shown
+from .paths import OPEN, SDKS, Sdk, host_of, is_gateway, is_open, path_problem, shown
 
 __all__ = ["check_sdk_env"]
+
+_OLD: Final = {"openai": "OPENAI_API_BASE"}
 
 
 def check_sdk_env(ctx: Context) -> Finding:
@@ -25,15 +28,23 @@ def _of_sdk(ctx: Context, sdk: Sdk) -> Iterator[Finding]:
     names = [it for it in sdk.key_variables if ctx.environ.get(it, "").strip()]
     right = f"{ctx.url}{sdk.path}"
     here = bool(url) and is_gateway(url, ctx.url)
-    if here:
+    if here and is_open(url):
+        yield failed(f"{sdk.url_variable} is {OPEN}", f"Set {sdk.url_variable}={right}.")
+    elif here:
         problem = path_problem(sdk, url, ctx.url)
         if problem is not None:
             yield failed(f"{sdk.url_variable}: {problem}", f"Set {sdk.url_variable}={right}.")
+    elif url and "://" not in url:
+        yield failed(f"{sdk.url_variable} does not begin with https://", f"Set {sdk.url_variable}={right}.")
     elif url:
+        where = ctx.mask.foreign(shown(url), 80) or "no URL that can be read"
         yield warning(
-            f"{sdk.url_variable} is {ctx.mask.foreign(shown(url), 80)}: the {sdk.name} SDK goes past the gateway",
+            f"{sdk.url_variable} is {where}: the {sdk.name} SDK goes past the gateway",
             f"Pass base_url= to the client, or set {sdk.url_variable}={right}.",
         )
+    old = _OLD.get(sdk.name, "")
+    if ctx.environ.get(old) and not url:
+        yield warning(f"{old} is set, which this SDK has not read since 1.0", f"Set {sdk.url_variable}={right}.")
     for name in names:
         yield from _of_key(ctx, sdk, name, host_of(url) if url and not here else "" if here else sdk.own_host)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +22,10 @@ from ...policy.rules import Policy
 from ...reports import report
 from ...runtime import Runtime
 from ...tasks.handle import TaskHandle
+from ..masking import said_by_client
 from ..terminal import Problem
 
-__all__ = ["CLIENTS", "Ask", "Reply", "Sender", "sender_for"]
+__all__ = ["CLIENTS", "Ask", "Reply", "Sender", "first_client", "sender_for"]
 
 CLIENTS: Final = ("httpx2", "httpx", "requests", "aiohttp")
 """What may be installed, best first."""
@@ -119,13 +120,18 @@ class Sender(Protocol):
         ...
 
 
-def sender_for(anyint: Resilience, name: str | None = None) -> Sender:
-    """Return a sender on the best client there is.
+def first_client() -> str | None:
+    """Return the best client that is installed, None: none is."""
+    return next((it for it in CLIENTS if find_spec(it) is not None), None)
+
+
+def sender_for(anyint: Resilience, environ: Mapping[str, str], name: str | None = None) -> Sender:
+    """Return a sender on the best client there is. ``environ``: whose secrets it may not quote.
 
     Raises:
         Problem: if there is none, or it can't be made: what the environment says of proxies or certificates.
     """
-    chosen = name or next((it for it in CLIENTS if find_spec(it) is not None), None)
+    chosen = name or first_client()
     if chosen is None:
         raise Problem(f"no HTTP client is installed, of {', '.join(CLIENTS)}: install 'anyint-resilience[httpx]'")
     try:
@@ -133,7 +139,7 @@ def sender_for(anyint: Resilience, name: str | None = None) -> Sender:
             return _Requests(chosen, anyint)
         return _Aiohttp(chosen, anyint) if chosen == "aiohttp" else _Httpx(chosen, anyint)
     except Exception as error:
-        raise Problem(f"no {chosen} client can be made: {type(error).__name__}: {error}") from None
+        raise Problem(f"no {chosen} client can be made: {said_by_client(error, environ)}") from None
 
 
 class _Base:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib import metadata
+from collections.abc import Iterator
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
+from ...configuring.settings import KEY
 from ...stores.opening import opened, store_problem
 from ...stores.protocol import StoreError
+from .address import URL
 from .context import Context
 from .finding import Finding, failed, joined, ok, warning
 from .sending import CLIENTS
@@ -24,6 +28,7 @@ _SDKS: Final = {"openai": "2", "anthropic": "2", "google-genai": "3"}
 """The oldest versions that the tests run with."""
 
 _OLDEST: Final = (3, 10)
+_LOGIN: Final = re.compile("authenticat|NOAUTH|WRONGPASS", re.I)
 _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?\s*>=\s*([0-9.]+)")
 
 
@@ -32,6 +37,10 @@ def check_config(ctx: Context) -> Finding:
     file = ctx.loaded.file
     source = "no file: the environment and defaults" if file is None else f"{file.name} and the environment"
     problems = ctx.problems(but=_ELSEWHERE)
+    elsewhere = tuple(f": {it} is" for it in (KEY, URL))  # told by key and base-url
+    remarks = [ctx.mask.foreign(it, 160) for it in ctx.loaded.remarks[:20] if not it.endswith(elsewhere)]
+    if not problems and remarks:
+        return warning(f"{source}: {'; '.join(remarks)}", "Rename it, unless it is your application's own.")
     if not problems:
         count = len(ctx.loaded.origins)
         return ok(f"{source}, {count} setting(s), nothing wrong with them")
@@ -48,6 +57,10 @@ def check_store(ctx: Context) -> Finding:
     if store_problem(url) is not None:
         return failed("the store that is named can't be one", "See config, above.")
     kind = url.partition("://")[0]
+    if kind == "sqlite" and not (file := Path(url.removeprefix("sqlite:///"))).exists() and file.parent.is_dir():
+        return ok(
+            f"sqlite: {ctx.mask.foreign(file, 100)} is not there yet, and its folder is: the first process makes it"
+        )
     ctx.mask.add(url.partition("://")[2].rpartition("@")[0].rpartition(":")[2])
     store = None
     try:
@@ -57,10 +70,11 @@ def check_store(ctx: Context) -> Finding:
         found = sum(1 for _ in islice(store.scan("doctor"), 1)) or found  # once more: connecting took its time
         took = ctx.runtime.monotonic() - began
     except StoreError as error:
+        login = "Look at user and password in its URL. " if _LOGIN.search(str(error)) else ""
         return failed(
             f"{kind}: {ctx.mask.foreign(error, 200)}",
-            "Calls go on with each process's own memory meanwhile; creates are remembered by none of the others "
-            "(docs/fleet.md).",
+            f"{login}Calls go on with each process's own memory meanwhile; creates are remembered by none of the "
+            "others (docs/fleet.md).",
         )
     except Exception as error:
         return failed(f"{kind}: {type(error).__name__}", "Look at the URL of the store (docs/fleet.md).")
@@ -77,8 +91,7 @@ def check_store(ctx: Context) -> Finding:
 
 
 def check_versions(ctx: Context) -> Finding:
-    """Compare what is installed with what is supported."""
-    del ctx
+    """Compare what is installed with what is supported, and import the client that carries our requests."""
     least = {**_bounds(), **_SDKS}
     installed = {name: version for name in least if (version := _version(name)) is not None}
     findings = [
@@ -92,10 +105,22 @@ def check_versions(ctx: Context) -> Finding:
     clients = [it for it in CLIENTS if find_spec(it) is not None]
     if not clients:
         findings.append(failed("no HTTP client is installed", "python -m pip install 'anyint-resilience[httpx]'"))
+    else:
+        findings += _not_importable(clients[0], ctx)
     if "anthropic" in installed and "httpx2" not in clients:
         findings.append(warning("anthropic without httpx2 can't be wrapped", "python -m pip install httpx2"))
     shown = [f"{it} {installed[it]}" for it in (*CLIENTS, *_SDKS) if it in installed]
     return joined(findings, ", ".join([f"Python {python}", f"{_OWN} {_version(_OWN) or '?'}", *shown]))
+
+
+def _not_importable(client: str, ctx: Context) -> Iterator[Finding]:
+    try:
+        import_module(client)
+        import_module(f"anyint_resilience_{client}")
+    except Exception as error:
+        why = ctx.mask.foreign(f"{type(error).__name__}: {error}", 160)
+        advice = f"python -m pip install --force-reinstall {client}"
+        yield failed(f"{client} is installed and can't be imported: {why}", advice)
 
 
 def _version(name: str) -> str | None:

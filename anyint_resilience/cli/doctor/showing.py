@@ -11,26 +11,26 @@ from ..terminal import console, fold, lively, plain, print_json, say, styled, ta
 from .finding import Check, Status
 from .running import Done
 
-__all__ = ["progress", "show", "show_json", "show_list", "summary"]
+__all__ = ["progress", "show_all", "show_list", "summary"]
 
 _STYLES: Final[dict[Status, str]] = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 _LABEL: Final = 18
 _STATUS: Final = 8
+_INTERRUPTED: Final = 130
 
 
-def show_json(rows: Sequence[Done], mask: Callable[[str], str], *, good: bool) -> None:
-    """Print one object."""
-    print_json({"checks": [it.as_dict(mask) for it in rows], "ok": good})
-
-
-def show(rows: Sequence[Done], mask: Callable[[str], str]) -> None:
-    """Print a table, or lines, and how it stands in all."""
+def show_all(rows: Sequence[Done], mask: Callable[[str], str], *, code: int, json: bool) -> None:
+    """Print what was found: one object, a table or lines, and how it stands in all. ``code``: the exit code."""
+    if json:
+        ended = {"error": "interrupted", "exit_code": code} if code == _INTERRUPTED else {}
+        print_json({"checks": [it.as_dict(mask) for it in rows], "ok": code == 0, **ended})
+        return
     if not plain() and find_spec("rich") is not None:
         _table(rows, mask)
     else:
         for row in rows:
             _line(row, mask)
-    say("")
+        say()
     say(summary(rows))
 
 
@@ -43,7 +43,7 @@ def _table(rows: Sequence[Done], mask: Callable[[str], str]) -> None:
     grid.add_column("", justify="right", no_wrap=True)
     grid.add_column("check", no_wrap=True)
     grid.add_column("", no_wrap=True)
-    grid.add_column("found, and what to do", ratio=1)
+    grid.add_column("found, and what to do", ratio=1, overflow="fold")  # nothing that is to be copied may be cut
     for row in rows:
         finding, style = row.finding, _STYLES[row.finding.status]
         told = Text(mask(finding.found))

@@ -24,6 +24,7 @@ _PATH: Final = "/openai/v1/videos"
 _NOBODY: Final = "video_doctor00000000000000000000"
 _MODEL: Final = "kling-3.0"
 _KEPT: Final = 5.0  # seconds that are kept to say how it ended
+_LOOK: Final = "Look for it in AnyInt's usage records."
 _WAIT: Final = "anyint-resilience wait"
 
 
@@ -63,18 +64,19 @@ def _paid(ctx: Context) -> Finding:
         return failed(f"nobody knows whether the video was made: {type(reply.error).__name__}", reply.error.args[0])
     wrong = trouble(ctx, reply)
     handle = None if reply.report is None else reply.report.task
-    if wrong is not None:
+    if handle is None and reply.cut and reply.status < 300:
+        return failed(f"HTTP {reply.status}, but {wrong.found if wrong else 'cut'}: a video may have been made", _LOOK)
+    if handle is None and wrong is not None:
         return wrong
     if handle is None:
-        return failed(f"HTTP {reply.status}, but it names no task", "Look for it in AnyInt's usage records.")
+        return failed(f"HTTP {reply.status}, but it names no task", _LOOK)
     again = f"It goes on, and is paid for: {_WAIT} '{handle.to_json()}'"
     tell(f"one video was made. {again}")  # at once: whoever interrupts must not lose it
+    patience = max(1.0, ctx.left(float("inf")) - _KEPT)
     try:
-        done = sender.wait(handle, max(1.0, ctx.left(float("inf")) - _KEPT))
+        done = sender.wait(handle, patience)
     except TaskTimeout as error:
-        return warning(
-            f"made, and not done within {seconds(ctx.options.timeout)}: {ctx.mask.foreign(error, 120)}", again
-        )
+        return warning(f"made, and not done within {seconds(patience)}: {ctx.mask.foreign(error, 120)}", again)
     except TaskError as error:
         return failed(f"made, but {ctx.mask.foreign(error, 160)}", f"See docs/tasks.md; {again}")
     except Exception as error:
