@@ -118,6 +118,8 @@ def _made(options: argparse.Namespace) -> Emulator:
 
     if options.key is not None and not all(options.key):
         raise Problem("--key: an empty key is none")
+    if not options.host.strip():
+        raise Problem("--host: an empty one is every address of this machine; that is 0.0.0.0")
     made = Emulator(
         host=options.host,
         port=options.port,
@@ -142,7 +144,7 @@ def _serve(options: argparse.Namespace) -> None:
     # What a shell runs in the background ignores the signal, and would hand that down.
     before = signal.signal(signal.SIGINT, signal.default_int_handler) if mine else None
     try:
-        _announce(emulator.url, options)
+        _announce(_reachable(emulator.url, options.host), options)
         _forever()
     except KeyboardInterrupt:
         pass
@@ -188,6 +190,12 @@ def _announce(url: str, options: argparse.Namespace) -> None:
         f"  curl {url}/__emulator__/faults -d '{{\"status\": 503}}'",
     ]
     say("\n".join(lines))
+
+
+def _reachable(url: str, host: str) -> str:
+    """Return the URL at which a program on this machine may send a key: every address is none."""
+    own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104
+    return url if own is None else f"http://{own}:{url.rpartition(':')[2]}"
 
 
 def _keys(given: list[str] | None) -> str:

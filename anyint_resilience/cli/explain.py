@@ -96,7 +96,21 @@ def register(commands: Any) -> None:
         more=_MORE,
     )
     parser.add_argument("words", nargs="*", metavar="WORD", help=argparse.SUPPRESS)
-    request = parser.add_argument_group("the request")
+    _add_request(parser.add_argument_group("the request"))
+    _add_outcome(parser.add_argument_group("what came of it"))
+    parser.add_argument(
+        "--policy",
+        "--preset",
+        choices=_POLICIES,
+        default="default",
+        help=f"{', '.join(_POLICIES)} (default: default)",
+        metavar="NAME",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_run)
+
+
+def _add_request(request: Any) -> None:
     request.add_argument("--url", help="its URL, or only the path")
     request.add_argument("--method", help="default: POST, or the path's only one")
     request.add_argument(
@@ -109,7 +123,9 @@ def register(commands: Any) -> None:
     request.add_argument(
         "--seedance", action="store_true", help="also know the /doubao routes, which no AnyInt page names"
     )
-    outcome = parser.add_argument_group("what came of it")
+
+
+def _add_outcome(outcome: Any) -> None:
     files(
         outcome.add_argument(
             "--from", dest="pasted", metavar="FILE", help="an answer as curl -i or curl -v prints it; - reads stdin"
@@ -124,16 +140,6 @@ def register(commands: Any) -> None:
     )
     outcome.add_argument("--body", help="of the answer")
     files(outcome.add_argument("--body-file", metavar="FILE", help="the answer's body from a file; - reads stdin"))
-    parser.add_argument(
-        "--policy",
-        "--preset",
-        choices=_POLICIES,
-        default="default",
-        help=f"{', '.join(_POLICIES)} (default: default)",
-        metavar="NAME",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:

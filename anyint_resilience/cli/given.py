@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Final
 
 from .terminal import Problem, clean, tell
 
-__all__ = ["STDIN", "read", "whole"]
+__all__ = ["STDIN", "read", "seconds", "whole"]
 
 STDIN: Final = "-"
 
@@ -35,3 +36,14 @@ def whole(text: str, least: int, most: int, what: str) -> int:
     if text.isascii() and text.isdigit() and least <= int(text[:9]) <= most:
         return int(text[:9])
     raise argparse.ArgumentTypeError(f"{what}, not {clean(text)!r}")
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds above 0; raises argparse's ArgumentTypeError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is needed, not {text!r}")
+    return found

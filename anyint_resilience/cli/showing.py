@@ -5,8 +5,10 @@ Must not know how a task is asked for. What a gateway says is shown as words onl
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..policy.echoes import word_of
 from ..tasks.handle import TaskHandle
@@ -17,7 +19,18 @@ if TYPE_CHECKING:
     from rich.progress import Task
     from rich.text import Text
 
-__all__ = ["Lines", "Show", "Turn", "bar"]
+__all__ = ["Lines", "Show", "Turn", "again", "bar"]
+
+_WAIT: Final = ("anyint-resilience", "wait")
+
+
+def again(handle: TaskHandle, *options: str) -> str:
+    """Return how to wait again: a command for POSIX shells, where others have none that all of them read alike."""
+    if os.name == "nt":
+        return (
+            f"wait again: save {handle.to_json()} as handle.json, then: {' '.join([*_WAIT, 'handle.json', *options])}"
+        )
+    return f"wait again with: {shlex.join([*_WAIT, handle.to_json(), *options])}"
 
 
 class Show:

@@ -6,14 +6,13 @@ Must not decide anything: ``wait_for_task`` says when to ask and what an answer 
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import shlex
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
+from shlex import quote
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,10 +30,10 @@ from ..tasks.updates import TaskUpdate
 from ..tasks.waiting import LAST_LOOK
 from .bounded import Late, within
 from .chosen import hide, hiding
-from .given import read
+from .given import read, seconds
 from .masking import said_by_client
 from .parsing import files, page
-from .showing import Lines, Show, Turn, bar
+from .showing import Lines, Show, Turn, again, bar
 from .terminal import Problem, clean, lively, print_json, say, tell
 from .trusting import stranger
 
@@ -84,7 +83,7 @@ def register(commands: Any) -> None:
         touches="it asks the handle's gateway how the task is. A query costs nothing",
     )
     files(parser.add_argument("handle", metavar="HANDLE", help="a handle's JSON, a file that holds it, or - for stdin"))
-    parser.add_argument("--deadline", type=_seconds, metavar="S", help="seconds to wait at most (default: 1800)")
+    parser.add_argument("--deadline", type=seconds, metavar="S", help="seconds to wait at most (default: 1800)")
     parser.add_argument("--store", metavar="URL", help="of the ledger, as Resilience(store=...) takes it")
     parser.add_argument(
         "--seedance", action="store_true", help="also know the /doubao routes, which no AnyInt page names"
@@ -148,16 +147,6 @@ def _read(name: str) -> str:
         raise Problem("invalid TaskHandle: it is not JSON") from None
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is needed, not {text!r}")
-    return seconds
-
-
 def _configured(options: argparse.Namespace, handle: TaskHandle, runtime: Runtime) -> Resilience:
     given: dict[str, Any] = {"runtime": runtime}
     given.update({"store": options.store} if options.store is not None else {})
@@ -176,7 +165,7 @@ def _configured(options: argparse.Namespace, handle: TaskHandle, runtime: Runtim
     if file is not None:
         raise Problem(
             f"only {file.name}, which was found and not named, says that your key may go to {handle.gateway}: if you "
-            f"trust it, set {CONFIG}={shlex.quote(str(file))}, or ANYINT_BASE_URL"
+            f"trust it, set {CONFIG}={quote(str(file))}, or ANYINT_BASE_URL"
         )
     return anyint
 
@@ -221,8 +210,7 @@ def _show(handle: TaskHandle) -> Show:
 
 def _again(options: argparse.Namespace, handle: TaskHandle) -> str:
     store = [] if options.store is None else ["--store", "URL" if "@" in options.store else options.store]
-    more = [*store, *(["--seedance"] * options.seedance)]  # before an @ stands a password
-    return "wait again with: " + shlex.join(["anyint-resilience", "wait", handle.to_json(), *more])
+    return again(handle, *store, *(["--seedance"] * options.seedance))  # before an @ stands a password
 
 
 def _done(options: argparse.Namespace, update: TaskUpdate) -> int:

@@ -85,7 +85,8 @@ class Setup:
 
     def client(self) -> httpx2.Client:
         """Return a client whose transport is ours: for an SDK's ``http_client``."""
-        return httpx2.Client(transport=Recorder(ResilientTransport(self.anyint), self.sent), timeout=_TIMEOUT)
+        ours = ResilientTransport(self.anyint, trust_env=False)  # plain http on this machine: no certificates
+        return httpx2.Client(transport=Recorder(ours, self.sent), timeout=_TIMEOUT, trust_env=False)
 
 
 def _openai(setup: Setup) -> openai.OpenAI:

@@ -58,6 +58,10 @@ _ADVICE: Final[dict[FaultKind, str]] = {
 }
 _PROXY_LOGIN: Final = 407
 _TO_PROXY: Final = (FaultKind.CONNECT_ERROR, FaultKind.CONNECT_TIMEOUT, FaultKind.PROXY_ERROR)
+_SLOW: Final = (
+    "The Models API answers, so the way there is open: the model may be slow. Name another with --model ID, or give it "
+    "more time with --timeout SECONDS."
+)
 _NO_TLS: Final = "An emulator on this machine speaks plain http: use http://{0} (ANYINT_BASE_URL, --base-url)."
 _HTTPS_PROXY: Final = "Most proxies are spoken to in plain http, also for https: {0}=http://{1}."
 _KEY: Final = (
@@ -140,6 +144,8 @@ def _fault(ctx: Context, reply: Reply) -> Finding:
         return failed(f"{host}: {what}", _NO_TLS.format(host))
     if kind is FaultKind.READ_TIMEOUT:
         what = f"{'its answer did not end' if reply.status else 'no answer came'} in time ({seconds(reply.seconds)})"
+        if reply.ask.method == "POST" and ctx.listing is not None and ctx.listing.problem is None:
+            return failed(f"{host}: {what}", _SLOW)
     own = Policy().decide_exception(reply.ask.method, reply.ask.url, kind).guidance
     return failed(f"{host}: {what}", _ADVICE.get(kind, own))
 

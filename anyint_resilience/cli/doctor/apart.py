@@ -31,6 +31,7 @@ class Apart:
 
     def __enter__(self) -> Apart:
         with ExitStack() as streams, ExitStack() as lent:
+            _fill(streams)
             stdout = _aside(streams)
             nothing = lent.enter_context(open(os.devnull, encoding="utf-8"))  # nobody is asked anything
             _divert(nothing.fileno(), _STDIN, lent)
@@ -50,15 +51,20 @@ class Apart:
             self._streams.close()
 
 
+def _fill(undo: ExitStack) -> None:
+    """Open the standard descriptors that are closed: else what is opened next would get their numbers."""
+    opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    while opened <= _STDERR:
+        undo.callback(os.close, opened)
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
+
+
 def _aside(undo: ExitStack) -> TextIO:
     """Let descriptor 1 lead to stderr, and results to where it led; return a stdout for the module."""
     undo.callback(results_to, None)
     results_to(_kept(out(), undo))
-    try:
-        _divert(_STDERR, _STDOUT, undo)
-    except OSError:  # stderr is closed
-        with open(os.devnull, "w", encoding="utf-8") as nothing:
-            _divert(nothing.fileno(), _STDOUT, undo)
+    _divert(_STDERR, _STDOUT, undo)
     undo.enter_context(suppress(OSError, ValueError))  # the module may have closed it, or its descriptor
     return undo.enter_context(
         open(_STDOUT, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
@@ -84,21 +90,10 @@ def _descriptor(stream: TextIO) -> int | None:
 
 def _divert(source: int, target: int, undo: ExitStack) -> None:
     """Let a descriptor lead to where another one does, until it is undone."""
-    try:
-        kept: int | None = os.dup(target)
-    except OSError:  # it is closed
-        kept = None
-    undo.callback(_back, kept, target)
+    kept = os.dup(target)
+    undo.callback(os.close, kept)
+    undo.callback(os.dup2, kept, target)
     os.dup2(source, target)
-
-
-def _back(kept: int | None, target: int) -> None:
-    if kept is None:
-        with suppress(OSError):
-            os.close(target)
-    else:
-        os.dup2(kept, target)
-        os.close(kept)
 
 
 def _put(owner: Any, name: str, value: object, undo: ExitStack) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ...runtime import Runtime
 from ..chosen import hide
 from ..ending import Ending
+from ..given import seconds
 from ..parsing import files, page
 from ..terminal import Problem, tell
 from .names import NAMES
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _RUNTIME: Final = Runtime()
-_TIMEOUT, _PAID_TIMEOUT = 60.0, 900.0
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
 _ABOUT: Final = """\
@@ -87,7 +86,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--free", action="store_true", help="leave out what has a model write tokens")
     parser.add_argument("--allow-paid", action="store_true", help="make one video, which is paid for, and wait for it")
     parser.add_argument(
-        "--timeout", type=_seconds, metavar="S", help="seconds for the whole run (default: 60; 900 with --allow-paid)"
+        "--timeout", type=seconds, metavar="S", help="seconds for the whole run (default: 60; 900 with --allow-paid)"
     )
     parser.add_argument("--list", action="store_true", help="print the checks and end")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -152,11 +151,11 @@ def _found(rows: list[Done], checks: Sequence[Check], ctx: Context, *, quiet: bo
 
 
 def _asked(options: argparse.Namespace) -> Options:
-    from .context import Options
+    from .context import PAID_TIMEOUT, TIMEOUT, Options
 
     timeout = options.timeout
     if timeout is None:
-        timeout = _PAID_TIMEOUT if options.allow_paid else _TIMEOUT
+        timeout = PAID_TIMEOUT if options.allow_paid else TIMEOUT
     return Options(
         base_url=options.base_url,
         config=options.config,
@@ -174,13 +173,3 @@ def _spec(text: str) -> str:
     if not colon or not all(it.isidentifier() for it in names):
         raise argparse.ArgumentTypeError(f"a client is named as module:attribute, not {text!r}")
     return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is needed, not {text!r}")
-    return seconds

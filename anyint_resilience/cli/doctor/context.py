@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from .listing import Listing
     from .shapes import Anatomy
 
-__all__ = ["NO_PATHS", "Context", "Options"]
+__all__ = ["NO_PATHS", "PAID_TIMEOUT", "TIMEOUT", "Context", "Options"]
+
+TIMEOUT: Final = 60.0
+PAID_TIMEOUT: Final = 900.0
+"""Seconds for a whole run without ``--timeout``."""
 
 NO_PATHS: Final = frozenset(("v1", "v1beta", "api"))
 """What users put behind the host of a base URL and AnyInt has not: left out, so that the other checks see more."""
@@ -53,6 +57,11 @@ class Options:
     callback_url: str | None = None
     allow_paid: bool = False
     timeout: float = 60.0
+
+    @property
+    def patience(self) -> float:
+        """How many times as long as usual a check may take: ``--timeout`` against what it is without."""
+        return max(1.0, self.timeout / (PAID_TIMEOUT if self.allow_paid else TIMEOUT))
 
 
 @dataclass(slots=True)
@@ -164,6 +173,7 @@ class Context:
 
     def left(self, most: float = _REQUEST) -> float:
         """Seconds that a request of the present check may take."""
+        most *= self.options.patience
         return max(_LEAST, min(most, self.until - self.runtime.monotonic() - _GRACE))
 
     def send(self, method: str, path: str, body: object = None, *, seconds: float = _REQUEST, **more: Any) -> Reply:

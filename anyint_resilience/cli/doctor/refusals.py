@@ -37,8 +37,10 @@ def check_wrong_key(ctx: Context) -> Finding:
         return warning("the 401 was not seen: a rate limit came first (HTTP 429)", "Try again later.")
     if reply.status != 401 or is_page(reply):
         wrong = trouble(ctx, reply)
+        whose = " of the gateway" if reply.status == 401 else ""
+        came = f"HTTP {reply.status}" if wrong is None else wrong.found
         return failed(
-            f"a wrong key brought no 401{' of the gateway' if reply.status == 401 else ''}, but {wrong.found if wrong else f'HTTP {reply.status}'}",
+            f"a wrong key brought no 401{whose}, but {came}",
             "Code that tells a wrong key by its 401 does not see one here: look at what answers.",
         )
     if reply.attempts != 1:

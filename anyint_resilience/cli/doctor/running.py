@@ -55,7 +55,7 @@ def run_all(
             advice = "Give it more time: --timeout SECONDS, or fewer checks: --only, --skip."
             yield Done(check, failed("not reached: the time of the whole run was over", advice), 0.0)
             continue
-        finding = _within(check, ctx, min(left * _share(check), check.seconds), told)
+        finding = _within(check, ctx, min(left * _share(check), check.seconds * ctx.options.patience), told)
         if finding.status == "failed":
             told.setdefault(check.id, check.id)
         yield Done(check, finding, clock() - began)

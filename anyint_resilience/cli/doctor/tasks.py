@@ -12,6 +12,7 @@ from ...contract.matching import RouteTable
 from ...contract.tasks import TASKS
 from ...exceptions import OutcomeUnknown, TaskError, TaskTimeout
 from ...policy.envelopes import read_envelope
+from ..showing import again
 from ..terminal import tell
 from .answers import seconds, trouble
 from .context import Context
@@ -25,7 +26,6 @@ _NOBODY: Final = "video_doctor00000000000000000000"
 _MODEL: Final = "kling-3.0"
 _KEPT: Final = 5.0  # seconds that are kept to say how it ended
 _LOOK: Final = "Look for it in AnyInt's usage records."
-_WAIT: Final = "anyint-resilience wait"
 
 
 def check_task(ctx: Context) -> Finding:
@@ -70,17 +70,17 @@ def _paid(ctx: Context) -> Finding:
         return wrong
     if handle is None:
         return failed(f"HTTP {reply.status}, but it names no task", _LOOK)
-    again = f"It goes on, and is paid for: {_WAIT} '{handle.to_json()}'"
-    tell(f"one video was made. {again}")  # at once: whoever interrupts must not lose it
+    how = f"It goes on, and is paid for; {again(handle)}"
+    tell(f"one video was made. {how}")  # at once: whoever interrupts must not lose it
     patience = max(1.0, ctx.left(float("inf")) - _KEPT)
     try:
         done = sender.wait(handle, patience)
     except TaskTimeout as error:
-        return warning(f"made, and not done within {seconds(patience)}: {ctx.mask.foreign(error, 120)}", again)
+        return warning(f"made, and not done within {seconds(patience)}: {ctx.mask.foreign(error, 120)}", how)
     except TaskError as error:
-        return failed(f"made, but {ctx.mask.foreign(error, 160)}", f"See docs/tasks.md; {again}")
+        return failed(f"made, but {ctx.mask.foreign(error, 160)}", f"See docs/tasks.md; {how}")
     except Exception as error:
-        return failed(f"made, but asking for it ended in {type(error).__name__}", again)
+        return failed(f"made, but asking for it ended in {type(error).__name__}", how)
     return ok(
         f"a video was made and paid for: {done.state} after {seconds(done.elapsed)}, {len(done.results)} result(s)"
     )
