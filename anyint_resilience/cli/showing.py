@@ -27,9 +27,8 @@ _WAIT: Final = ("anyint-resilience", "wait")
 def again(handle: TaskHandle, *options: str) -> str:
     """Return how to wait again: a command for POSIX shells, where others have none that all of them read alike."""
     if os.name == "nt":
-        return (
-            f"wait again: save {handle.to_json()} as handle.json, then: {' '.join([*_WAIT, 'handle.json', *options])}"
-        )
+        command = " ".join([*_WAIT, "handle.json", *options])
+        return f"wait again: save {handle.to_json()} as handle.json, then: {command}"
     return f"wait again with: {shlex.join([*_WAIT, handle.to_json(), *options])}"
 
 

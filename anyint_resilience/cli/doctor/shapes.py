@@ -97,7 +97,9 @@ def _of_client(client: Any, library: str, url: str) -> Anatomy:
 
 def _key_of(headers: Any) -> tuple[str, str]:
     """Return the key that a client's own headers hold, and in which of them."""
-    for name in _KEYS if headers is not None else ():
+    if headers is None:
+        return "", ""
+    for name in _KEYS:
         held = str(headers.get(name) or "")
         if name == "authorization":
             held = held[7:].strip() if held[:7].lower() == "bearer " else ""
