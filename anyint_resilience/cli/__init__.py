@@ -16,6 +16,7 @@ from . import completions, config, emulator, explain, routes, wait
 from .chosen import done, out, use
 from .demo import command as demo
 from .doctor import command as doctor
+from .ending import ends_with
 from .parsing import Parser, Usage
 from .terminal import COLOURS, Problem, clean, say, steady, tell, tell_problem
 
@@ -80,6 +81,12 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 2 for what the user can mend, else what the command's help says."""
+    code = _ended(argv)
+    ends_with(code)
+    return code
+
+
+def _ended(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     at = _first_word(words)
     if words[at : at + 1] == ["help"]:

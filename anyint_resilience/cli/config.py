@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
 
 from ..configuring import SETTINGS, Loaded, load
 from ..configuring.building import is_variable
 from ..configuring.files import FILE
 from ..configuring.settings import CONFIG, KEY
-from .parsing import Parser, page
+from .parsing import Parser, files, page
 from .terminal import Cell, clean, mark, print_json, say, table
 
 __all__ = ["register"]
@@ -27,6 +28,7 @@ _ORDER: Final = """\
 What counts is, in this order: a keyword in code, a variable of the environment, the file, the default. Keys and
 passwords are never shown. All settings: docs/configuration.md"""
 _EXITS: Final = ((0, "it can be used"), (1, "it can't: something in it is wrong"))
+_Kind: TypeAlias = "tuple[str, str, str, tuple[tuple[str, str], ...], Callable[[argparse.Namespace], int]]"
 _QUIET: Final = "none: nothing is opened and nobody is asked; `anyint-resilience doctor` tries it out"
 
 
@@ -50,40 +52,48 @@ def register(commands: Any) -> None:
     kinds = parser.add_subparsers(
         prog=parser.prog, title="commands", dest="config_command", metavar="COMMAND", required=True, parser_class=Parser
     )
-    check = page(
-        kinds,
+    for name, summary, about, examples, run in _kinds():
+        sub = page(
+            kinds,
+            name,
+            summary=summary,
+            about=about,
+            examples=examples,
+            needs="nothing beside the core",
+            touches=_QUIET,
+            exits=_EXITS,
+        )
+        files(sub.add_argument("file", nargs="?", metavar="FILE", help=_WHERE))
+        sub.add_argument("--json", action="store_true", help="print one JSON object")
+        if run is _show:
+            sub.add_argument("--set", action="store_true", help="only what is set, no defaults")
+        sub.set_defaults(run=run)
+
+
+def _kinds() -> Iterable[_Kind]:
+    yield (
         "check",
-        summary="name everything that is wrong with it",
-        about="Name everything that is wrong with a configuration, a line each, with the nearest valid name.",
-        examples=(
+        "name everything that is wrong with it",
+        "Name everything that is wrong with a configuration, a line each, with the nearest valid name.",
+        (
             ("as it is found here", "anyint-resilience config check"),
             ("a certain file, for a script", "anyint-resilience config check deploy/anyint-resilience.toml --json"),
         ),
-        needs="nothing beside the core",
-        touches=_QUIET,
-        exits=_EXITS,
+        _check,
     )
-    show = page(
-        kinds,
+    yield (
         "show",
-        summary="every setting, its value, and where that came from",
-        about=f"Show every setting, its value, and where that came from.\n\n{_ORDER}",
-        examples=(
+        "every setting, its value, and where that came from",
+        f"Show every setting, its value, and where that came from.\n\n{_ORDER}",
+        (
             ("only what somebody has set", "anyint-resilience config show --set"),
             (
                 "what a variable would change",
                 "ANYINT_RESILIENCE_POLICY_ATTEMPTS=5 anyint-resilience config show | grep attempts",
             ),
         ),
-        needs="nothing beside the core",
-        touches=_QUIET,
-        exits=_EXITS,
+        _show,
     )
-    for sub, run in ((check, _check), (show, _show)):
-        sub.add_argument("file", nargs="?", metavar="FILE", help=_WHERE)
-        sub.add_argument("--json", action="store_true", help="print one JSON object")
-        sub.set_defaults(run=run)
-    show.add_argument("--set", action="store_true", help="only what is set, no defaults")
 
 
 def _loaded(options: argparse.Namespace) -> Loaded:

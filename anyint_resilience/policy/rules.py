@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from ..contract.matching import RouteTable
 from ..contract.routes import Route
 from ..contract.tasks import TASKS
-from ..contract.words import Cause, Certainty, Operation
+from ..contract.words import Cause, Certainty, Operation, Origin
 from .backoff import above_hint, broken_limit, scheduled
 from .echoes import word_of
 from .given import (
@@ -276,7 +276,7 @@ def _decide(policy: Policy, call: _Call, seen: Observation, fault: Fault | None)
         route=None if route.family is None else route.name,
         family=route.family,
         operation=call.operation,
-        source=seen.source,
+        source=seen.source if route.family is not None else Origin.ASSUMED,
     )
 
 

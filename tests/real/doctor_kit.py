@@ -37,6 +37,7 @@ anyint = Resilience.from_env()
 GOOD = "client = layer.wrap(httpx.Client(timeout=600), anyint)"
 ONLY = ("--only", "client")  # and all that look at it
 NAMES = count()
+_PIECE = 7  # characters of a key that stand nowhere
 _SURROUNDINGS = re.compile(
     r"(?i)^(ANYINT|OPENAI|ANTHROPIC|GOOGLE|GEMINI)_|_PROXY$|^(SSL_CERT|REQUESTS_CA|CURL_CA)|^(COLUMNS|NO_COLOR|FORCE_COLOR)$"
 )
@@ -80,8 +81,12 @@ class Place:
         captured = self.capsys.readouterr()
         assert "Traceback" not in captured.out + captured.err
         assert "please report it" not in captured.out.lower()
+        shown = (captured.out + captured.err).lower()
         for key in (KEY, os.environ.get("ANYINT_API_KEY", "").strip().strip("\"'")):
-            assert not key or key.removeprefix("Bearer ") not in captured.out + captured.err
+            whole = key.removeprefix("Bearer ").lower()
+            assert not whole or whole not in shown
+            if len(whole) > 3 * _PIECE:
+                assert not any(whole[at : at + _PIECE] in shown for at in range(len(whole) - _PIECE + 1))
         return code, captured.out, captured.err
 
     def found(self, *argv: str) -> tuple[int, dict[str, dict[str, Any]]]:

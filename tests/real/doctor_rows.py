@@ -116,7 +116,9 @@ def proxy(status: int, body: bytes = b"") -> Callable[[Place], object]:
     return lambda place: place.set(HTTP_PROXY=f"http://user:hunter2@{place.server(head + body)}")
 
 
+FAMILIES = ("gpt-5", "claude-5", "gemini-3")
 PAGE = Fault(status=403, body="<html>blocked</html>")
+PAGES = [page(*FAMILIES, f"m-{it}", has_more=True, last_id=f"m-{it}") for it in range(20)]
 LOCAL = ("--callback-url", "{url}/hook")
 TAKEN = Fault(status=200, body="{}")
 
@@ -209,6 +211,8 @@ ROWS = (
         lambda it: it.set(HTTP_PROXY=it.gateway.url.replace("http:", "https:")), also=frozenset({"models"})),
     Row("a proxy that wants a login", "models", "failed", "wants a user and a password (HTTP 407)", "user:password@",
         proxy(407), also=frozenset({"proxies"})),
+    Row("this machine behind a proxy", "proxies", "warning", "though the gateway is on this machine",
+        "NO_PROXY=127.0.0.1", proxy(407), also=frozenset({"models"})),
     Row("a proxy that blocks", "models", "failed", "HTTP 403: a page came", "such as that of HTTP_PROXY",
         proxy(403, b"<html>blocked by corp</html>"), also=frozenset({"proxies"})),
     Row("no certificates in their file", "certificates", "failed", "in which there is no certificate", "certifi",
@@ -221,6 +225,7 @@ ROWS = (
     Row("an empty list", "models", "failed", "the list is empty", "plan", answering(LIST, page())),
     Row("pages that repeat", "models", "warning", "the same page again", "not listed",
         answering(LIST, *[page("gpt-5", "claude-5", "gemini-3", has_more=True, last_id="gemini-3")] * 2)),
+    Row("pages without an end", "models", "warning", "goes on after 20 page(s)", "not listed", answering(LIST, *PAGES)),
     Row("a login page for an answer", "models", "failed", "a page came", "browser", answering(LIST, HTML)),
     Row("a firewall's 403", "models", "failed", "HTTP 403: a page came", "firewall", answering(LIST, PAGE)),
     Row("a firewall's 401", "models", "failed", "HTTP 401: a page came", "firewall",
@@ -279,6 +284,8 @@ ROWS = (
         argv=("--callback-url", "http://hooks.example.com/suno")),
     Row("a callback that is no URL", "callback", "failed", "no URL that can be read", "public https",
         argv=("--callback-url", "https://[bad")),
+    Row("a password in the callback", "callback", "failed", "it has a user or a password in it", "into its path",
+        argv=("--callback-url", "https://me:hunter2-hunter2@hooks.example.com/suno")),
     Row("a callback inside", "callback", "failed", "nobody outside can reach", "tunnel",
         argv=("--callback-url", "https://10.0.0.7/hook")),
     Row("a callback on this machine", "callback", "warning", "this machine", "tunnel",

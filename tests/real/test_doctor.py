@@ -191,6 +191,24 @@ def test_a_short_key_is_no_secret(place: Place) -> None:
     assert "many companies" in out.readouterr().out
 
 
+def test_a_refusal_that_was_met_is_told_where_it_is_computed(place: Place) -> None:
+    """By which check it was: a 403 of one family stands beside what the policy makes of it."""
+    place.script("GET /suno", Fault.error(403, family="suno"))
+    checks = place.found()[1]
+    assert "computed, not seen" in checks["limited"]["found"]
+    assert checks["forbidden"]["found"].endswith("; one was really met, by suno")
+
+
+def test_anthropic_wants_httpx2_to_be_wrapped(place: Place) -> None:
+    """Its SDK without that client is told, with what to install."""
+    from anyint_resilience.cli.doctor import settings
+
+    pytest.importorskip("anthropic")
+    place.patch.setattr(settings, "CLIENTS", ("httpx",))
+    found = place.found("--only", "versions")[1]["versions"]
+    assert (found["status"], found["advice"]) == ("warning", "python -m pip install httpx2")
+
+
 def test_only_what_is_asked_for_is_checked(place: Place) -> None:
     """--only makes these checks, --skip leaves them out; what one check needs of another is still asked."""
     assert list(place.found("--only", "suno", "--only", "key")[1]) == ["key", "suno"]

@@ -14,10 +14,11 @@ import pytest
 
 pytest.importorskip("h11")
 
-from anyint_resilience.cli.doctor import running, sending, settings
+from anyint_resilience.cli.doctor import context, running, sending, settings
 from anyint_resilience.cli.doctor.context import Context
-from anyint_resilience.emulator import Emulator
+from anyint_resilience.emulator import Emulator, Fault
 from tests.real.doctor_kit import Place, place_of
+from tests.real.doctor_rows import CHAT
 
 
 @pytest.fixture
@@ -96,3 +97,21 @@ def test_ctrl_c_after_the_result_is_no_second_document(place: Place) -> None:
     code, out, err = place.run("--only", "key", "--json")
     assert (code, json.loads(out)["ok"]) == (130, True)
     assert err == "anyint-resilience doctor: interrupted\n"
+
+
+@pytest.mark.parametrize(("timeout", "silent"), [("60", 20.0), ("120", 40.0), ("10", 5.75)])
+def test_more_time_for_the_run_is_more_time_for_each_request(place: Place, timeout: str, silent: float) -> None:
+    """A model that thinks for long is waited for where --timeout says so; the advice is not to look for firewalls."""
+    asked: list[float] = []
+    real = context.Ask
+
+    def noted(**more: Any) -> Any:
+        asked.append(more["seconds"])
+        return real(**{**more, "seconds": 0.05 if more["method"] == "POST" else more["seconds"]})
+
+    place.patch.setattr(context, "Ask", noted)
+    place.script(CHAT, Fault(stall="before_headers"))
+    found = place.found("--only", "text", "--timeout", timeout)[1]["text"]
+    assert asked[-1] == pytest.approx(silent, rel=0.2)
+    assert "no answer came in time" in found["found"]
+    assert "the model may be slow" in found["advice"]

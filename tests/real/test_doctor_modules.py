@@ -36,12 +36,12 @@ EVERYDAY = {
     "a loop": "loop = asyncio.get_event_loop()\nloop.run_until_complete(asyncio.sleep(0))",
     "a descriptor": "sys.stdin.fileno(), sys.stdout.fileno()",
     "arguments": "argparse.ArgumentParser().parse_args()",
-    "a fork": "pid = os.fork()\nif not pid: os._exit(7)\nassert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7",
+    "a fork": "import warnings\nwarnings.simplefilter('ignore')\npid = os.fork()\nif not pid: os._exit(7)\n"
+    "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7",
 }
 
 
 @pytest.mark.parametrize("name", EVERYDAY)
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_what_modules_do_every_day_fails_no_check(place: Place, name: str) -> None:
     """Streams, signals, loops and arguments are there as in a program, though the module runs in a thread of ours."""
     if "fork" in name and not hasattr(os, "fork"):
@@ -81,6 +81,24 @@ def test_whatever_a_module_prints_stdout_is_one_document(place: Place) -> None:
     assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, True)
     told = set(done.stderr.splitlines())
     assert told >= {"by a shell", "by a child", "by itself", "by another name", "by its number", "at the end", "tick"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no shell that closes descriptors")
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_where_streams_are_closed_stdout_is_one_document(place: Place, closed: str) -> None:
+    """Services start programs so: what is opened next gets the numbers of what is closed."""
+    name = module(place, f"import os\nos.system('echo by a shell')\n{HTTPX}{GOOD}")
+    words = [sys.executable, "-m", "anyint_resilience.cli", "doctor", "--json", *ONLY, "--client", f"{name}:client"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(it for it in sys.path if it)}
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, True)
 
 
 def test_a_client_that_never_closes_holds_nothing_up(place: Place) -> None:

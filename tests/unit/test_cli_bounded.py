@@ -41,20 +41,43 @@ def test_a_call_that_hangs_is_left_behind() -> None:
     thread.join(10)
 
 
-@pytest.mark.parametrize("program", [True, False])
-def test_a_program_ends_though_a_thread_does_not(program: bool) -> None:
+def program(text: str) -> tuple[int, str, str]:
+    """Run a program; return its exit code, stdout and stderr."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_program_ends_though_a_thread_does_not(ours: bool) -> None:
     """A thread that Python would wait for is given a while, and then the exit code is the one that was told."""
     text = f"""
 import threading
 from anyint_resilience.cli import chosen, ending
 ending._GRACE = 0.05
-never = threading.Event()
-threading.Thread(target=never.wait, args=(0.4,)).start()
-chosen.use(program={program})
+threading.Thread(target=threading.Event().wait, args=(0.4,)).start()
+chosen.use(program={ours})
 with ending.Ending() as end:
     end.code = 3
 print("told")
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (3 if program else 0, "told\n", "")
+    assert program(text) == (3 if ours else 0, "told\n", "")
+
+
+def test_a_program_calls_what_is_to_be_called_at_exit_and_dies_of_no_thread() -> None:
+    """A thread that prints until the end would abort Python; the code that main returned is the one that counts."""
+    text = """
+import atexit, sys, threading
+from anyint_resilience.cli import chosen, ending
+chosen.use(program=True)
+def tick():
+    while True:
+        print("tick", file=sys.stderr)
+with ending.Ending() as end:
+    end.code = 3
+    atexit.register(print, "at the end")
+    threading.Thread(target=tick, daemon=True).start()
+ending.ends_with(141)
+"""
+    code, out, err = program(text)
+    assert (code, out, set(err.split())) == (141, "at the end\n", {"tick"})

@@ -22,6 +22,7 @@ pytest.importorskip("h11")
 
 from anyint_resilience.cli import emulator, main
 from anyint_resilience.emulator import TURNS, Emulator, Fault
+from anyint_resilience.router import host_problem
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 NOT_HERE = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one child on Windows")
@@ -128,6 +129,19 @@ def test_the_one_key_that_was_given_is_asked_for(made: list[Any], capsys: pytest
     assert "secret" not in out
 
 
+@pytest.mark.parametrize(("host", "own"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("127.0.0.1", "127.0.0.1")])
+def test_what_is_pasted_is_an_address_that_a_key_may_go_to(
+    made: list[Any], capsys: pytest.CaptureFixture[str], host: str, own: str
+) -> None:
+    """Every address is none: a program on this machine is given the one that plain http may be spoken to."""
+    if host == "::" and not socket.has_ipv6:
+        pytest.skip("there is no IPv6 here")
+    assert main(["emulator", "--host", host, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["url"] == f"http://{own}:{told['port']}"
+    assert host_problem(told["url"]) is None
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -137,6 +151,7 @@ def test_the_one_key_that_was_given_is_asked_for(made: list[Any], capsys: pytest
         (["--fault", "[1]"], "a JSON object is needed"),
         (["--fault", '{"match": 5, "faults": []}'], "match must be text"),
         (["--key", ""], "an empty key"),
+        (["--host", ""], "every address of this machine"),
         (["--host", "no host at all"], "cannot listen on"),
     ],
     ids=lambda it: " ".join(it) if isinstance(it, list) else None,

@@ -4,92 +4,24 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shlex
-import signal
-import socket
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 pytest.importorskip("h11")
 
 import anyint_resilience_httpx
-from anyint_resilience import Resilience, TaskHandle, report
-from anyint_resilience.cli import main, showing, wait
-from anyint_resilience.contract.words import Family
-from anyint_resilience.emulator import Emulator, Fault
-from anyint_resilience.runtime import Runtime
-
-KEY = "test-key"
-KLING = ("/transtreams/kling/v1/videos/text2video", {"model_name": "k", "prompt": "x"})
-VIDEO = ("/openai/v1/videos", {"model": "kling-3.0", "prompt": "x"})
-ANSWER = ("/openai/v1/responses", {"model": "gpt-5", "input": "x", "background": True})
-SEEDANCE = ("/doubao/video/generations", {"model": "s", "prompt": "x"})
-QUERY = "GET /transtreams/kling"
-WAIT_KEYS = "ended handle phase state progress results note polls elapsed document reason"
-
-
-@dataclass
-class Place:
-    """A gateway, a key in the environment, and a runtime that moves the gateway's clock."""
-
-    gateway: Emulator
-    slept: list[float] = field(default_factory=list)
-    interrupt: Callable[[], object] = lambda: None
-
-    def sleep(self, seconds: float) -> None:
-        self.interrupt()
-        self.slept.append(seconds)
-        self.gateway.clock.advance(seconds)
-
-    @property
-    def runtime(self) -> Runtime:
-        now = self.gateway.clock.now
-        return Runtime(sleep=self.sleep, monotonic=now, wall=lambda: 1e9 + now(), random=lambda: 0.5)
-
-    def make(self, what: tuple[str, Any] = KLING, outcome: str = "success") -> TaskHandle:
-        """Make a task; return its handle."""
-        anyint = Resilience(api_key=KEY, base_url=self.gateway.url, runtime=self.runtime, seedance=True)
-        with anyint_resilience_httpx.wrap(httpx.Client(base_url=self.gateway.url), anyint) as client:
-            found = report(client.post(what[0], json=what[1], headers={"x-emulator-task": outcome}))
-        assert found is not None
-        assert found.task is not None
-        return found.task
+from anyint_resilience.cli import main, showing
+from anyint_resilience.emulator import Fault
+from tests.unit.cli_wait_kit import ANSWER, QUERY, SEEDANCE, VIDEO, WAIT_KEYS, Place, again, place_of, run
 
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    with Emulator(keys=(KEY,)) as gateway:
-        made = Place(gateway)
-        monkeypatch.setenv("ANYINT_API_KEY", KEY)
-        monkeypatch.setenv("ANYINT_BASE_URL", gateway.url)
-        monkeypatch.setattr(wait, "_RUNTIME", made.runtime)
-        yield made
-        assert gateway.internal_errors == []
-
-
-def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, list[str], list[str]]:
-    """Run the command; return its exit code and the lines of stdout and stderr."""
-    code = main(["wait", *options])
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    assert KEY not in captured.out + captured.err
-    return code, captured.out.splitlines(), captured.err.splitlines()
-
-
-def again(errors: list[str]) -> list[str]:
-    """Return the words of the command that waits again."""
-    (line,) = [it for it in errors if it.startswith("wait again with: ")]
-    return shlex.split(line.removeprefix("wait again with: "))
+    yield from place_of(monkeypatch)
 
 
 @pytest.mark.parametrize("given", ["json", "file", "stdin"])
@@ -436,191 +368,3 @@ def test_what_a_gateway_says_cannot_steer_a_terminal(place: Place, capsys: pytes
     code, out, err = run(capsys, handle.to_json())
     assert (code, out) == (0, ["https://x.example/?[2J?.mp4"])
     assert "\x1b" not in "".join(err)
-
-
-@contextmanager
-def dripping(each: bytes) -> Iterator[tuple[str, threading.Event]]:
-    """A server that begins its answer and never ends its head: a time-out begins anew with every piece of it."""
-    enough, begun = threading.Event(), threading.Event()
-
-    def serve() -> None:
-        connection, _ = listening.accept()
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\n" if each.startswith(b"X") else b"")
-            begun.set()
-            while not enough.wait(0.01):
-                connection.sendall(each)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}", begun
-        finally:
-            enough.set()
-            with suppress(OSError):  # whoever waits for a connection gets one
-                socket.create_connection(listening.getsockname()).close()
-            thread.join(10)
-
-
-def handle_at(url: str) -> TaskHandle:
-    return TaskHandle(
-        family=Family.OPENAI, route="POST /openai/v1/videos", task_id="video_1", gateway=url, created_at=1.0
-    )
-
-
-@pytest.mark.parametrize("each", [b"X-Piece: 1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["a head", "100 Continue"])
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_deadline_is_a_bound_whatever_the_server_sends(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, each: bytes, as_json: bool
-) -> None:
-    """An answer that comes in drops for ever is left behind: exit 3, and the command to wait again."""
-    monkeypatch.setattr(wait, "_GRACE", 0.1)
-    with dripping(each) as (url, _):
-        monkeypatch.setenv("ANYINT_API_KEY", KEY)
-        monkeypatch.setenv("ANYINT_BASE_URL", url)
-        code, out, err = run(capsys, handle_at(url).to_json(), "--deadline", "0.1", *(["--json"] if as_json else []))
-    for thread in threading.enumerate():
-        if thread.name == "wait":
-            thread.join(10)
-            assert not thread.is_alive()
-    assert code == 3
-    if as_json:
-        told = json.loads(out[0])
-        assert (len(out), told["ended"], told["results"]) == (1, "timeout", None)
-        assert "the task goes on" in told["reason"]
-    else:
-        assert out == []
-        assert again(err) == ["anyint-resilience", "wait", handle_at(url).to_json()]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one child on Windows")
-def test_a_real_ctrl_c_ends_a_wait_that_hangs() -> None:
-    """Whatever the wait is doing: exit 130, the command to wait again, no traceback."""
-    with dripping(b"X-Piece: 1\r\n") as (url, begun):
-        more = {"ANYINT_API_KEY": KEY, "ANYINT_BASE_URL": url}
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        words = [sys.executable, "-m", "anyint_resilience.cli", "wait", handle_at(url).to_json()]
-        with subprocess.Popen(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **more, "PYTHONPATH": path},
-        ) as process:
-            try:
-                assert begun.wait(20)
-                process.send_signal(signal.SIGINT)
-                out, err = process.communicate(timeout=20)
-            finally:
-                process.kill()
-    assert (process.returncode, out) == (130, "")
-    assert "stopped waiting; the task goes on" in err
-    assert "wait again with: anyint-resilience wait" in err
-    assert "Traceback" not in err
-
-
-def test_a_wait_that_was_left_behind_says_no_more() -> None:
-    """Its next look or update ends it, and neither is shown nor kept."""
-    shown: list[object] = []
-
-    class Told(showing.Show):
-        def update(self, update: Any) -> None:
-            shown.append(update)
-
-        def next_look(self, seconds: float) -> None:
-            shown.append(seconds)
-
-    turn = showing.Turn(Told(), lambda seconds: None)
-    with turn:
-        turn.sleep(1.0)
-    assert shown == [1.0]
-    for more in (lambda: turn.sleep(2.0), lambda: turn.noted(None)):
-        with pytest.raises(BaseException, match=r"^$") as ended:
-            more()
-        assert not isinstance(ended.value, Exception)
-    assert (shown, turn.seen) == ([1.0], None)
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_key_that_the_gateway_writes_back_is_hidden(
-    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, as_json: bool
-) -> None:
-    """In the document of an answer, in its URLs, in whatever case; also one that another variable holds."""
-    key = "Shop-Key-Zq81xPw77Kt-9"
-    handle = place.make()
-    monkeypatch.setenv("ANYINT_API_KEY", "")
-    monkeypatch.setenv("ANYINT_RESILIENCE_API_KEY_ENV", "SHOP")
-    monkeypatch.setenv("SHOP", key)
-    url = f"https://x.example/{key}.mp4"
-    result = {"task_id": handle.task_id, "task_status": "succeed", "task_result": {"videos": [{"url": url}]}}
-    body = {"code": 0, "data": result, "request": f"Authorization: Bearer {key.lower()}"}
-    place.gateway.script(Fault(body=json.dumps(body), status=200), match=QUERY)
-    code, out, err = run(capsys, handle.to_json(), *(["--json"] if as_json else []))
-    assert code == 0
-    assert "x.example/[hidden].mp4" in out[0]
-    assert key.lower() not in "".join(out + err).lower()
-
-
-@pytest.mark.parametrize("password", ["Secr3tPass#1", "Secr3tPass/1", "1#Secr3tPass"])
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_proxys_password_is_not_shown(
-    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, password: str, as_json: bool
-) -> None:
-    """A # or / that nobody quoted breaks the URL: where to look is said, and how such a sign is written."""
-    handle = place.make()
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:{password}@127.0.0.1:1")
-    code, out, err = run(capsys, handle.to_json(), "--deadline", "1", *(["--json"] if as_json else []))
-    assert code in (2, 3)
-    assert "Secr3t" not in "".join(out + err)
-    assert code == 3 or "%23" in err[0]
-
-
-def test_a_stores_password_is_not_in_the_command_to_wait_again(
-    place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The place of the store is left open where a password stands in it."""
-    options = wait.argparse.Namespace(store="redis://:hunter2@cache.example/0", seedance=False)
-    line = wait._again(options, place.make())
-    assert shlex.split(line.removeprefix("wait again with: "))[3:] == ["--store", "URL"]
-
-
-@pytest.mark.parametrize("setting", ['base_url = "{0}"', 'hosts = ["{0}"]'])
-def test_a_file_that_nobody_named_sends_no_key_to_a_stranger(
-    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
-) -> None:
-    """A cloned project's file may name any host: it is spoken to when the file is named, or the environment agrees."""
-    stranger = "https://their.example.com"
-    file = tmp_path / "anyint-resilience.toml"
-    file.write_text(setting.format(stranger))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("ANYINT_BASE_URL")
-    asked: list[str] = []
-    monkeypatch.setattr(wait, "_client", lambda anyint: asked.append(anyint.url) or 1 / 0)
-    handle = handle_at(stranger).to_json()
-    code, out, err = run(capsys, handle)
-    assert (code, out, len(err), asked) == (2, [], 1, [])
-    assert f"ANYINT_RESILIENCE_CONFIG={file}" in err[0]
-    monkeypatch.setenv("ANYINT_RESILIENCE_CONFIG", str(file))
-    assert main(["wait", handle]) == 70
-    monkeypatch.delenv("ANYINT_RESILIENCE_CONFIG")
-    monkeypatch.setenv("ANYINT_BASE_URL", stranger)
-    assert main(["wait", handle]) == 70
-    assert len(asked) == 2
-
-
-@pytest.mark.parametrize(
-    ("gateway", "said"),
-    [
-        ("https://evil.example", "if that is a gateway or proxy of your own"),
-        ("http://gateway.api.anyint.ai", "where https:// should be"),
-    ],
-)
-def test_nobody_is_told_to_trust_a_handles_host(
-    place: Place, capsys: pytest.CaptureFixture[str], gateway: str, said: str
-) -> None:
-    """Whoever wrote the handle wrote its host: it is the user's to say whether that is theirs."""
-    code, _, err = run(capsys, handle_at(gateway).to_json())
-    assert code == 2
-    assert said in err[0]

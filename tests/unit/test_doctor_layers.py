@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,3 +100,39 @@ def test_layers_multiply(
     part = Part("calls", library, None, layers)
     found = Anatomy("a client", [part], sdk, retries=retries)  # type: ignore[arg-type]
     assert sums_of(found, part) == Sums(*sums)
+
+
+@pytest.mark.parametrize(
+    ("says", "attempts"),
+    [
+        ({"attempts": 4}, 4),
+        ({"total": 4}, 5),
+        ({"retry": SimpleNamespace(total=0)}, 1),
+        ({"attempts": True}, None),
+        ({"attempts": -1}, None),
+        ({"attempts": "3"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_how_often_something_sends_is_read_where_it_says_so(says: dict[str, Any], attempts: int | None) -> None:
+    """By the usual names, and by numbers only."""
+    assert layers.attempts_of(SimpleNamespace(**says)) == attempts
+
+
+def test_a_chain_without_an_end_has_one() -> None:
+    """Transports that hold each other, or very many of them, are not gone through for ever."""
+    httpx = pytest.importorskip("httpx")
+
+    class Kept(httpx.BaseTransport):
+        inner: Any = None
+
+    first, second = Kept(), Kept()
+    first.inner, second.inner = second, first
+    deep = Kept()
+    for _ in range(100):
+        outer = Kept()
+        outer.inner, deep = deep, outer
+    for transport, count in ((first, 2), (deep, 12)):
+        client = httpx.Client(transport=transport)
+        assert len(part_of("calls", "httpx", client, "https://api.anyint.ai/").layers) == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from email.utils import formatdate
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anyint_resilience.cli.doctor import answers
 from anyint_resilience.cli.doctor.checks import CHECKS, chosen
 from anyint_resilience.cli.doctor.clock import skew
 from anyint_resilience.cli.doctor.context import Context, Options
@@ -230,6 +232,49 @@ def test_a_check_that_hangs_leaves_the_others_their_time() -> None:
     never.set()
     assert "did not end within 0.1 s" in found["a"].found
     assert found["b"] == ok("x")
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(float("inf"), 90.0), (1000.0, 60.0), (25.0, 25.0 * 100 / 60)])
+def test_a_check_gets_its_share_of_what_is_left(seconds: float, share: float) -> None:
+    """One that waits for a paid task gets nearly all, no other more than three fifths or its own bound."""
+    until: list[float] = []
+
+    def note(ctx: Context) -> Finding:
+        until.append(ctx.until - ctx.runtime.monotonic())
+        return ok("x")
+
+    run(Check("a", "a", note, seconds=seconds), timeout=100.0)
+    assert until == [pytest.approx(share, abs=1.0)]
+
+
+@pytest.mark.parametrize("how", ["__cause__", "__context__"])
+def test_a_name_that_is_not_known_is_seen_in_what_a_client_wraps(how: str) -> None:
+    """Each client raises an exception of its own around the resolver's, some of them two."""
+    error: BaseException = socket.gaierror(-2, "no")
+    for _ in range(3):
+        outer = ConnectionError("all attempts failed")
+        setattr(outer, how, error)
+        error = outer
+    assert answers._is_dns(error)
+    assert not answers._is_dns(ConnectionError("all attempts failed"))
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OSError("407 Proxy Authentication Required"), 407),
+        (OSError("Tunnel connection failed: 403 Forbidden"), 403),
+        (OSError("connection to 10.0.0.503 refused"), 0),
+        (OSError("[Errno 111] Connection refused"), 0),
+        (type("Refused", (OSError,), {"status": 502})("no"), 502),
+    ],
+    ids=str,
+)
+def test_what_a_proxy_answered_is_read_from_a_clients_words(error: BaseException, status: int) -> None:
+    """A proxy's status stands in no field of most clients' exceptions; it may be wrapped, too."""
+    outer = ConnectionError("no way there")
+    outer.__cause__ = error
+    assert answers._status_in(error) == answers._status_in(outer) == status
 
 
 def test_what_is_not_reached_is_no_success() -> None:

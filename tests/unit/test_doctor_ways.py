@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from anyint_resilience.cli.doctor import proxies
-from anyint_resilience.cli.doctor.address import looks_alike
+from anyint_resilience.cli.doctor.address import hold_back, looks_alike
+from anyint_resilience.cli.doctor.context import Context, Options
 from anyint_resilience.cli.doctor.paths import SDKS, is_gateway, is_open, path_problem, shown
 from anyint_resilience.cli.doctor.proxies import named_proxies, proxy_for, unusable
 
@@ -171,3 +172,30 @@ def test_a_url_is_shown_without_its_secrets() -> None:
 def test_plain_http_is_told_of_at_the_gateway_too(url: str, gateway: bool, openly: bool) -> None:
     """Scheme and port count: a key that goes there goes openly, or is taken off."""
     assert (is_gateway(url, "https://llm.example.com"), is_open(url)) == (gateway, openly)
+
+
+@pytest.mark.parametrize(
+    ("url", "named", "held"),
+    [
+        ("https://llm.example.test", "", True),
+        ("https://llm.example.test", "--config", False),
+        ("https://llm.example.test", "--base-url", False),
+        ("https://llm.example.test", "ANYINT_RESILIENCE_CONFIG", False),
+        ("https://llm.example.test", "ANYINT_BASE_URL", False),
+        ("https://gateway.api.anyint.ai", "", False),
+        ("http://127.0.0.1:8080", "", False),
+    ],
+)
+def test_a_key_goes_to_a_strangers_host_only_if_somebody_said_so(
+    url: str, named: str, held: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was merely found may have come with a project that nobody has read."""
+    file = tmp_path / "anyint-resilience.toml"
+    file.write_text(f'base_url = "{url}"')
+    monkeypatch.chdir(tmp_path)
+    given = {"--config": {"config": str(file)}, "--base-url": {"base_url": url}}.get(named, {})
+    said = {"ANYINT_RESILIENCE_CONFIG": str(file), "ANYINT_BASE_URL": url}
+    environ = {"ANYINT_API_KEY": "a-key-of-mine", **{it: said[it] for it in said if it == named}}
+    ctx = Context(Options(**given), environ=environ)
+    assert ctx.base_url == url
+    assert (hold_back(ctx) is not None) is held
