@@ -65,9 +65,20 @@ class _Run:
         except asyncio.CancelledError:
             pass
         finally:
+            self.loop.run_until_complete(_let_go())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             asyncio.set_event_loop(None)
             self.loop.close()
+
+
+async def _let_go() -> None:
+    """End what was left behind, and let connections that were told to close do so: that takes a turn of the loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_AGAIN)
+    await asyncio.sleep(0)
 
 
 class Companion:
