@@ -341,7 +341,7 @@ def test_each_field_of_the_classes_is_a_setting() -> None:
     assert len(set(variables)) == len(variables)
 
 
-# --- what reviewers found
+# --- what a hostile file or environment may hold
 
 
 @pytest.mark.parametrize("env", [{}, {"ANYINT_RESILIENCE_SEEDANCE": "1"}])

@@ -172,13 +172,30 @@ class _Base:
         return reply
 
 
-class _Httpx(_Base):
+class _Blocking(_Base):
+    """What the blocking clients share: one that is wrapped, and a bare one."""
+
+    _client: Any
+    _bare: Any
+
+    def wait(self, handle: TaskHandle, deadline: float) -> Any:
+        """Follow a task to its end."""
+        return self._adapter.wait_for_task(self._client, handle, deadline=deadline)
+
+    def close(self) -> None:
+        """Close both clients."""
+        for client in (self._client, self._bare):
+            if client is not None:
+                client.close()
+
+
+class _Httpx(_Blocking):
     """On httpx2 or httpx."""
 
     def __init__(self, name: str, anyint: Resilience) -> None:
         super().__init__(name, anyint)
-        self._client: Any = self._adapter.wrap(self._module.Client(), anyint)
-        self._bare: Any = None
+        self._client = self._adapter.wrap(self._module.Client(), anyint)
+        self._bare = None
 
     def send(self, ask: Ask) -> Reply:
         """Send a request."""
@@ -206,28 +223,18 @@ class _Httpx(_Base):
             error = raised
         return self._ended(reply, began, response, error)
 
-    def wait(self, handle: TaskHandle, deadline: float) -> Any:
-        """Follow a task to its end."""
-        return self._adapter.wait_for_task(self._client, handle, deadline=deadline)
 
-    def close(self) -> None:
-        """Close both clients."""
-        for client in (self._client, self._bare):
-            if client is not None:
-                client.close()
-
-
-class _Requests(_Base):
+class _Requests(_Blocking):
     """On requests."""
 
     def __init__(self, name: str, anyint: Resilience) -> None:
         super().__init__(name, anyint)
-        self._session: Any = self._adapter.wrap(self._module.Session(), anyint)
-        self._bare: Any = self._module.Session()
+        self._client = self._adapter.wrap(self._module.Session(), anyint)
+        self._bare = self._module.Session()
 
     def send(self, ask: Ask) -> Reply:
         """Send a request."""
-        session, response, error = self._bare if ask.bare else self._session, None, None
+        session, response, error = self._bare if ask.bare else self._client, None, None
         reply, began = self._began(ask)
         send = partial(session.request, stream=True, allow_redirects=False, timeout=ask.seconds)
         try:
@@ -242,15 +249,6 @@ class _Requests(_Base):
         except Exception as raised:
             error = raised
         return self._ended(reply, began, response, error)
-
-    def wait(self, handle: TaskHandle, deadline: float) -> Any:
-        """Follow a task to its end."""
-        return self._adapter.wait_for_task(self._session, handle, deadline=deadline)
-
-    def close(self) -> None:
-        """Close both sessions."""
-        self._session.close()
-        self._bare.close()
 
 
 class _Aiohttp(_Base):
