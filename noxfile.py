@@ -162,7 +162,7 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
     session.run("python", str(HERE / "tools" / "check_wheel.py"), str(built))
     session.install(f"anyint-resilience[all] @ {built.as_uri()}", *_group("test"), env=ENV)
     shutil.copytree(HERE / "tests", outside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("observability", "benchmarks", "docs"):
+    for name in ("observability", "benchmarks", "docs", "hostile"):
         shutil.copytree(HERE / name, outside / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "pyproject.toml", outside)  # for pytest's settings only
     with session.chdir(outside):
@@ -217,3 +217,13 @@ def bench(session: nox.Session) -> None:
         session.error(f"no benchmark {name!r}: choose one of {', '.join(sorted(scripts))}")
     session.install("-e", ".[all]", *_group("bench"), env=ENV)
     session.run("python", str(script), *args)
+
+
+@nox.session(python=ONE)
+def soak(session: nox.Session) -> None:
+    """Half an hour of all clients, stores and kinds of processes at once: memory, sockets and threads stay flat.
+
+    ``-- --brief``: two minutes; ``-- --write`` keeps figures and pictures in ``hostile/results``. Linux, redis-server.
+    """
+    session.install("-e", ".[all]", *_group("soak"), env=ENV)
+    session.run("python", "-m", "hostile.soak", *session.posargs, env=ENV)
