@@ -1,6 +1,6 @@
 """Who asks gunicorn and uvicorn, and fills celery's queue, at a fixed pace; bare, and must not know our layer.
 
-SOAK_SETTING=... SOAK_BROKER=... SOAK_SOCKETS=gunicorn=PATH,uvicorn=PATH python -m hostile.soak.asking
+``SOAK_SETTING=... SOAK_BROKER=... SOAK_SOCKETS=gunicorn=PATH,uvicorn=PATH python -m hostile.soak.asking``
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def ask(name: str, path: str, setting: Setting, journal: Journal, over: threadin
                 journal.count(f"{name} {answer.status_code}")
                 if answer.status_code != 200:
                     journal.wrong(f"{name} answered {answer.status_code}")
-            except httpx.HTTPError as error:
+            except httpx.HTTPError as error:  # noqa: PERF203  # each question is one of its own
                 journal.wrong(f"{name} did not answer", error)
 
 

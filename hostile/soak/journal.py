@@ -1,8 +1,8 @@
 """What each process writes down about its calls, line by line; must not know whether any of it is good.
 
 A line is one ``write`` to a file opened for appending: whole also when its process is killed, and in a file that forks
-share. ``["b", pid, at, call, kind, create]`` before a call, ``["e", pid, at, call, told, why, note]`` after it, ``["x", pid,
-at, text]`` for what should not have happened, ``["n", pid, at, word]`` for what is only counted.
+share. ``["b", pid, at, call, kind, create]`` before a call, ``["e", pid, at, call, told, why, note]`` after it,
+``["x", pid, at, text]`` for what should not have happened, ``["n", pid, at, word]`` for what is only counted.
 """
 
 from __future__ import annotations

@@ -54,9 +54,8 @@ class Fleet:
         ends_with = more.pop("ends_with", frozenset({0}))
         with log.open("ab") as file:
             given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file, **more}
-            process = subprocess.Popen(
-                words, env=env, text=True, start_new_session=True, preexec_fn=self._dies_with_us, **given
-            )
+            given["preexec_fn"] = self._dies_with_us  # safe: this process has no thread but its own
+            process = subprocess.Popen(words, env=env, text=True, start_new_session=True, **given)
         self.started[label] = Started(label, process, log, ends_with)
         return self.started[label]
 

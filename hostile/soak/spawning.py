@@ -1,6 +1,6 @@
 """A process that spawns workers all the while and hands them a pickled ``Resilience``; must not know any judge.
 
-SOAK_SETTING=... python -m hostile.soak.spawning
+``SOAK_SETTING=... python -m hostile.soak.spawning``
 """
 
 from __future__ import annotations
