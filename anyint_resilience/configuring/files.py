@@ -70,7 +70,7 @@ def _loaded(text: str, name: str) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        document: dict[str, Any] = tomllib.loads(text)
+        document: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:  # of too many brackets
         why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         raise FileProblem(f"{name} is no TOML: {why}") from None

@@ -61,9 +61,9 @@ def twin_of(step: Step) -> Twin | None:
 def verdict_of(name: str, raw: Any) -> Any:
     """Return the verdict that a step of this name gave in Lua, from JSON, as the step in Python gives it."""
     if name == "gate.ask":
-        return gate.Passage(raw["kind"], float(_got(raw["at"])), raw["why"], tuple(raw["ring"]))
+        return gate.Passage(raw["kind"], float(_got(raw["at"])), raw["why"], tuple(map(str, raw["ring"])))
     if name in ("gate.told", "gate.leave", "gate.settle"):
-        return gate.Told(raw["shut"], raw["opened"], tuple(raw["ring"]))
+        return gate.Told(raw["shut"], raw["opened"], tuple(map(str, raw["ring"])))
     if name == "breaker.ask":
         return breaker.Passage(raw["go"], float(_got(raw["at"])), raw["probe"])
     return _got(raw)

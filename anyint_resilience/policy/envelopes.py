@@ -119,7 +119,7 @@ def _problem(root: Mapping[str, object]) -> Said | None:
     kind = root.get("type")
     if not isinstance(kind, str) or not kind.startswith(("https://", "http://")) or "title" not in root:
         return None
-    word = re.split(r"[#/]", kind[:512].rstrip("/"))[-1][:_MAX_CODE]
+    word = _word(re.split(r"[#/]", kind[:512].rstrip("/"))[-1])
     message = message_of(root.get("detail")) or message_of(root.get("title"))
     return Said(Envelope.PROBLEM, _lower(word), word, None, message)
 

@@ -10,6 +10,7 @@ import os
 from functools import partial
 from typing import Any
 
+from ..guards.states import is_whole
 from ..guards.twins import brief, is_news
 from ..runtime import Runtime
 from .member import Member, joined
@@ -59,7 +60,7 @@ class MachineBackend:
     async def run(self, ops: list[Op], hears: Hears) -> None:
         """Make updates, one after the other."""
         for op in ops:
-            noted = _Noted(_for_many(op.step, self._peers))
+            noted = _Noted(op.key, _for_many(op.step, self._peers))
             try:
                 verdict = self._store.update(op.key, noted, op.ttl)
             except StoreError:
@@ -108,7 +109,8 @@ class MachineBackend:
         self._known, self._version, self.owner = {}, _NEVER, os.urandom(8).hex()
 
     def _states(self) -> list[tuple[str, State]]:
-        return [(key, state) for prefix in _GUARDS for key, state in self._store.scan(prefix)]
+        """Return what stands there of guards; what another version wrote, or nobody, is nothing."""
+        return [(key, it) for prefix in _GUARDS for key, it in self._store.scan(prefix) if is_whole(key, it)]
 
     def _stands(self, state: State | None) -> bool:
         """Whether a call of this process stands in a gate's line."""
@@ -123,20 +125,17 @@ class MachineBackend:
 
 
 class _Noted:
-    """A step that remembers what it made, and when."""
+    """A step that remembers what it made, and when. What stands there and is no state of ours is nothing to it."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, key: str, step: Step) -> None:
+        self._key = key
         self._step = step
         self.state: State | None = None
         self.now = 0.0
 
     def __call__(self, state: State | None, now: float) -> tuple[State | None, Any]:
-        try:
-            self.state, verdict = self._step(state, now)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            if state is None:
-                raise
-            self.state, verdict = self._step(None, now)  # what stands there is not ours
+        held = state if state is None or is_whole(self._key, state) else None
+        self.state, verdict = self._step(held, now)
         self.now = now
         return self.state, verdict
 

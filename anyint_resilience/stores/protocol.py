@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["State", "Step", "Store", "StoreError"]
+__all__ = ["State", "Step", "Store", "StoreError", "no_number"]
 
 State: TypeAlias = "dict[str, Any]"
 """What a store holds under a key: JSON values only, so that every backend can hold it.
@@ -16,6 +16,11 @@ processes (:attr:`Store.owner`) that have work under way by it, for stores in wh
 
 Step: TypeAlias = "Callable[[State | None, float], tuple[State | None, Any]]"
 """A pure transition: (state or None, now) -> (new state or None to forget it, verdict)."""
+
+
+def no_number(word: str) -> None:
+    """Refuse ``NaN`` and the infinities, which Python's JSON reads and JSON does not have. Raises ValueError."""
+    raise ValueError(f"{word} is no number of JSON's")
 
 
 class StoreError(Exception):

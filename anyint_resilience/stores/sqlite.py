@@ -18,7 +18,7 @@ from weakref import finalize
 from ..runtime import Runtime
 from . import owners
 from .link import Link
-from .protocol import State, Step, StoreError
+from .protocol import State, Step, StoreError, no_number
 
 if TYPE_CHECKING:
     from .member import Member
@@ -67,6 +67,7 @@ class SqliteStore:
         self._pause = max(1, min(_TIDY_ROWS, max_entries // 100))  # updates from one tidying to the next
         self._left = 0  # of them; a process that makes but one must tidy too
         self._link = Link(self._path)
+        self._passing = False
         finalize(self, self._link.abandon)
         with self._link:
             pass
@@ -80,8 +81,12 @@ class SqliteStore:
 
     @classmethod
     def passing(cls, path: str, clock: Callable[[], float]) -> SqliteStore:
-        """Return a store whose entries need not outlive the machine's running, and in which nobody has a name."""
+        """Return a store whose entries need not outlive the machine's running, and in which nobody has a name.
+
+        An entry that can't be read is nothing there: it would keep away all who share the file.
+        """
         store = cls.__new__(cls)
+        store._passing = True
         store._path, store._clock, store._max_entries = os.path.realpath(path), clock, 100_000
         store._pause, store._left, store._shares, store.member = _TIDY_ROWS, 0, (False, 0.0), None
         store._link = Link(store._path, passing=True)
@@ -154,14 +159,19 @@ class SqliteStore:
             self._link.drop()
 
     def _read(self, state: Any, expires: Any, now: float) -> State | None:
-        """Return a row's state, None once it has expired. Raises StoreError: unreadable is not the same as absent."""
+        """Return a row's state, None once it has expired.
+
+        Raises StoreError, but of what need not last: unreadable is not the same as absent.
+        """
         if isinstance(expires, float) and expires <= now:
             return None
         try:
-            found = json.loads(state.decode())
+            found = json.loads(state.decode(), parse_constant=no_number)
         except (AttributeError, ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or not isinstance(expires, float):
+            if self._passing:
+                return None
             raise StoreError(f"{self._path} holds an entry that is not as it was written; nothing was changed")
         return found
 

@@ -216,13 +216,16 @@ def fate_of(state: State, now: float, *, window: float, gone: Gone) -> str:
 
 
 def creates_of(state: State | None, now: float) -> list[Create]:
-    """Return the creates of a state. What can't be read says nothing good: it may have been done."""
+    """Return the creates of a state. What can't be read says nothing good: it may have been done.
+
+    One of the future is of now: the clock was ahead, and its window would never end.
+    """
     if state is None:
         return []
     held = state.get("creates")
     if not isinstance(held, list):
         return [_unread(now)]
-    return [dict(it) if _is_whole(it) else _unread(now) for it in held]
+    return [{**it, "at": min(it["at"], now)} if _is_whole(it) else _unread(now) for it in held]
 
 
 def _unread(now: float) -> Create:

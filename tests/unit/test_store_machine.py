@@ -252,7 +252,7 @@ def test_a_row_that_is_not_ours_keeps_nobody_away(store: SqliteStore, file: Path
     shut(store, GATE)
     db = sqlite3.connect(f"{file}-guards", isolation_level=None)
     try:
-        db.execute("UPDATE entries SET state = ? WHERE key = ?", (state.encode(), GATE.encode()))
+        assert db.execute("UPDATE entries SET state = ? WHERE key = ?", (state.encode(), GATE)).rowcount == 1
     finally:
         db.close()
     shut(store, other_gate)

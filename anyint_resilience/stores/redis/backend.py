@@ -221,7 +221,12 @@ class RedisBackend:
         hears.peered(int(peers))
         if op.key.startswith(_GUARDS):
             hears.told(op.key, json.loads(said) if said else None, float(at))
-        op.pending.tell(verdict_of(twin.name, json.loads(verdict)))
+        try:
+            found = verdict_of(twin.name, json.loads(verdict))
+        except (LookupError, TypeError, ValueError) as error:  # it comes of what others wrote there
+            op.pending.tell(error=StoreError("Redis: a verdict that can't be read", why=type(error).__name__))
+            return
+        op.pending.tell(found)
 
     def _entry(self, it: Shot) -> Command:
         tag, now = tag_of(it.key), self.now()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
 
-from ..protocol import State, StoreError
+from ..protocol import State, StoreError, no_number
 from ..roles import Op
 
 __all__ = ["Held", "NeedsNames", "Shot", "state_of"]
@@ -112,14 +112,10 @@ def state_of(text: bytes | None) -> State | None:
     if text is None:
         return None
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        found = json.loads(text, parse_constant=no_number)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON's")
 
 
 def _busy(state: State | None) -> tuple[str, ...]:
