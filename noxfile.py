@@ -227,3 +227,13 @@ def soak(session: nox.Session) -> None:
     """
     session.install("-e", ".[all]", *_group("soak"), env=ENV)
     session.run("python", "-m", "hostile.soak", *session.posargs, env=ENV)
+
+
+@nox.session(python=ONE)
+def mutate(session: nox.Session) -> None:
+    """Mutation testing of policy, guards, streams and tasks: does a test fail when a line says something else?
+
+    ``-- policy`` plays one room, ``-- --write`` keeps the figures, ``-- --brief`` plays a few mutants of each room.
+    """
+    session.install("-e", ".[all]", *_group("mutate"), env=ENV)
+    session.run("python", "-m", "hostile.mutate", *session.posargs, env=ENV)

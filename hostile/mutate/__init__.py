@@ -1,0 +1,1 @@
+"""Mutation testing of the rooms that decide: does a test fail when a line says something else? ``nox -s mutate``."""
