@@ -13,9 +13,11 @@ from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
-from .protocol import State, Step
+from .protocol import State, Step, kept_for
 
 __all__ = ["MemoryStore"]
+
+_LEAST = 64  # updates from one tidying to the next
 
 _ALL: WeakSet[MemoryStore] = WeakSet()
 
@@ -44,6 +46,7 @@ class MemoryStore:
         self._max_entries = max_entries
         self._lock = Lock()
         self._entries: dict[str, tuple[float, State]] = {}
+        self._left = _LEAST
         # Keys, least recently updated first. Ordered dicts: the first of a plain one is slow to find after many left.
         self._passing: OrderedDict[str, None] = OrderedDict()
         self._kept: OrderedDict[str, None] = OrderedDict()
@@ -72,12 +75,23 @@ class MemoryStore:
             if new is None:
                 self._entries.pop(key, None)
             else:
-                self._entries[key] = (now + ttl, new)
+                self._entries[key] = (now + kept_for(ttl, new), new)
                 (self._kept if new.get("keep") is True else self._passing)[key] = None
                 while len(self._entries) > self._max_entries:
                     first, _ = (self._passing if self._passing else self._kept).popitem(last=False)
                     del self._entries[first]
+                self._left -= 1
+                if self._left <= 0:
+                    self._tidy(now)
             return verdict
+
+    def _tidy(self, now: float) -> None:
+        """Let go of what has expired; not before as many updates as there are entries: it looks at each of them."""
+        for key in [key for key, (expires, _) in self._entries.items() if expires <= now]:
+            del self._entries[key]
+            self._passing.pop(key, None)
+            self._kept.pop(key, None)
+        self._left = max(_LEAST, len(self._entries))
 
     def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
         """Yield a snapshot of the live entries under ``prefix``."""

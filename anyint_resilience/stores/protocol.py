@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["State", "Step", "Store", "StoreError", "no_number"]
+__all__ = ["Spell", "State", "Step", "Store", "StoreError", "kept_for", "no_number"]
 
 State: TypeAlias = "dict[str, Any]"
 """What a store holds under a key: JSON values only, so that every backend can hold it.
@@ -21,6 +21,26 @@ Step: TypeAlias = "Callable[[State | None, float], tuple[State | None, Any]]"
 def no_number(word: str) -> None:
     """Refuse ``NaN`` and the infinities, which Python's JSON reads and JSON does not have. Raises ValueError."""
     raise ValueError(f"{word} is no number of JSON's")
+
+
+class Spell(float):
+    """Seconds for which a state is kept while work is under way by it, and ``idle``: those for which any other is.
+
+    It is the former to a store that knows no such difference.
+    """
+
+    idle: float
+
+    def __new__(cls, seconds: float, *, idle: float) -> Spell:
+        """Make one of both."""
+        made = super().__new__(cls, seconds)
+        made.idle = idle
+        return made
+
+
+def kept_for(ttl: float, state: State) -> float:
+    """Return the seconds for which a new state is kept."""
+    return ttl.idle if isinstance(ttl, Spell) and not state.get("busy") else ttl
 
 
 class StoreError(Exception):
@@ -59,7 +79,8 @@ class Store(Protocol):
     def update(self, key: str, step: Step, ttl: float) -> Any:
         """Run ``step`` on the state under ``key`` atomically and return its verdict.
 
-        The state is forgotten ``ttl`` seconds after its last update. What a step raises goes on to the caller.
+        The state is forgotten ``ttl`` seconds after its last update (:func:`kept_for`, where it is a :class:`Spell`).
+        What a step raises goes on to the caller.
         Raises StoreError if the store fails. After either, the state is what it was.
         """
         ...

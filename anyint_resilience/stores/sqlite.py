@@ -18,7 +18,7 @@ from weakref import finalize
 from ..runtime import Runtime
 from . import owners
 from .link import Link
-from .protocol import State, Step, StoreError, no_number
+from .protocol import State, Step, StoreError, kept_for, no_number
 
 if TYPE_CHECKING:
     from .member import Member
@@ -133,7 +133,7 @@ class SqliteStore:
                 if new is None:
                     db.execute(_FORGET, (key,))
                 else:
-                    db.execute(_PUT, (key, state, now + ttl, new.get("keep") is True))
+                    db.execute(_PUT, (key, state, now + kept_for(ttl, new), new.get("keep") is True))
                     self._tidy(db, now)
                 db.execute("COMMIT")
             return verdict

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..contract.words import Certainty
 from ..stores.flows import Flow, Pending, waited
-from ..stores.protocol import Step, Store, StoreError
+from ..stores.protocol import Spell, Step, Store, StoreError
 from .entries import Verdict, aged, restore, settle, withdraw
 
 __all__ = ["CREATES", "Books", "Change", "never"]
@@ -62,9 +62,9 @@ class Books:
             self._member.now_and_then(self._tidied)
 
     @property
-    def longest(self) -> float:
-        """Seconds for which an entry with a create on its way is kept, whatever the window is."""
-        return max(self.window, _LONGEST_FLIGHT)
+    def longest(self) -> Spell:
+        """Seconds for which an entry with a create on its way is kept, whatever the window is; any other for that."""
+        return Spell(max(self.window, _LONGEST_FLIGHT), idle=self.window)
 
     def leave(self, certainty: Certainty, *, ident: str, **known: Any) -> Step:
         """Return the step that settles a create; see :func:`~anyint_resilience.tasks.entries.settle`."""

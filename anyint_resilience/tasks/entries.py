@@ -26,8 +26,9 @@ __all__ = [
     "Verdict",
     "aged",
     "begin",
+    "counting",
     "creates_of",
-    "fate_of",
+    "fate_among",
     "finish",
     "forget",
     "resolve",
@@ -204,9 +205,13 @@ def forget(state: State | None, now: float, *, gone: Gone) -> tuple[State | None
     return (_state(left) if left else None), len(left) < len(made)
 
 
-def fate_of(state: State, now: float, *, window: float, gone: Gone) -> str:
-    """Return ``unknown`` if any create is, else ``in_flight`` if any is, else how the last one ended."""
-    made = _swept(creates_of(state, now), now, window, gone)
+def counting(state: State, now: float, *, window: float, gone: Gone) -> list[Create]:
+    """Return the creates of a state that count still, as they stand now; none once all are older than the window."""
+    return _swept(creates_of(state, now), now, window, gone)
+
+
+def fate_among(made: Sequence[Create]) -> str:
+    """Return ``unknown`` if any of these creates is, else ``in_flight`` if any is, else how the last one ended."""
     fates = [it["fate"] for it in made]
     for fate in ("unknown", "in_flight"):
         if fate in fates:

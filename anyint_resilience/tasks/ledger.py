@@ -17,7 +17,7 @@ from ..stores.flows import waited
 from ..stores.protocol import State, Step, Store
 from .books import CREATES, Books, never
 from .callbacks import Callback, parse_callback
-from .entries import begin, creates_of, fate_of, finish, forget, resolve
+from .entries import begin, counting, fate_among, finish, forget, resolve
 from .handle import TaskHandle, read_handle
 from .marks import mark_of
 from .news import News, note_phase
@@ -126,13 +126,15 @@ class Ledger(Books):
     def _entries(self, store: Store, gone: Callable[[str], bool]) -> Iterator[Entry]:
         now: float = store.update(_CLOCK, _what_time, 1.0)
         for key, held in store.scan(CREATES):
-            creates = creates_of(held, now)
+            creates = counting(held, now, window=self.window, gone=gone)
+            if not creates:  # older than the window: it stays where it is until its store forgets it
+                continue
             facts = [it["facts"] for it in reversed(creates)]
             routes, times = (it.get("route") for it in facts), (it.get("created_at") for it in facts)
             handles = (read_handle(it["task"]) for it in creates if it["task"] is not None)
             yield Entry(
                 intent=key[len(CREATES) :],
-                fate=fate_of(held, now, window=self.window, gone=gone),
+                fate=fate_among(creates),
                 route=next((it for it in routes if isinstance(it, str)), None),
                 created_at=next((float(it) for it in times if type(it) in (int, float) and abs(it) < _LATEST), None),
                 tasks=tuple(it for it in handles if it is not None),

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anyint_resilience import Certainty
-from anyint_resilience.tasks.entries import begin, creates_of, fate_of, finish, forget, resolve, settle
+from anyint_resilience.tasks.entries import begin, counting, creates_of, fate_among, finish, forget, resolve, settle
 
 WINDOW = 100.0
 MODES = ("", "replay", "poll", "retry")
@@ -70,7 +70,7 @@ class Life:
             (it["id"], it["fate"], it["at"], it["mark"]) for it in self.known
         ]
         assert self.state["keep"] is any(it["fate"] in OPEN for it in self.known)
-        assert fate_of(self.state, self.now, window=WINDOW, gone=self.dead.__contains__) == self.fate()
+        assert fate_among(counting(self.state, self.now, window=WINDOW, gone=self.dead.__contains__)) == self.fate()
 
     def swept(self) -> list[dict[str, Any]]:
         lost = [
@@ -451,7 +451,7 @@ def refused(bad: Any) -> None:
         state, verdict = enter(bad, 5.0, "b", again=again, before="a")
         assert verdict.kind == "refuse"
         assert enter(state, 5.0 + WINDOW, "b", again=again)[1].kind == "go"
-    assert fate_of(bad, 5.0, window=WINDOW, gone=never) == "unknown"
+    assert fate_among(counting(bad, 5.0, window=WINDOW, gone=never)) == "unknown"
     left, forgot = forget(bad, 5.0, gone=never)
     assert forgot
     assert left is None or fates(left) == {"a": "committed"}
@@ -509,6 +509,11 @@ def test_no_state_makes_a_step_fail(state: Any, one: Any, certainty: Certainty, 
         ]
         for it in after:
             if it is not None:
-                assert fate_of(it, 1.0, window=WINDOW, gone=never) in ("unknown", "in_flight", "rejected", "committed")
+                assert fate_among(counting(it, 1.0, window=WINDOW, gone=never)) in (
+                    "unknown",
+                    "in_flight",
+                    "rejected",
+                    "committed",
+                )
         for it in after[:-2]:
             assert creates_of(it, 1.0) == it["creates"] or it != it

@@ -77,7 +77,10 @@ class Books:
 
     def change(self, step: Any, *, enters: bool = False, intent: str = "i") -> Any:
         return waited(
-            self.ledger.changing(StateCall(self.ledger.key(intent), step, WINDOW, enters), self.errors.append)
+            self.ledger.changing(
+                StateCall(self.ledger.key(intent), step, self.ledger.longest if enters else WINDOW, enters),
+                self.errors.append,
+            )
         )
 
     def enter(self, **more: Any) -> str:
@@ -374,6 +377,35 @@ def test_what_is_known_of_every_intent(books: Books) -> None:
     assert books.ledger.forget("lost") is False
     assert books.ledger.unknown() == ()
     books.clock.now += WINDOW + 1
+    assert books.fates() == {"sent": "in_flight"}
+
+
+@pytest.mark.parametrize("outcome", [Certainty.COMMITTED, Certainty.UNKNOWN])
+def test_a_create_that_is_asked_for_again_is_not_kept_for_a_day(books: Books, outcome: Certainty) -> None:
+    """Only what is on its way is kept for longer than the window: a shop of redelivered orders filled its store."""
+    books.enter()
+    books.leave(outcome)
+    assert books.enter(again="replay") in ("replay", "refuse")
+    books.clock.now += WINDOW + 1
+    assert books.stored() == []
+
+
+def test_a_create_on_its_way_is_kept_for_a_day(books: Books) -> None:
+    """However short the window is."""
+    books.enter()
+    books.clock.now += 86_400 - 1
+    assert books.enter(again="replay") == "wait"
+    books.clock.now += 86_400 - 1
+    assert [it["fate"] for it in books.stored()] == ["in_flight"]
+
+
+def test_what_is_older_than_the_window_is_not_listed_as_rejected(books: Books) -> None:
+    """It was made; that it was asked for again meanwhile keeps its row, and says nothing of it."""
+    books.enter(facts=FACTS)
+    books.leave(Certainty.COMMITTED)
+    books.clock.now += WINDOW - 1
+    assert books.enter(again="replay") == "replay"
+    books.clock.now += 2
     assert books.ledger.entries() == ()
 
 

@@ -15,7 +15,9 @@ import pytest
 
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores import StoreError, opening
+from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.opening import opened, store_problem
+from anyint_resilience.stores.protocol import Spell
 from tests.brief import BRIEF
 from tests.redis_kit import redis_cluster, redis_server  # noqa: F401 - fixtures
 from tests.unit.store_kit import EVERY, Clock, add, get, put
@@ -83,6 +85,29 @@ def test_a_state_is_forgotten_after_its_time(store: Any, clock: Clock) -> None:
     clock.now += 0.5
     assert list(store.scan("a")) == []
     assert put(store, "a", None) is None
+
+
+def test_a_state_with_nothing_under_way_may_be_kept_for_less(store: Any, clock: Clock) -> None:
+    """A ``Spell`` has two lengths; a store that tells them apart takes the one that the new state says."""
+    put(store, "busy", {"busy": [store.owner]}, ttl=Spell(100.0, idle=10.0))
+    put(store, "idle", {"busy": []}, ttl=Spell(100.0, idle=10.0))
+    put(store, "plain", {}, ttl=Spell(100.0, idle=10.0))
+    clock.now += 9.5
+    assert {key for key, _ in store.scan("")} == {"busy", "idle", "plain"}
+    clock.now += 1.0
+    assert {key for key, _ in store.scan("")} == {"busy"}
+    clock.now += 90.0
+    assert list(store.scan("")) == []
+
+
+def test_memory_does_not_hold_what_nobody_can_read_any_more(clock: Clock) -> None:
+    """What has expired goes, and not only when ten thousand others have come: a process grew for hours."""
+    store = MemoryStore(clock)
+    for number in range(3000):
+        put(store, str(number), {"n": number}, ttl=10)
+        clock.now += 1
+    assert len(store._entries) < 150
+    assert set(store._entries) == {*store._passing, *store._kept}
 
 
 def test_a_state_can_live_for_ever(store: Any, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
 
-from ..protocol import State, StoreError, no_number
+from ..protocol import State, StoreError, kept_for, no_number
 from ..roles import Op
 
 __all__ = ["Held", "NeedsNames", "Shot", "state_of"]
@@ -70,7 +70,8 @@ class Shot:
             except BaseException as error:
                 self.verdicts.append((op, None, error))
                 continue
-            self.new, self.busy, self.ttl, state = text, _busy(after), op.ttl, after
+            self.new, self.busy, state = text, _busy(after), after
+            self.ttl = op.ttl if after is None else kept_for(op.ttl, after)
             self.verdicts.append((op, verdict, None))
         self.keep = state is not None and state.get("keep") is True
         return True
