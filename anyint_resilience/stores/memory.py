@@ -5,32 +5,18 @@ Must not know what the states mean. The clock is injected.
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Lock
 from typing import Any
-from weakref import WeakSet
 
+from ..forking import after_fork
 from .protocol import State, Step, kept_for
 
 __all__ = ["MemoryStore"]
 
 _LEAST = 64  # updates from one tidying to the next
-
-_ALL: WeakSet[MemoryStore] = WeakSet()
-
-
-def _forked() -> None:
-    """Give each a lock of the child's own: a thread of the parent may hold the other."""
-    for it in list(_ALL):
-        it._lock = Lock()  # pyright: ignore[reportPrivateUsage]
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
-
 
 class MemoryStore:
     """State of one process, at most ``max_entries`` keys: the one least recently updated goes first.
@@ -50,7 +36,7 @@ class MemoryStore:
         # Keys, least recently updated first. Ordered dicts: the first of a plain one is slow to find after many left.
         self._passing: OrderedDict[str, None] = OrderedDict()
         self._kept: OrderedDict[str, None] = OrderedDict()
-        _ALL.add(self)
+        after_fork(self, MemoryStore._forked)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled store is an empty one: another process shares none of this one's memory."""
@@ -59,6 +45,9 @@ class MemoryStore:
     def anew(self) -> MemoryStore:
         """Return an empty store like this one, with a lock of its own."""
         return MemoryStore(self._clock, max_entries=self._max_entries)
+
+    def _forked(self) -> None:
+        self._lock = Lock()
 
     def gone(self, owner: str) -> bool:
         """Return False: whoever can read this memory lives."""

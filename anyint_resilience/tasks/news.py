@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import RLock
 
+from ..forking import after_fork
 from ..stores.protocol import State
 from .callbacks import PHASES
 
@@ -22,7 +23,11 @@ class News:
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Callable[[], object]]] = {}
+        after_fork(self, News._forked)
         self._lock = RLock()  # a wait that is garbage ends wherever the collector runs
+
+    def _forked(self) -> None:
+        self._lock = RLock()
 
     def ring(self, task_id: str) -> None:
         """Let whoever waits for a task look at it now."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from threading import RLock
 
+from ..forking import after_fork
+
 __all__ = ["Timetable", "shared_timetable"]
 
 _MOST_KINDS = 256
@@ -41,7 +43,11 @@ class Timetable:
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
+        after_fork(self, Timetable._forked)
         self._lock = RLock()  # a wait that is garbage gives its slot back wherever the collector runs
+
+    def _forked(self) -> None:
+        self._lock = RLock()
 
     def take(self, kind: str, now: float, rate: float) -> float:
         """Return when a query of this kind may go out: now, or as soon as no more than ``rate`` go out in a second."""

@@ -14,6 +14,7 @@ from inspect import iscoroutinefunction
 from threading import Lock
 from typing import TYPE_CHECKING, Any, final
 
+from ..forking import after_fork
 from ..policy.given import shown
 from . import logs
 from .events import Event, Listener
@@ -88,9 +89,13 @@ class Telemetry:
         # Not looked for: switched off, or what was given does nothing or is broken, and the global one was not wanted.
         self._left: set[str] = {"tracer"} if spans == "off" else set()
         self._lock = Lock()
+        after_fork(self, Telemetry._forked)
         if spans_module.unpropagated is not None and spans != "off":
             self.broke("a propagator that the environment names", spans_module.unpropagated)
         self._settle(tracer_provider, meter_provider, look=True)
+
+    def _forked(self) -> None:
+        self._lock = Lock()
 
     def active(self) -> bool:
         """Whether a call is to be watched: somebody records spans or metrics, or there is a trace to hand on."""

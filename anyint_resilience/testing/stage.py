@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..forking import known_to
 from ..guards import shared
 from ..intents import OWN
 from ..runtime import redirect
-from ..stores import memory
+from ..stores.memory import MemoryStore
 from ..tasks.timetable import shared_timetable
 from .clock import VirtualClock
 from .records import Records, told_of
@@ -103,7 +104,7 @@ class Stage:
 
 def forget() -> None:
     """Forget what the calls of this process have learnt, in memory: gates, budgets, ledgers, turns, models."""
-    for store in list(memory._ALL):  # pyright: ignore[reportPrivateUsage]
+    for store in known_to(MemoryStore._forked):  # pyright: ignore[reportPrivateUsage]
         store.close()
     for it in list(shared._ALL):  # pyright: ignore[reportPrivateUsage]
         if it.fleet is None:  # what many processes share is not one test's to forget
