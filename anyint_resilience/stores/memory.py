@@ -18,6 +18,7 @@ __all__ = ["MemoryStore"]
 
 _LEAST = 64  # updates from one tidying to the next
 
+
 class MemoryStore:
     """State of one process, at most ``max_entries`` keys: the one least recently updated goes first.
 
