@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from .callreport import CallReport
 from .calls import Call
+from .contract.words import Certainty
 from .driven import FALLBACK_HEADER, MARK_HEADER
 from .effects import Refusal, Result, Send, is_own
 from .exceptions import (
@@ -153,6 +154,14 @@ class RaisingSurface(WatchedSurface[Q, R]):
         late.__cause__ = cause
         attach(late, call.report() if report is None else report)
         return late
+
+    def in_time(self, call: Call, result: Result[R]) -> bool:
+        """Whether the rest of an answer must come before the user's deadline.
+
+        Not that of a create which was made: without it nobody would know of its task, and the same is asked for anew.
+        """
+        made = call.paid and result.decision is not None and result.decision.certainty is Certainty.COMMITTED
+        return call.deadline is not None and not made
 
     def checker(self, call: Call) -> Callable[[], None]:
         """Return what to call between the pieces of a body: it raises when the user's deadline has passed."""

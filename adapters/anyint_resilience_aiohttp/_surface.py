@@ -180,7 +180,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         for name, value in self.told_on(call, result):
             _add_header(response, name, value)
         remaining = call.remaining()
-        if remaining is not None and not response.content.is_eof():
+        if remaining is not None and self.in_time(call, result) and not response.content.is_eof():
             self._bound(response, call, remaining)
         return response
 

@@ -222,9 +222,10 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             replay.lenient = True
         fresh = replay is None or replay.rest is not None
         fresh = fresh and not isinstance(getattr(response.raw, "_fp", None), Whole)  # in memory: waited for already
-        if call.deadline is not None and call.stream is not None and replay is not None:
+        within = self.in_time(call, result)
+        if within and call.stream is not None and replay is not None:
             replay.check = self.checker(call)  # the one that follows it is told so
-        elif call.deadline is not None and fresh and isinstance(response.raw, HTTPResponse):
+        elif within and fresh and isinstance(response.raw, HTTPResponse):
             watched(response.raw, self.checker(call))
         return response
 

@@ -208,7 +208,7 @@ class Base(SurfaceBase[Q, R]):
         if response.status_code >= 400 and isinstance(response.stream, Replay):
             response.stream.lenient = True
         # One that is in memory has been waited for.
-        if call.deadline is not None and not isinstance(response.stream, self.kit.module.ByteStream):
+        if self.in_time(call, result) and not isinstance(response.stream, self.kit.module.ByteStream):
             self._replay(response).check = self.checker(call)
         return response
 
