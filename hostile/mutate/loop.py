@@ -35,7 +35,7 @@ DONE = "mutate-done.jsonl"  # what became of each
 SECOND = "MUTATE_SECOND_LOOK"  # set where one process plays one mutant
 CONTROL = "no mutant"
 MEMORY = 1 << 30
-CPU, WALL = 1.0, 30.0
+CPU, WALL = 2.0, 30.0
 
 _on_failure: list[Callable[[pytest.Item], None]] = []
 
@@ -261,7 +261,7 @@ def _child(name: str, items: list[pytest.Item], place: dict[str, int], writing: 
         used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, CPU + 5 * estimate)
+        signal.setitimer(signal.ITIMER_PROF, CPU + 2 * estimate)
         _on_failure.append(seen)
         set_mutant_under_test(name)
         for item, after in _paired(items):
