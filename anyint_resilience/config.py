@@ -135,7 +135,7 @@ class Resilience:
         )
         shared = guards_of(store, self.runtime)
         router = Router(urls=urls, seedance=self.seedance is True, tally=shared.tally)
-        credentials = Credentials(self.api_key)
+        credentials = Credentials(self.api_key, router.knows)
         for name, value in (
             ("store", store),
             ("credentials", credentials),

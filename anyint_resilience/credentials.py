@@ -29,9 +29,10 @@ LoweredHeaders: TypeAlias = "Iterable[tuple[bytes, bytes, bytes]]"
 
 _AUTH_NAMES = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
 _VERSION = b"anthropic-version"
+_HOST = b"host"
 _RETRIES = b"x-stainless-retry-count"
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
-_NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES))
+_NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES, _HOST))
 _MAX_SEEN = 1024
 _SHORT = 8  # characters: a shorter key is no secret, and stands in many a word by chance
 
@@ -74,8 +75,10 @@ class Credentials:
     the set of keys seen on AnyInt hosts, so that none of them is let out elsewhere.
     """
 
-    def __init__(self, source: KeySource) -> None:
+    def __init__(self, source: KeySource, knows: Callable[[bytes], bool] = lambda host: True) -> None:
         self._source = source
+        self._knows = knows
+        self._hosts: set[bytes | str] = set()
         self._key: bytes | None = source.encode() if isinstance(source, str) else None
         self._ours: set[bytes] = set()
         self._seen: set[bytes] = set()
@@ -156,6 +159,9 @@ class Credentials:
                     right = True
                 elif name == _VERSION:
                     version = version or value != b""
+                elif name == _HOST:
+                    if value not in self._hosts and not self.at_home(value):
+                        return False
                 elif name != _RETRIES or value != b"0":
                     return False
         return right and version
@@ -168,18 +174,36 @@ class Credentials:
         google: object,
         retries: object,
         version: object,
+        host: str | bytes | None,
     ) -> bool:
         """Do as :meth:`in_order` for clients whose headers are a mapping; None: there is no such header.
 
-        The values are those of ``Authorization``, ``x-api-key``, ``x-goog-api-key``, ``x-stainless-retry-count`` and
-        ``anthropic-version``. Positional, since this is most of what a good call costs.
+        The values are those of ``Authorization``, ``x-api-key``, ``x-goog-api-key``, ``x-stainless-retry-count``,
+        ``anthropic-version`` and ``Host``. Positional, since this is most of what a good call costs.
         """
+        if host is not None and host not in self._hosts and not self.at_home(host):
+            return False
         if google is not None or (retries is not None and retries != "0"):
             return False
         if style is _BEARER:
             return key is None and bearer is not None and (bearer in self._bearers or self._vet(bearer, style))
         right = bearer is None and key is not None and (key in self._keys or self._vet(key, style))
         return right and version is not None and version != ""
+
+    def at_home(self, host: str | bytes) -> bool:
+        """Whether a ``Host`` header leaves a request where its URL leads: a front server goes by the header alone."""
+        if not self._knows(host.encode("latin-1", "replace") if isinstance(host, str) else host):
+            return False
+        if len(self._hosts) >= _MAX_SEEN:
+            self._hosts.clear()
+        self._hosts.add(host)
+        return True
+
+    def strays(self, headers: RawHeaders) -> bool:
+        """Whether a request to AnyInt is for somebody else by its ``Host`` header."""
+        return any(
+            name.lower() == _HOST and value not in self._hosts and not self.at_home(value) for name, value in headers
+        )
 
     def _vet(self, value: str | bytes, style: AuthStyle) -> bool:
         """Look closely at a header value not met before; a good one is known from then on."""
@@ -199,6 +223,8 @@ class Credentials:
         """
         values = {name.lower(): value.strip() for name, value in headers}
         found = {name: values[name] for name in _AUTH_NAMES if values.get(name)}
+        if found:
+            self._meet(headers)
         if not secure:
             return HeaderEdit(frozenset(found)) if found else None
         right = b"authorization" if style is _BEARER else b"x-api-key"
@@ -266,6 +292,15 @@ class Credentials:
         final = headers if edit is None else edit.apply(headers)
         found = {name.lower(): value for name, value in final if name.lower() in _AUTH_NAMES}
         return _token(found.get(b"authorization", b"")) or found.get(b"x-api-key")
+
+    def _meet(self, headers: RawHeaders) -> None:
+        """Remember each key of a request to AnyInt, also one that comes off: its client may follow a redirect."""
+        for name, value in headers:
+            low = name.lower()
+            if low in _AUTH_NAMES:
+                key = _token(value) or (b"" if low == b"authorization" else value.strip())
+                if key and key not in self._seen:
+                    self._remember(key)
 
     def _remember(self, key: bytes) -> None:
         if len(self._seen) >= _MAX_SEEN:

@@ -25,6 +25,7 @@ __all__ = [
     "host_problem",
     "is_loopback",
     "mount_before",
+    "reads_along",
 ]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
@@ -42,14 +43,16 @@ class Plan:
     ``fast``: a good answer may be handed over unread, and nothing is asked before sending. ``watch`` is a
     piece of the body (``"background"``) whose presence takes the call off the fast lane; ``bare``: there is none.
     A route of streams is never fast: they are watched to their end.
-    ``secure``: a key may travel here. ``memo`` is telemetry's own; ``tally`` counts what its host answers.
+    ``secure``: a key may travel here; ``local``: though on plain http, since it is this machine, and so by no proxy.
+    ``memo`` is telemetry's own; ``tally`` counts what its host answers.
     """
 
-    __slots__ = ("bare", "fast", "memo", "route", "secure", "style", "tally", "watch")
+    __slots__ = ("bare", "fast", "local", "memo", "route", "secure", "style", "tally", "watch")
 
-    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None) -> None:
+    def __init__(self, route: Route, *, secure: bool, tally: Tally | None = None, local: bool = False) -> None:
         self.route = route
         self.secure = secure
+        self.local = local
         self.tally = Tally() if tally is None else tally
         self.style = AuthStyle.BEARER if route.family is None else AUTH_STYLE[route.family]
         in_body = route.family in _IN_BODY_CODES and route.operation is not Operation.DOWNLOAD
@@ -60,12 +63,26 @@ class Plan:
         self.bare = self.fast and self.watch is None
         self.memo: object = None
 
+    def exposed(self) -> Plan:
+        """Return the plan of the same request where somebody on its way reads it: no key may travel."""
+        return Plan(self.route, secure=False, tally=self.tally)
+
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine (the only place plain http may carry a key)."""
     return host in {"localhost", "::1", "[::1]"} or (
         host.startswith("127.") and host.count(".") == 3 and host.replace(".", "").isdigit()
     )
+
+
+def reads_along(proxy: str) -> bool:
+    """Whether a proxy, by its URL, gets what is sent to this machine on plain http: one that runs here tells nobody."""
+    from urllib.parse import urlsplit
+
+    try:
+        return not is_loopback(urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or "")
+    except ValueError:
+        return True
 
 
 def host_problem(url: object) -> str | None:
@@ -120,7 +137,17 @@ class Router:
             host = (parts.hostname or "").lower()
             port = parts.port if parts.port is not None else PORTS[parts.scheme]
             self._origins[parts.scheme, host, port] = _mount(parts.path)
+        self._names = frozenset(host.encode() for _, host, _ in self._origins)
         self._plans: dict[tuple[str, str, int | None, str, bytes], Plan | None] = {}
+
+    def knows(self, host: bytes) -> bool:
+        """Whether a ``Host`` header, perhaps with a port, names a host of AnyInt's, the user's, or this machine."""
+        name = host.strip().lower()
+        before, _, port = name.rpartition(b":")
+        if (port.isdigit() or not port) and (b":" not in before or before.endswith(b"]")):
+            name = before
+        name = name.removesuffix(b".").strip(b"[]")
+        return name in self._names or is_loopback(name.decode("latin-1"))
 
     def plan(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
         """Return the plan of a request, None for a foreign host. ``target`` is the path, perhaps with a query."""
@@ -147,7 +174,7 @@ class Router:
             path = path[len(mount) :]
         tally = None if self._tally is None else self._tally(gateway_name(scheme, host, port))
         secure = scheme == "https" or is_loopback(host)
-        return Plan(self.table.match(method, path), secure=secure, tally=tally)
+        return Plan(self.table.match(method, path), secure=secure, tally=tally, local=secure and scheme != "https")
 
 
 def gateway_name(scheme: str, host: str, port: int | None) -> str:

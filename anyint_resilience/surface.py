@@ -106,6 +106,10 @@ class SurfaceBase(OpeningSurface[Q, R]):
         """Whether its headers can go to AnyInt as they are. On the fast lane; False if that takes a closer look."""
         raise NotImplementedError
 
+    def proxied(self, request: Q, /) -> bool:
+        """Whether its client has a proxy on another machine for plain http, which reads all of that."""
+        return False
+
     def span_of(self, request: Q, /) -> float | None:
         """Return the seconds that the client itself gives all attempts together, None without such a bound."""
         return None
@@ -135,6 +139,8 @@ class SurfaceBase(OpeningSurface[Q, R]):
         plan = self.plan_of(request)
         if plan is None:
             return None
+        if plan.local and self.proxied(request):
+            plan = plan.exposed()
         if (
             plan.fast
             and self.plain
@@ -147,6 +153,8 @@ class SurfaceBase(OpeningSurface[Q, R]):
                 self.remember(request, plan)
                 return plan
             return self.keyed(request, plan)
+        if self.anyint.credentials.strays(self.raw_of(request)):
+            return None
         return self.open_call(request, plan, self.monotonic())
 
     def lane_key(self, request: Q, /) -> object:
@@ -161,9 +169,11 @@ class SurfaceBase(OpeningSurface[Q, R]):
                 self.lane.clear()
             self.lane[key] = plan
 
-    def keyed(self, request: Q, plan: Plan, /) -> Plan | Keyed[Q] | Call:
+    def keyed(self, request: Q, plan: Plan, /) -> Plan | Keyed[Q] | Call | None:
         """Put the key on a request that is quick but for its headers, if that can be done without asking anybody."""
         credentials, raw = self.anyint.credentials, self.raw_of(request)
+        if credentials.strays(raw):
+            return None
         if credentials.wants_key or outer_retries(raw):
             return self.open_call(request, plan, self.monotonic())
         edit = credentials.edit(raw, plan.route.family, plan.style, secure=True)
@@ -231,7 +241,7 @@ class SurfaceBase(OpeningSurface[Q, R]):
             naming=naming,
             repeats=before,
             guarding=anyint.guarding,
-            origin=Origin(*place, body.content),
+            origin=Origin(*place, body.content, self.proxied(request)),
         )
 
     def policy_of(self, request: Q) -> Policy:

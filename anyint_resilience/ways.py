@@ -30,6 +30,8 @@ class Origin(NamedTuple):
     port: int | None
     target: bytes
     content: bytes | None = None
+    proxied: bool = False
+    """Whether its client has a proxy for plain http."""
 
 
 NOWHERE = Origin("https", "", None, b"/")
@@ -107,6 +109,8 @@ def way_of(row: Fallback, plan: Plan, origin: Origin, headers: RawHeaders, keys:
     target, gateway = None, gateway_name(origin.scheme, origin.host, origin.port)
     if row.base_url is not None:
         parts = urlsplit(row.base_url)
+        if parts.scheme != "https" and origin.proxied:
+            return "it is asked over plain http, and by a proxy: no key goes there"
         gateway = gateway_name(parts.scheme, parts.hostname or "", parts.port)
         path = _mount_of(parts.path, route) + _bare(path, route)
         target = Target(parts.scheme, parts.hostname or "", parts.port, path.encode("latin-1"), row.target)

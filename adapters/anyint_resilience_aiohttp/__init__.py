@@ -128,13 +128,16 @@ class ResilientMiddleware:
         headers: Any = getattr(request, "headers", None)
         try:
             request.anyint_seen = True  # type: ignore[attr-defined]
-            plan = surface.lane[(request.method, request.url, *headers.getall(hdrs.AUTHORIZATION))]
+            plan = surface.lane[
+                (request.method, request.url, headers.get(hdrs.HOST), *headers.getall(hdrs.AUTHORIZATION))
+            ]
         except KeyError:
             plan = None
         except (AttributeError, TypeError):
             return await handler(request)  # made by a request_class that makes no requests, as tests do
         if (
             plan is None
+            or (plan.local and request.proxy is not None)
             or not surface.shared.calm
             or KEY in headers
             or GOOGLE in headers

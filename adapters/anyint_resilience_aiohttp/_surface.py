@@ -25,7 +25,7 @@ from anyint_resilience.following import Following
 from anyint_resilience.policy.hints import TELLING_BYTES, WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
-from anyint_resilience.router import Plan
+from anyint_resilience.router import Plan, reads_along
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
@@ -92,14 +92,15 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
             find(GOOGLE),
             find(RETRIES),
             find(_VERSION),
+            find(hdrs.HOST),
         )
 
     def lane_key(self, hop: Hop) -> object:
-        """Return its method, URL and every ``Authorization``, where no other header matters."""
+        """Return its method, URL, ``Host`` and every ``Authorization``, where no other header matters."""
         request, headers = hop.request, hop.request.headers
         if not self.plain or request.method in IDEMPOTENT or KEY in headers or GOOGLE in headers or RETRIES in headers:
             return None
-        return (request.method, request.url, *headers.getall(hdrs.AUTHORIZATION, ()))
+        return (request.method, request.url, headers.get(hdrs.HOST), *headers.getall(hdrs.AUTHORIZATION, ()))
 
     def method_of(self, hop: Hop) -> str:
         """Return the method."""
@@ -118,6 +119,11 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     def body_of(self, hop: Hop) -> Body:
         """Return its body."""
         return body_of(hop.request)
+
+    def proxied(self, hop: Hop) -> bool:
+        """Whether a proxy that was given with it, with its session or by the environment, reads along."""
+        proxy = getattr(hop.request, "proxy", None)
+        return proxy is not None and reads_along(str(proxy))
 
     def span_of(self, hop: Hop) -> float | None:
         """Return ``ClientTimeout(total=...)``, which spans attempts and waits alike; None without one."""

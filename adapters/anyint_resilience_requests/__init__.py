@@ -156,7 +156,8 @@ class ResilientAdapter(HTTPAdapter):
             plan = surface.lane[request.method, request.url, held["authorization"][1]]
         except (KeyError, TypeError):
             plan = None
-        if plan is None or args or not OTHERS.isdisjoint(held) or not surface.free():
+        proxied = plan is not None and plan.local and options.get("proxies")
+        if plan is None or args or proxied or not OTHERS.isdisjoint(held) or not surface.free():
             if args:
                 options.update(zip(_OPTIONS, args, strict=False))
             return drive_sync(surface, Parcel(surface.inner, request, options))

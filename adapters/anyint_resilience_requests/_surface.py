@@ -13,7 +13,7 @@ from weakref import ref
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.utils import rewind_body
+from requests.utils import rewind_body, select_proxy
 from urllib3 import HTTPResponse, Retry
 
 from anyint_resilience import Resilience
@@ -27,7 +27,7 @@ from anyint_resilience.peeking import Head
 from anyint_resilience.policy.hints import TELLING, WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
-from anyint_resilience.router import Plan
+from anyint_resilience.router import Plan, reads_along
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
 from ._bodies import body_of, peek, replay_of, unread
@@ -43,7 +43,7 @@ __all__ = ["Parcel", "Surface", "spent"]
 
 _NONE = (None, None)
 _NO_RETRY = frozenset((None, 0))  # False is 0
-OTHERS = frozenset(("x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
+OTHERS = frozenset(("host", "x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
 """Headers that take a request off the lane on which only ``Authorization`` is looked at."""
 
 
@@ -114,6 +114,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             find("x-goog-api-key"),
             find("x-stainless-retry-count", none)[1],
             find("anthropic-version", none)[1],
+            find("host", none)[1],
         )
 
     def method_of(self, parcel: Parcel) -> str:
@@ -142,6 +143,14 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             return ()
         said = f"a second retry layer: the adapter below has urllib3's Retry(total={retry.total}); "
         return (said + "it was left out of this call, so that attempts do not multiply",)
+
+    def proxied(self, parcel: Parcel) -> bool:
+        """Whether a proxy for its URL reads along; of one by TLS, any that the session has: a fallback's may do so."""
+        url, proxies = parcel.request.url or "", parcel.options.get("proxies")
+        if not proxies:
+            return False
+        found = proxies.values() if url[:6].lower() == "https:" else [select_proxy(url, proxies)]
+        return any(it and reads_along(it) for it in found)
 
     def send(self, parcel: Parcel) -> requests.Response:
         """Put a request on the wire."""

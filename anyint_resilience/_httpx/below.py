@@ -5,17 +5,21 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ..router import is_loopback
+
 __all__ = ["Below"]
 
 
 class Below:
-    """One transport's inner one, looked at once. ``remarks``: what a call's report says of it."""
+    """One transport's inner one, looked at once. ``remarks``: what a call's report says of it; ``proxied``: of all."""
 
-    __slots__ = ("_said", "_warning", "remarks")
+    __slots__ = ("_said", "_warning", "proxied", "remarks")
 
     def __init__(self, inner: Any) -> None:
         name = type(inner).__name__
-        connects = getattr(getattr(inner, "_pool", None), "_retries", 0)
+        pool = getattr(inner, "_pool", None)
+        connects = getattr(pool, "_retries", 0)
+        self.proxied = _proxied(pool)
         self.remarks: tuple[str, ...] = ()
         self._warning = ""
         self._said = False
@@ -33,3 +37,9 @@ class Below:
             self._said = True
             warnings.warn(self._warning, UserWarning, stacklevel=2)
         return self.remarks
+
+
+def _proxied(pool: Any) -> bool:
+    """Whether a pool's connections go by a proxy that reads along."""
+    url = getattr(pool, "_proxy_url", None)
+    return url is not None and not is_loopback(url.host.decode("latin-1"))

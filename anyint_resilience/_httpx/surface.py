@@ -51,6 +51,10 @@ class Base(SurfaceBase[Q, R]):
         """Tell of a layer below us that sends or connects again by itself."""
         return self._below.told()
 
+    def proxied(self, request: Q) -> bool:
+        """Whether the transport below is a proxy's."""
+        return self._below.proxied
+
     def lane_of(self, request: Q) -> Plan | None:
         """Return the plan of a request that can go out as it is, known by its URL, with nothing special about it.
 
@@ -63,6 +67,7 @@ class Base(SurfaceBase[Q, R]):
             if (
                 plan is not None
                 and plan.bare
+                and not (plan.local and self._below.proxied)
                 and self.plain
                 and self.shared.calm
                 and REPORT_KEY not in request.extensions
@@ -96,9 +101,9 @@ class Base(SurfaceBase[Q, R]):
         return request.method
 
     def place_of(self, request: Q) -> Place:
-        """Return where it goes."""
+        """Return where it goes: the host as it is asked for, since a name in other letters may not be readable."""
         url = request.url
-        return url.scheme, url.host, url.port, url.raw_path
+        return url.scheme, url.raw_host.decode("ascii"), url.port, url.raw_path
 
     def raw_of(self, request: Q) -> list[tuple[bytes, bytes]]:
         """Return its headers."""
@@ -259,7 +264,8 @@ def _key(method: str, url: Any) -> object:
     """Return what a plan is remembered under: the parsed URL, if that says what the public properties say."""
     try:
         parsed = url._uri_reference
-        same = (parsed.scheme, parsed.host, parsed.port, parsed.path) == (url.scheme, url.host, url.port, url.path)
+        host = url.raw_host.decode("ascii")
+        same = (parsed.scheme, parsed.host, parsed.port, parsed.path) == (url.scheme, host, url.port, url.path)
         return (method, parsed) if same and not parsed.query and not parsed.userinfo else None
     except AttributeError:
         return None
