@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.trace import SpanKind
 
 from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator
 from tests.conformance.kit import ASK, CHAT, KEY, MODELS, configured
 from tests.conformance.surfaces import EVERY, Caller, Surface, calling, every_surface, surfaces, tls
-from tests.real.tracing_kit import THREE, Traces, instrumentation, instrumented, make, wire
+from tests.real.tracing_kit import THREE, Traces, instrumented, known, make, provided, wire
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ def transport(surface: Surface, traces: Traces, inner: Any) -> Any:
     """Put OpenTelemetry's transport around another one."""
     sort = "Async" if surface.is_async else "Sync"
     name = f"{sort}OpenTelemetryTransport{'Httpx2' if surface.library == 'httpx2' else ''}"
-    kind = getattr(instrumentation(surface.library), name)
-    return kind(inner, tracer_provider=traces.provider, meter_provider=NoOpMeterProvider())
+    return provided(known(surface.library, name), traces, inner)
 
 
 @contextlib.contextmanager
@@ -96,9 +94,7 @@ def opened(surface: Surface, anyint: Resilience, setup: Setup, traces: Traces, *
         if setup.all:
             stack.enter_context(instrumented(surface.library, traces))
         if setup.one == "config":
-            make_config = instrumentation("aiohttp").create_trace_config
-            config = make_config(tracer_provider=traces.provider, meter_provider=NoOpMeterProvider())
-            options["trace_configs"] = [config]
+            options["trace_configs"] = [provided(known("aiohttp", "create_trace_config"), traces)]
         if setup.one == "below":
             plain = surface.module.AsyncHTTPTransport if surface.is_async else surface.module.HTTPTransport
             options["inner"] = transport(surface, traces, plain(verify=tls()))
@@ -117,8 +113,7 @@ def opened(surface: Surface, anyint: Resilience, setup: Setup, traces: Traces, *
 
 def instrument_client(caller: Caller, traces: Traces) -> None:
     kind = "HTTPX2ClientInstrumentor" if caller.surface.library == "httpx2" else "HTTPXClientInstrumentor"
-    instrument = getattr(instrumentation(caller.surface.library), kind).instrument_client
-    instrument(caller.client, tracer_provider=traces.provider, meter_provider=NoOpMeterProvider())
+    provided(known(caller.surface.library, kind).instrument_client, traces, caller.client)
 
 
 def ask(caller: Caller, traces: Traces, **more: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -44,8 +45,10 @@ __all__ = [
     "instrumentation",
     "instrumented",
     "instrumentor",
+    "known",
     "make",
     "metering",
+    "provided",
     "sdk",
     "some",
     "wire",
@@ -112,12 +115,23 @@ def instrumentation(library: str) -> Any:
     )
 
 
+def known(library: str, name: str) -> Any:
+    """Return what the instrumentation of a client calls so; skip the test where it is older than that."""
+    found = getattr(instrumentation(library), name, None)
+    if found is None:
+        pytest.skip(f"the installed instrumentation does not know {library}")
+    return found
+
+
 def instrumentor(library: str) -> Any:
     """Return the instrumentor of a client."""
-    kind = getattr(instrumentation(library), INSTRUMENTORS[library][1], None)
-    if kind is None:
-        pytest.skip(f"the installed instrumentation does not know {library}")
-    return kind()
+    return known(library, INSTRUMENTORS[library][1])()
+
+
+def provided(make: Callable[..., Any], traces: Traces, *given: Any) -> Any:
+    """Call a function of an instrumentation's with providers: older ones take none of meters, and have none."""
+    meters = {"meter_provider": NoOpMeterProvider()} if "meter_provider" in signature(make).parameters else {}
+    return make(*given, tracer_provider=traces.provider, **meters)
 
 
 @contextlib.contextmanager

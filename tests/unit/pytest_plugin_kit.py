@@ -84,7 +84,8 @@ def run(
     start = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
     # The outer run looks for what was not closed, for all of them at once: it takes a third of a second each time.
     common = ("-p", "anyint_resilience_pytest", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
-    return start(*common, "--strict-markers", "--strict-config", "-W", "error", *options)
+    here = "ignore::pytest.PytestAssertRewriteWarning"  # of pytest 8: "-p" names what this process has imported already
+    return start(*common, "--strict-markers", "--strict-config", "-W", "error", "-W", here, *options)
 
 
 def section(result: Any) -> list[str]:
