@@ -53,7 +53,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m hostile.mutate", description=__doc__)
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"one of {', '.join(ROOMS)}; all without any")
-    parser.add_argument("--module", help="only this module of the room")
+    parser.add_argument("--module", help="only this module of the room, or these with commas between")
     parser.add_argument("--jobs", type=int, default=1, help="how many mutants run at once")
     parser.add_argument("--cap", type=float, help="seconds of tests that a mutant is shown at most: a first look")
     parser.add_argument("--sample", type=int, help="so many mutants of each room")

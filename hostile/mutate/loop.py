@@ -169,23 +169,28 @@ class Loop:
         return {"failed": failed, "took": took, "hits": hits, "lines": lines}
 
     def _order(self, mutant: dict[str, Any]) -> list[int]:
-        """The tests that run the changed line: first what killed another mutant there, then the narrow ones."""
+        """The tests that run the changed line: first what killed another mutant there, then one case of each test."""
         touching = set(self.touching.get(mutant["mangled"], []))
         by_line = self.lines.get(mutant["module"], {})
         first, last = mutant["lines"]
-        running = {test for line in range(first, last + 1) for test in by_line.get(str(line), [])}
-        tests = sorted(touching & running, key=lambda index: (self.cost(index), index))
+        running = touching & {test for line in range(first, last + 1) for test in by_line.get(str(line), [])}
         known = [index for index in self.killers.get(mutant["mangled"], []) if index in running]
-        order = [*known, *(index for index in tests if index not in known)]
+        cases: dict[str, int] = {}
+        ranked = []
+        for index in sorted(running.difference(known), key=self._cost):
+            test = self.items[index].nodeid.partition("[")[0]
+            cases[test] = cases.get(test, 0) + 1
+            ranked.append((cases[test], index))
+        order = [*known, *(index for _, index in sorted(ranked, key=lambda it: (it[0], self._cost(it[1]))))]
         cap = self.work["cap"]
         if cap is None:
             return order
         spent = accumulate(self.took[index] for index in order)
         return [index for index, so_far in zip(order, spent, strict=True) if so_far <= cap] or order[:1]
 
-    def cost(self, index: int) -> float:
+    def _cost(self, index: int) -> tuple[float, int]:
         """Narrow and quick tests come first."""
-        return self.took[index] * (1 + self.breadth[index])
+        return self.took[index] * (1 + self.breadth[index]), index
 
     def _start(self, mutant: dict[str, Any], running: dict[int, Any]) -> None:
         order = self._order(mutant)

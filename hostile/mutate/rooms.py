@@ -19,8 +19,8 @@ TESTS = {
         twins_breaker twins_gate view admission admission_fallbacks engine configuring
     """,
     "streams": """
-        mutants_streams_* following following_times resuming resuming_left resuming_raised stream_frames stream_marks
-        stream_regressions stream_watcher
+        mutants_streams_* following following_times resuming resuming_left resuming_raised stream_cuts stream_frames
+        stream_long stream_marks stream_regressions stream_watcher
     """,
     "tasks": """
         mutants_tasks_* answers callbacks creates entries fleet_ledger handle ledger many_waits marks timetable updates

@@ -84,7 +84,7 @@ def _all_of(room: str, copy: Path, only: str | None) -> list[Mutant]:
     os.chdir(copy)
     try:
         paths = sorted(Path("anyint_resilience", room).glob("*.py"))
-        chosen = [path for path in paths if only is None or path.stem == only]
+        chosen = [path for path in paths if only is None or path.stem in only.split(",")]
         return [one for path in chosen for one in made(path, ".".join(path.with_suffix("").parts))]
     finally:
         os.chdir(before)

@@ -7,11 +7,12 @@ import gzip
 import json
 import random
 import zlib
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from anyint_resilience.policy.bodies import MAX_BODY, Body, Legibility, parse, plain, slim
+from anyint_resilience.policy.bodies import MAX_BODY, Body, Legibility, first, has_leaf, is_object, parse, plain, slim
 
 EMPTY, OPAQUE, BROKEN, CUT, WHOLE = Legibility
 SAID = {"a": 1}
@@ -106,6 +107,7 @@ def test_what_is_called_gzip_and_is_none_stays_as_it_is(body: bytes) -> None:
         ('{"a": 1,, "b": 2, ', {"a": 1}),
         ('{"a":: 1, "b": 2', None),
         ('{"a": 1}}', {"a": 1}),
+        ('{  "a"  :  [ 1  ,\n\n 2 ]  ,\r\n\t "b"\t\t:\r\n [  3  , \t 4  ,  ', {"a": [1, 2], "b": [3, 4]}),
     ],
 )
 def test_what_a_cut_document_says_before_its_end(text: str, says: Any) -> None:
@@ -165,3 +167,50 @@ def test_a_body_that_is_short_enough_is_not_touched() -> None:
     """64 KiB are looked at anyway."""
     exact = b"{" + b" " * (MAX_BODY - 2) + b"}"
     assert slim(exact) is exact
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, False),
+        ("", False),
+        (False, False),
+        ({}, False),
+        ([], False),
+        ([[{"a": None}], {"b": [""]}, False], False),
+        (0, True),
+        (True, True),
+        ("x", True),
+        ([[], {"a": [{"b": 0}]}], True),
+        ([{}] * 998, False),
+        ([{}] * 999, True),  # nobody goes through all of that: what is so long is something
+    ],
+)
+def test_whether_anything_stands_in_a_value(value: object, says: bool) -> None:
+    """Containers of nothing are nothing, a zero is something."""
+    assert has_leaf(value) is says
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        ({"a": " x "}, "x"),
+        ({"a": "x" * 257}, "x" * 256),
+        ({"a": "  ", "b": "y"}, "y"),
+        ({"a": True, "b": "y"}, "y"),
+        ({"a": 0}, "0"),
+        ({"a": 10**18 - 1}, "9" * 18),
+        ({"a": 10**18, "b": "y"}, "y"),
+        ({"a": -(10**18), "b": "y"}, "y"),
+        ({"a": 1.5, "b": [1]}, None),
+    ],
+)
+def test_the_first_text_or_whole_number(document: object, found: str | None) -> None:
+    """What is too long is cut, what is no code is passed over."""
+    assert first(document, (("a",), ("b",))) == found
+
+
+@pytest.mark.parametrize(("value", "says"), [({}, True), (MappingProxyType({}), True), ([], False), ("{}", False)])
+def test_what_is_an_object(value: object, says: bool) -> None:
+    """Any mapping: a client may hand over its own."""
+    assert is_object(value) is says
