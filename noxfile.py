@@ -237,3 +237,14 @@ def mutate(session: nox.Session) -> None:
     """
     session.install("-e", ".[all]", *_group("mutate"), env=ENV)
     session.run("python", "-m", "hostile.mutate", *session.posargs, env=ENV)
+
+
+@nox.session(python=ONE)
+def fuzz(session: nox.Session) -> None:
+    """What others write, made up by atheris for 10 minutes each: answers, hints, streams, URLs, callbacks, files, rows.
+
+    ``-- hints stores`` feeds some of them, ``-- --brief`` each for 10 seconds; ``-- --write`` keeps the figures,
+    ``-- --keep`` what was found. Linux or macOS.
+    """
+    session.install("-e", ".[all]", *_group("fuzz"), env=ENV)
+    session.run("python", "-m", "hostile.fuzz", *session.posargs, env=ENV)

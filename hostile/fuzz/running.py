@@ -76,6 +76,7 @@ def dictionary(words: Iterable[str]) -> str:
 def started(name: str, *, seconds: int, seed: int, folder: Path) -> Run:
     """Start to fuzz a target: from its corpus and its seeds, with its dictionary, within its bounds."""
     made = target(name)
+    corpus_of(name).mkdir(parents=True, exist_ok=True)
     for part in ("found", "seeds", "crashes", "scratch"):
         (folder / part).mkdir(parents=True)
     for data in made.seeds():

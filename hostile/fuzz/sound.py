@@ -56,7 +56,7 @@ def sound_decision(decision: Decision) -> None:
 
 
 def table_allows(decision: Decision, seen: Observation, *, method: str, attempt: int, policy: Policy) -> None:
-    """A repetition is one of a cell that says yes, or of a row that the contract calls ambiguous; never one too many."""
+    """A repetition is of a cell that says yes, or of a row that the contract calls ambiguous; never one too many."""
     if decision.action is not Action.BACKOFF:
         return
     cause = decision.cause

@@ -40,7 +40,7 @@ _FIELDS: Final = ("retry-after", "retry-after-ms", "ratelimit", "ratelimit-polic
 
 
 def check(data: bytes) -> None:
-    """Every hint is finite, above zero and at most a month; the same in any form; and what is said is never undercut."""
+    """Every hint is finite, above zero and at most a month; the same in any form; what is said is never undercut."""
     said = message(data)
     status = pick(_STATUSES, said.word(0), {str(it): it for it in range(100, 600)})
     now = pick(_CLOCKS, said.word(1), {str(it): it for it in _CLOCKS})

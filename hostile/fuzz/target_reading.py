@@ -1,7 +1,7 @@
 """Reading an answer: status, headers and a body in any coding, whole or cut -> what it means, what is done about it.
 
-Must not know how the fuzzer works. An input: ``METHOD PATH STATUS MODE CODING CUT ATTEMPT OPERATION``, headers, and a body.
-``MODE`` ``json`` makes a JSON document of any text, ``raw`` leaves the body as it is.
+Must not know how the fuzzer works. An input: ``METHOD PATH STATUS MODE CODING CUT ATTEMPT OPERATION``, headers, and a
+body. ``MODE`` ``json`` makes a JSON document of any text, ``raw`` leaves the body as it is.
 """
 
 from __future__ import annotations

@@ -6,34 +6,25 @@ Must not know how the fuzzer works. An input: ``METHOD MODEL TASK``, headers, an
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from importlib import import_module
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-from anyint_resilience.contract.matching import RouteTable
-from anyint_resilience.contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
-from anyint_resilience.contract.words import AuthStyle, Family
+from anyint_resilience.contract.routes import AUTH_STYLE, HOSTS
+from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import Credentials
-from anyint_resilience.policy.named import features_in, with_model, with_path
-from anyint_resilience.policy.request import glance, operation_of, same_json
 from anyint_resilience.router import PORTS, Plan, Router, gateway_name, gateway_url, host_problem, is_loopback
-from anyint_resilience.tasks.handle import CREATES, TaskHandle
-from anyint_resilience.tasks.updates import query_route
 
-from .shapes import message, pick, written
+from .readers import Place, readers
+from .routed import TABLE, bodies_keep_their_shape, rows_keep_their_shape, tasks_stay_where_they_are
+from .shapes import message, written
 
 __all__ = ["check", "seeds", "words"]
 
 KEY: Final = "sk-canary-0123456789abcdef"
 _AUTH: Final = (b"authorization", b"x-api-key", b"x-goog-api-key")
-_TABLE: Final = RouteTable(seedance=True)
 _METHODS: Final = ("GET", "POST", "DELETE", "PUT")
-
-Place = tuple[str, str, "int | None", bytes]
 
 
 def check(data: bytes) -> None:
@@ -50,7 +41,7 @@ def check(data: bytes) -> None:
         for name, value in said.headers
         if name not in ("url", "host")
     ]
-    for read in _readers():
+    for read in readers():
         found = read(asked)
         if found is not None:
             place, goes_to = found
@@ -58,14 +49,9 @@ def check(data: bytes) -> None:
             _only_to_those(plan, goes_to, trusted)
             _is_remembered(router, plan, place, method)
             _one_key_or_none(plan, headers)
-    _rows_keep_their_shape(method, asked, said.word(1))
-    _bodies_keep_their_shape(_TABLE.match(method, urlpath(asked)), said.body, said.word(1))
-    _tasks_stay_where_they_are(said.word(2), asked, router)
-
-
-def urlpath(url: str) -> str:
-    """Return what may be a path of a URL, in the plainest way."""
-    return "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+    rows_keep_their_shape(method, asked, said.word(1))
+    bodies_keep_their_shape(method, asked, said.body, said.word(1))
+    tasks_stay_where_they_are(said.word(2), asked, router)
 
 
 # --- hosts
@@ -154,144 +140,6 @@ def _token(value: bytes) -> bytes:
     return value[7:].strip() if value[:7].lower() == b"bearer " else b""
 
 
-# --- rows, bodies and tasks
-
-
-def _rows_keep_their_shape(method: str, url: str, model: str) -> None:
-    """Every method and path has a row, of the family of its first segment; another model has the same one."""
-    path = urlpath(url)
-    route = _TABLE.match(method, path)
-    families = {**PREFIXES, "doubao": Family.SEEDANCE}
-    named = route.family is Family.SEEDANCE and route.template == path.rstrip("/")
-    assert named or route.family is families.get(path.strip("/").split("/")[0])
-    assert _TABLE.match(method.lower(), path) is _TABLE.match(method.upper(), path) or not method.isascii()
-    other = with_path(route, path, model)
-    if other is not None and model:
-        assert _TABLE.match(method, other) is route, (path, other)
-
-
-def _bodies_keep_their_shape(route: Route, body: bytes, model: str) -> None:
-    """Another model is all that changes in a body, and what it asks for does not."""
-    operation = operation_of(route, body)
-    assert glance(route, body) is operation
-    features_in(body, ("tools", "stream", "model"))
-    assert same_json(same_json(body)) == same_json(body)
-    made = with_model(body, route.family, model)
-    if made is not None:
-        field = "model_name" if route.family is Family.KLING else "model"
-        before, after = _first_of(body), _first_of(made)
-        assert {**before, field: model} == after or json.dumps({**before, field: model}) == json.dumps(after)
-        assert with_model(made, route.family, model) == made
-
-
-def _first_of(body: bytes) -> Any:
-    """Return the JSON that a body begins with; what stands behind it is the server's to refuse."""
-    return json.JSONDecoder().raw_decode(body.decode().lstrip(" \t\r\n"))[0]
-
-
-def _tasks_stay_where_they_are(task_id: str, url: str, router: Router) -> None:
-    """What asks for a task asks its own gateway, by its own row, whatever its id and its gateway are."""
-    row = pick(tuple(CREATES.values()), task_id)
-    assert row.family is not None
-    gateway = url.partition("?")[0]
-    try:
-        handle = TaskHandle(family=row.family, route=row.name, task_id=task_id, gateway=gateway, created_at=1.0)
-    except ValueError as error:
-        assert KEY not in str(error)
-        return
-    assert TaskHandle.from_json(handle.to_json()) == handle
-    assert query_route(handle).query is None or handle.path.startswith("/")
-    assert _TABLE.match("GET", handle.path.partition("?")[0]).name == query_route(handle).name
-    try:
-        asked, home = urlsplit(handle.url), urlsplit(gateway)
-        places = (asked.scheme, asked.hostname, asked.port), (home.scheme, home.hostname, home.port)
-    except ValueError:  # no URL that anybody could ask
-        return
-    assert places[0] == places[1]
-    plan = router.plan(asked.scheme, asked.hostname or "", asked.port, "GET", asked.path.encode("utf-8", "replace"))
-    assert plan is None or asked.username is None
-
-
-# --- how clients read a URL: the place that we are told of, and where they connect to
-
-Reader = Callable[[str], "tuple[Place, tuple[str, str, int | None]] | None"]
-
-
-@lru_cache(maxsize=1)
-def _readers() -> tuple[Reader, ...]:
-    """Return a reader for each client that is here."""
-    found: list[Reader] = [_by_urlsplit]
-    for name, made in (("httpx", _by_httpx), ("httpx2", _by_httpx), ("requests", _by_requests), ("aiohttp", _by_yarl)):
-        try:
-            module = import_module(name)
-            ours = import_module(f"anyint_resilience_{name}")
-        except ImportError:
-            continue
-        found.append(made(module, ours))
-    return tuple(found)
-
-
-def _by_urlsplit(url: str) -> tuple[Place, tuple[str, str, int | None]] | None:
-    try:
-        parts = urlsplit(url)
-        place = parts.scheme, parts.hostname or "", parts.port, (parts.path or "/").encode("utf-8", "replace")
-    except ValueError:
-        return None
-    return place, place[:3]
-
-
-def _by_httpx(module: Any, ours: Any) -> Reader:
-    from anyint_resilience._httpx.surface import Base
-
-    place_of: Any = Base.place_of
-
-    def read(url: str) -> tuple[Place, tuple[str, str, int | None]] | None:
-        try:
-            request = module.Request("GET", url)
-        except Exception:  # the client's own, whatever it is
-            return None
-        where = request.url
-        return place_of(None, request), (where.raw_scheme.decode(), where.raw_host.decode("latin-1"), where.port)
-
-    return read
-
-
-def _by_requests(module: Any, ours: Any) -> Reader:
-    place_of: Any = import_module("anyint_resilience_requests._surface").Surface.place_of
-    parse: Any = import_module("urllib3.util").parse_url
-
-    def read(url: str) -> tuple[Place, tuple[str, str, int | None]] | None:
-        try:
-            request = module.PreparedRequest()
-            request.prepare_url(url, None)
-            goes = parse(request.url)
-        except Exception:
-            return None
-        try:
-            place = place_of(None, SimpleNamespace(request=request))
-        except ValueError:  # which the adapter takes for a foreign host
-            return None
-        return place, (goes.scheme or "", goes.host or "", goes.port)
-
-    return read
-
-
-def _by_yarl(module: Any, ours: Any) -> Reader:
-    place_of: Any = import_module("anyint_resilience_aiohttp._surface").Surface.place_of
-    made: Any = import_module("yarl").URL
-
-    def read(url: str) -> tuple[Place, tuple[str, str, int | None]] | None:
-        try:
-            where = made(url)
-            assert where.host
-        except Exception:
-            return None
-        hop = SimpleNamespace(request=SimpleNamespace(url=where, method="GET"))
-        return place_of(None, hop), (where.scheme, where.raw_host or "", where.explicit_port)
-
-    return read
-
-
 # --- where the fuzzer begins
 
 
@@ -336,15 +184,15 @@ def words() -> Iterator[str]:
         KEY,
     )
     yield from ("\nx-stainless-retry-count: 1", '{"model":"m"}', '"model_name":', '"background":true', '"stream":true')
-    yield from sorted({route.template for route in _TABLE.routes})
-    yield from sorted({part for route in _TABLE.routes for part in route.template.split("/") if part})
+    yield from sorted({route.template for route in TABLE.routes})
+    yield from sorted({part for route in TABLE.routes for part in route.template.split("/") if part})
 
 
 def seeds() -> Iterator[bytes]:
     """Every row at AnyInt's host; every way to write a host that looks like it; keys in every header."""
     bearer, own = {"Authorization": f"Bearer {KEY}"}, {"x-api-key": KEY, "x-goog-api-key": KEY}
     body = '{"model": "m", "stream": true, "background": true, "tools": null}'
-    for route in _TABLE.routes:
+    for route in TABLE.routes:
         path = route.template.replace("{", "").replace("}", "")
         yield written([route.method, "other/m", "t-1"], {"url": f"https://{HOSTS[0]}{path}", **bearer}, body)
     for at, url in enumerate(_LOOK_ALIKES):

@@ -1,8 +1,8 @@
 """Watching a stream in every dialect, form and coding, its bytes cut anywhere: however it comes, it says the same.
 
 Must not know how the fuzzer works. An input: ``DIALECT FORM CODING MODE CUTS``, and the bytes of a stream. ``FORM`` is
-``sse`` or ``array``; ``CODING`` the one it is sent in, ``as-gzip`` for one that is named and not used; ``MODE`` ``json``
-makes JSON of each event's data; ``CUTS`` the sizes of pieces, with commas.
+``sse`` or ``array``; ``CODING`` is the one it is sent in, ``as-gzip`` for one that is named and not used;
+``MODE`` ``json`` makes JSON of each event's data; ``CUTS`` the sizes of pieces, with commas.
 """
 
 from __future__ import annotations
@@ -235,14 +235,16 @@ _TALES: Final = {
     "openai_chat sse-two": 'data: {"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]}'
     '\n\ndata: {"choices":[{"index":1,"finish_reason":"length"}]}\n\n: keep-alive\n\n',
     "openai_chat sse-failed": 'data: {"error":{"message":"overloaded","code":503}}\n\n',
-    "openai_responses sse": 'event: response.created\ndata: {"type":"response.created","response":{"status":"queued"}}\n\n'
+    "openai_responses sse": 'event: response.created\ndata: {"type":"response.created","response":{"status":'
+    '"queued"}}\n\n'
     'event: response.output_text.delta\nid: 7\ndata: {"type":"response.output_text.delta","delta":"Hi"}\n\n'
     'event: response.completed\ndata: {"type":"response.completed","response":{"usage":{"total_tokens":3}}}\n\n',
     "openai_responses sse-failed": 'event: response.failed\ndata: {"type":"response.failed","response":{"error":'
     '{"code":"server_error","message":"x"}}}\n\n',
-    "anthropic_messages sse": 'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":9}}}'
-    '\n\nevent: ping\ndata: {"type":"ping"}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-    '"delta":{"type":"text_delta","text":"Hi"}}\n\nevent: message_delta\ndata: {"type":"message_delta","delta":'
+    "anthropic_messages sse": 'event: message_start\ndata: {"type":"message_start","message":{"usage":{'
+    '"input_tokens":9}}}\n\nevent: ping\ndata: {"type":"ping"}\n\n'
+    'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+    '"text":"Hi"}}\n\nevent: message_delta\ndata: {"type":"message_delta","delta":'
     '{"stop_reason":"end_turn"}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
     "anthropic_messages sse-failed": 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n',
     "gemini_generate sse": 'data: {"candidates":[{"content":{"parts":[{"text":"Hi"}]},"index":0}]}\n\n'
