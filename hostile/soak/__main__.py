@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from tests.redis_server import missing
+
 from .account import Account, account
 from .judge import BOUNDS, Verdict, judge
 from .run import KINDS, Notes, Plan, run
@@ -45,7 +47,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="keep figures and pictures in hostile/results")
     parser.add_argument("--keep", help="a folder for what the processes write down; else it goes")
     parser.add_argument("--only", help="kinds of processes, with commas")
-    leaks = ("memory", "objects", "sockets", "threads")
+    leaks = ("memory", "blocks", "sockets", "threads")
     parser.add_argument("--plant", choices=leaks, default="", help="leak on purpose: the run must fail")
     return parser.parse_args()
 
@@ -137,6 +139,9 @@ def main() -> int:
     """Run, judge, tell, keep."""
     if not Path("/proc/self/fd").is_dir():
         print("the soak counts sockets in /proc: it needs Linux")
+        return 2
+    if missing():
+        print(missing())
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     wish = options()

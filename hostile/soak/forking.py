@@ -130,7 +130,8 @@ def main() -> int:
     logging.disable()
     warnings.simplefilter("ignore")  # 3.12: a fork of a process with threads is what this is about
     setting, told = Setting.from_env(), until_told()
-    journal, sampler = Journal(setting.path(f"journal-{setting.label}.jsonl")), Sampler(setting)
+    journal = Journal(setting.path(f"journal-{setting.label}.jsonl"))
+    sampler = Sampler(setting, journal)
     anyint = setting.resilience(listeners=[sampler.heard])
     users = Users(setting, anyint, journal, sampler)
     surfaces = blocking(BLOCKING, setting.url, anyint, journal)

@@ -38,7 +38,7 @@ class Bound:
 BOUNDS: Final[dict[str, Bound]] = {
     "rss_mib": Bound(6.0, 0.05),
     "traced_mib": Bound(0.75, 0.03),
-    "objects": Bound(2000, 0.02),
+    "blocks": Bound(6000, 0.02),
     "sockets": Bound(5, 0.15),
     "fds": Bound(5, 0.15),
     "threads": Bound(3, 0.1),
@@ -50,7 +50,7 @@ BOUNDS: Final[dict[str, Bound]] = {
     "memory_mib": Bound(1.5, 0.15),
     "clients": Bound(4, 0.15),
 }
-"""By what is measured: resident and traced memory in MiB, objects, sockets, what a store holds, and so on."""
+"""By what is measured: resident and traced memory in MiB, allocated blocks, sockets, what a store holds, and so on."""
 
 
 @dataclass(frozen=True)

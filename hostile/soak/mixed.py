@@ -42,7 +42,7 @@ def plant(what: str) -> list[Any]:
     kept: list[Any] = []
     made = {
         "memory": lambda: bytearray(b"x" * 65_536),
-        "objects": lambda: [{} for _ in range(100)],
+        "blocks": lambda: [object() for _ in range(300)],
         "sockets": socket.socket,
         "threads": lambda: threading.Thread(target=threading.Event().wait, daemon=True),
     }.get(what)
@@ -66,7 +66,8 @@ def main() -> int:
     logging.disable()
     warnings.simplefilter("ignore")
     setting, told = Setting.from_env(), until_told()
-    journal, sampler = Journal(setting.path(f"journal-{setting.label}.jsonl")), Sampler(setting, traced=True)
+    journal = Journal(setting.path(f"journal-{setting.label}.jsonl"))
+    sampler = Sampler(setting, journal, traced=True)
     anyint = setting.resilience(listeners=[sampler.heard])
     users = Users(setting, anyint, journal, sampler)
     surfaces = blocking(BLOCKING, setting.url, anyint, journal)

@@ -6,7 +6,6 @@ Whoever is started dies with this process too (Linux), so that nothing stays beh
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -18,9 +17,10 @@ from typing import Any, Final
 
 import psutil
 
+from .setting import dies_with_parent
+
 __all__ = ["Fleet", "Started", "seen_of"]
 
-_PDEATHSIG: Final = 1
 _MIB: Final = 2**20
 
 
@@ -46,7 +46,6 @@ class Fleet:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.started: dict[str, Started] = {}
-        self._libc = ctypes.CDLL(None)
 
     def start(self, label: str, words: list[str], env: dict[str, str], **more: Any) -> Started:
         """Start a process in a group of its own; ``stdin`` and ``stdout`` as ``subprocess`` has them."""
@@ -54,13 +53,10 @@ class Fleet:
         ends_with = more.pop("ends_with", frozenset({0}))
         with log.open("ab") as file:
             given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file, **more}
-            given["preexec_fn"] = self._dies_with_us  # safe: this process has no thread but its own
+            given["preexec_fn"] = dies_with_parent  # safe: this process has no thread but its own
             process = subprocess.Popen(words, env=env, text=True, start_new_session=True, **given)
         self.started[label] = Started(label, process, log, ends_with)
         return self.started[label]
-
-    def _dies_with_us(self) -> None:
-        self._libc.prctl(_PDEATHSIG, signal.SIGKILL)
 
     def stop(self, labels: Iterable[str], seconds: float) -> list[str]:
         """Have some processes end in order; return what went wrong with that."""

@@ -244,7 +244,7 @@ class Run:
         last: dict[int, dict[str, int]] = {}
         for line in lines:
             kind = label if len(numbers) == 1 else f"{label} {numbers[line['pid']]}"
-            told = {name: line[name] for name in ("objects", "traced_mib", "tasks") if name in line}
+            told = {name: line[name] for name in ("blocks", "traced_mib", "tasks") if name in line}
             self.notes.add(kind, line["t"], told)
             last[line["pid"]] = line["events"]
         for events in last.values():

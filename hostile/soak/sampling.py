@@ -1,4 +1,4 @@
-"""What a process says of itself every few seconds: objects, traced memory, threads, tasks; must not know what is good.
+"""What a process says of itself every few seconds: blocks, traced memory, threads, tasks; must not know what is good.
 
 What only the system knows (resident memory, sockets) is looked up from outside, in ``processes``.
 """
@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+import sys
 import threading
 import time
 import tracemalloc
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from .journal import Journal
 from .setting import Setting
 
 __all__ = ["Sampler"]
@@ -24,7 +26,8 @@ __all__ = ["Sampler"]
 class Sampler:
     """A thread that writes samples into ``inside-LABEL.jsonl``. ``traced``: with the memory that Python allocated."""
 
-    def __init__(self, setting: Setting, *, traced: bool = False) -> None:
+    def __init__(self, setting: Setting, journal: Journal, *, traced: bool = False) -> None:
+        self._journal = journal
         self._path = setting.path(f"inside-{setting.label}.jsonl")
         self._every = setting.every
         self._counts: dict[str, Callable[[], int]] = {}
@@ -40,6 +43,8 @@ class Sampler:
         """Count an event of ours."""
         with self._lock:
             self.events[event.name] += 1
+        if event.name.startswith("store "):
+            self._journal.count(f"{event.name}: {event.details.get('error.type', '')}")
 
     def watch_loop(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
         """Count the tasks of this loop from now on."""
@@ -63,7 +68,7 @@ class Sampler:
     def _write(self) -> None:
         gc.collect()
         told: dict[str, Any] = {"t": time.time(), "pid": os.getpid(), "threads": threading.active_count()}
-        told["objects"] = len(gc.get_objects())
+        told["blocks"] = sys.getallocatedblocks()  # not gc.get_objects(): it breaks tuples that others just build
         if self._counts:
             told["tasks"] = sum(count() for count in list(self._counts.values()))
         if tracemalloc.is_tracing():

@@ -5,16 +5,20 @@ It travels in an environment variable, as gunicorn, uvicorn and celery hand on n
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
+import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from anyint_resilience import Fallback, Policy, Resilience
 
-__all__ = ["BROWN", "CHAT", "SLOT", "VARIABLE", "WINDOW", "Setting"]
+__all__ = ["BROWN", "CHAT", "SLOT", "VARIABLE", "WINDOW", "Setting", "dies_with_parent", "no_core"]
+
+_PDEATHSIG = 1
 
 VARIABLE = "SOAK_SETTING"
 CHAT = "/openai/v1/chat/completions"
@@ -76,3 +80,8 @@ class Setting:
 def no_core() -> None:
     """Let a crash leave a line in the log and no dump of memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def dies_with_parent() -> None:
+    """Have this process killed when the one that started it ends, whatever ends that (Linux)."""
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)

@@ -6,6 +6,7 @@ Beside the users of a loop that lives there is one who takes a new loop for a fe
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 import time
@@ -36,8 +37,6 @@ class Users:
 
     def drawer(self, user: str, *, cancels: bool = False) -> Drawer:
         """Return what draws the calls of a user."""
-        import os
-
         place = f"{self.setting.label}:{os.getpid()}:{user}"
         store = self.setting.store_name or f"memory-{os.getpid()}"
         return Drawer(self.setting.seed, place, store, cancels=cancels)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import warnings
@@ -14,7 +15,7 @@ from typing import Any
 from .jobs import Drawer
 from .journal import Journal
 from .sampling import Sampler
-from .setting import Setting
+from .setting import Setting, dies_with_parent
 from .surfaces import BLOCKING, ON_ASYNCIO, Awaiting, Blocking, awaiting, blocking
 
 __all__ = ["asgi", "wsgi"]
@@ -84,9 +85,8 @@ async def asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 async def _life(receive: Any, send: Any) -> None:
     await receive()
-    import asyncio
-
-    sampler = Sampler(setting)
+    dies_with_parent()
+    sampler = Sampler(setting, journal)
     sampler.watch_loop("uvicorn", asyncio.get_running_loop())
     surfaces: list[Awaiting] = awaiting(ON_ASYNCIO, setting.url, anyint, journal)
     _worker().surfaces = surfaces

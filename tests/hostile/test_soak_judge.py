@@ -18,7 +18,7 @@ def series(value, *, seconds: float = SECONDS, noise: float = 0.0, seed: int = 1
     return [(at, value(at) + chance.uniform(-noise, noise)) for at in times]
 
 
-REST = {"rss_mib": (90.0, 4.0), "objects": (120_000.0, 900.0), "sockets": (40.0, 9.0), "threads": (22.0, 2.0)}
+REST = {"rss_mib": (90.0, 4.0), "blocks": (300_000.0, 2500.0), "sockets": (40.0, 9.0), "threads": (22.0, 2.0)}
 
 
 @pytest.mark.parametrize("measure", REST)
@@ -31,7 +31,7 @@ def test_what_is_at_rest_is_flat(measure: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("measure", "per_hour"), [("rss_mib", 40.0), ("objects", 20_000.0), ("sockets", 60.0), ("threads", 20.0)]
+    ("measure", "per_hour"), [("rss_mib", 40.0), ("blocks", 40_000.0), ("sockets", 60.0), ("threads", 20.0)]
 )
 @pytest.mark.parametrize("seed", range(5))
 def test_a_planted_leak_is_caught(measure: str, per_hour: float, seed: int) -> None:
