@@ -5,12 +5,14 @@ Must not know any client. A request to a host that is not AnyInt's has no plan a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Final, final
 
 from .contract.matching import RouteTable
 from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
 from .contract.words import AuthStyle, Family, Operation
+from .forking import after_fork
 from .guards.tally import Tally
 from .policy.verdicts import PAID
 
@@ -25,7 +27,6 @@ __all__ = [
     "host_problem",
     "is_loopback",
     "mount_before",
-    "reads_along",
 ]
 
 _IN_BODY_CODES = frozenset((Family.SUNO, Family.KLING, Family.DASHSCOPE))
@@ -33,6 +34,8 @@ MAX_CACHED = 2048
 PORTS = {"https": 443, "http": 80}
 
 
+_HOST_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
+_CLIMBS: Final = re.compile(r"/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
 HOST_FORM: Final = "must begin with https:// (or http:// for a loopback address)"
 
 
@@ -70,19 +73,10 @@ class Plan:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine (the only place plain http may carry a key)."""
-    return host in {"localhost", "::1", "[::1]"} or (
-        host.startswith("127.") and host.count(".") == 3 and host.replace(".", "").isdigit()
-    )
-
-
-def reads_along(proxy: str) -> bool:
-    """Whether a proxy, by its URL, gets what is sent to this machine on plain http: one that runs here tells nobody."""
-    from urllib.parse import urlsplit
-
-    try:
-        return not is_loopback(urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or "")
-    except ValueError:
+    if host in {"localhost", "::1", "[::1]"}:
         return True
+    numbers = host.split(".") if host.startswith("127.") and host.isascii() else ()
+    return len(numbers) == 4 and all(it.isdigit() and int(it) < 256 for it in numbers)
 
 
 def host_problem(url: object) -> str | None:
@@ -101,7 +95,9 @@ def host_problem(url: object) -> str | None:
         return HOST_FORM
     if any(it.isspace() or not it.isprintable() for it in url):
         return "must not hold blanks"
-    if "*" in host or not host.strip("."):
+    if not url.isascii():
+        return "must be ASCII: a name in other letters is written as its xn-- form"
+    if not host.strip(".") or not _HOST_CHARACTERS.issuperset(host if ":" not in host else host.replace(":", "")):
         return "must name one host"
     if parts.scheme == "http" and not is_loopback(host):
         return "must be https: a key never travels over plain http, except to a loopback address"
@@ -109,6 +105,8 @@ def host_problem(url: object) -> str | None:
         return "must not hold a user name or password"
     if parts.query or parts.fragment:
         return "must not hold a query or a fragment"
+    if "\\" in url or "//" in parts.path or _CLIMBS.search(parts.path):
+        return "must not hold a backslash, or a path that is written another way when it is asked for (//, /../)"
     return None
 
 
@@ -134,11 +132,15 @@ class Router:
             from urllib.parse import urlsplit
 
             parts = urlsplit(url)
-            host = (parts.hostname or "").lower()
+            host = (parts.hostname or "").lower().removesuffix(".")
             port = parts.port if parts.port is not None else PORTS[parts.scheme]
             self._origins[parts.scheme, host, port] = _mount(parts.path)
         self._names = frozenset(host.encode() for _, host, _ in self._origins)
         self._plans: dict[tuple[str, str, int | None, str, bytes], Plan | None] = {}
+        after_fork(self, Router._forked)
+
+    def _forked(self) -> None:
+        self._plans.clear()  # they count what their host answers, and its parent's requests are not a child's
 
     def knows(self, host: bytes) -> bool:
         """Whether a ``Host`` header, perhaps with a port, names a host of AnyInt's, the user's, or this machine."""
@@ -165,7 +167,7 @@ class Router:
         return plan
 
     def _make(self, scheme: str, host: str, port: int | None, method: str, target: bytes) -> Plan | None:
-        host = host.lower().rstrip(".")
+        host = host.lower().removesuffix(".")
         mount = self._origins.get((scheme, host, port if port is not None else PORTS.get(scheme, 0)))
         if mount is None:
             return None

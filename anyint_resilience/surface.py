@@ -5,6 +5,7 @@ Must not import any client, nor decide anything. An adapter adds how its client'
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -14,6 +15,7 @@ from .config import OVERRIDES, Resilience
 from .contract.words import AuthStyle, Certainty, Operation
 from .credentials import HeaderEdit, RawHeaders, outer_retries
 from .driven import Keyed
+from .eavesdropping import UNCHECKED
 from .effects import Answer, Result, Send
 from .exceptions import (
     ResilienceError,
@@ -25,7 +27,7 @@ from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .raising import Errors
 from .repeats import MULTIPLY
-from .router import MAX_CACHED, Plan
+from .router import MAX_CACHED, Plan, is_loopback
 from .tasks.paper import NO_PAPER
 from .telemetry.watch import Watch
 from .watched import Body, Place, tells_off
@@ -78,6 +80,7 @@ class SurfaceBase(OpeningSurface[Q, R]):
         self.counts = guarding.settings.breaker is True or bool(guarding.fallbacks)
         self.monotonic = self.anyint.runtime.monotonic
         self.plans: dict[Any, Plan | None] = {}
+        self._unchecked = False  # or it was said
         self.lane = self.anyint.credentials.lane
 
     # what an adapter says of its client's requests
@@ -110,6 +113,10 @@ class SurfaceBase(OpeningSurface[Q, R]):
         """Whether its client has a proxy on another machine for plain http, which reads all of that."""
         return False
 
+    def unchecked(self, request: Q, /) -> bool:
+        """Whether its client takes any certificate, and does not say so itself."""
+        return False
+
     def span_of(self, request: Q, /) -> float | None:
         """Return the seconds that the client itself gives all attempts together, None without such a bound."""
         return None
@@ -128,6 +135,10 @@ class SurfaceBase(OpeningSurface[Q, R]):
         """
         scheme, host, port, target = self.place_of(request)
         plan = self.anyint.router.plan(scheme, host, port, self.method_of(request), target)
+        tls = plan is not None and scheme == "https" and not is_loopback(host)
+        if tls and not self._unchecked and self.unchecked(request):
+            self._unchecked = True
+            warnings.warn(UNCHECKED.format(host=host), UserWarning, stacklevel=2)
         if key is not None:
             if len(self.plans) >= MAX_CACHED:
                 self.plans.clear()

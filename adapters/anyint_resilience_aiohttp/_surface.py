@@ -20,12 +20,13 @@ from anyint_resilience.callreport import CallReport
 from anyint_resilience.calls import Call
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import HeaderEdit
+from anyint_resilience.eavesdropping import reads_along, takes_any
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.following import Following
 from anyint_resilience.policy.hints import TELLING_BYTES, WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
-from anyint_resilience.router import Plan, reads_along
+from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
@@ -124,6 +125,14 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Whether a proxy that was given with it, with its session or by the environment, reads along."""
         proxy = getattr(hop.request, "proxy", None)
         return proxy is not None and reads_along(str(proxy))
+
+    def unchecked(self, hop: Hop) -> bool:
+        """Whether it takes any certificate, by its own word or else by its connector's."""
+        held: Any = hop.request
+        for given in (getattr(held, "_ssl", True), getattr(getattr(held.session, "connector", None), "_ssl", True)):
+            if given is not True:
+                return given is False or takes_any(given)
+        return False
 
     def span_of(self, hop: Hop) -> float | None:
         """Return ``ClientTimeout(total=...)``, which spans attempts and waits alike; None without one."""

@@ -21,16 +21,17 @@ from anyint_resilience.callreport import CallReport
 from anyint_resilience.calls import Call
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.contract.words import AuthStyle
+from anyint_resilience.eavesdropping import reads_along
 from anyint_resilience.effects import Answer, Peek, Peeked, Result, Send
 from anyint_resilience.following import Following
 from anyint_resilience.peeking import Head
 from anyint_resilience.policy.hints import TELLING, WORDY, spends
 from anyint_resilience.policy.model import Fault
 from anyint_resilience.reports import attach
-from anyint_resilience.router import Plan, reads_along
+from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
-from ._bodies import body_of, peek, replay_of, unread
+from ._bodies import body_of, final, peek, replay_of, unread
 from ._faults import fault_of
 from ._others import Whole, answering, asking, bounded, edited, going, holding, unbind
 from ._reader import watched
@@ -156,6 +157,8 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         """Put a request on the wire."""
         try:
             response = parcel.adapter.send(parcel.request, **parcel.options)
+            if not response.headers.get("content-length") and self.plan_of(parcel) is not None:
+                response = final(response, parcel.request)
         except requests.RequestException as error:
             if error.request is parcel.request:
                 error.request = parcel.original

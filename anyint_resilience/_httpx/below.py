@@ -5,21 +5,27 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ..eavesdropping import takes_any
 from ..router import is_loopback
 
 __all__ = ["Below"]
 
 
 class Below:
-    """One transport's inner one, looked at once. ``remarks``: what a call's report says of it; ``proxied``: of all."""
+    """One transport's inner one, looked at once.
 
-    __slots__ = ("_said", "_warning", "proxied", "remarks")
+    ``remarks``: what a call's report says of it; ``proxied``: it goes by a proxy that reads along; ``unchecked``: it
+    takes any certificate.
+    """
+
+    __slots__ = ("_said", "_warning", "proxied", "remarks", "unchecked")
 
     def __init__(self, inner: Any) -> None:
         name = type(inner).__name__
         pool = getattr(inner, "_pool", None)
         connects = getattr(pool, "_retries", 0)
         self.proxied = _proxied(pool)
+        self.unchecked = takes_any(getattr(pool, "_ssl_context", None))
         self.remarks: tuple[str, ...] = ()
         self._warning = ""
         self._said = False

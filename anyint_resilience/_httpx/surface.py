@@ -55,6 +55,10 @@ class Base(SurfaceBase[Q, R]):
         """Whether the transport below is a proxy's."""
         return self._below.proxied
 
+    def unchecked(self, request: Q) -> bool:
+        """Whether the transport below takes any certificate."""
+        return self._below.unchecked
+
     def lane_of(self, request: Q) -> Plan | None:
         """Return the plan of a request that can go out as it is, known by its URL, with nothing special about it.
 
