@@ -76,11 +76,13 @@ def pytest_runtestloop(session: pytest.Session) -> object:
     """All mutants, one fork each."""
     if SECOND in os.environ:
         return None
-    assert session.testsfailed == 0, "the tests cannot be collected"
+    if session.testsfailed:
+        raise pytest.UsageError("the tests cannot be collected")
     items = [item for item in session.items if item.get_closest_marker("xfail") is None]
     for kept in gc.get_objects():
         if isinstance(kept, _lru_cache_wrapper):
             kept.cache_clear()
+    session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all forks
     gc.collect()
     gc.freeze()
     Loop(items, session.config.stash[_WORK], session.config.stash[_IMPORTED]).run()

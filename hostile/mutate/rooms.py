@@ -11,12 +11,12 @@ TESTS = {
     "policy": """
         mutants_policy_* backoff contract_corners decision_tables echoes fallback_rules hints named nearest polling
         properties reading reading_corners reading_hostile reading_tasks requests rules answers creates engine repeating
-        spent_window waiting updates telemetry_words
+        spent_window waiting updates
     """,
     "guards": """
         mutants_guards_* breaker budget fleet fleet_joined fleet_ledger fleet_outages fleet_permits fleet_said
-        fleet_trouble gate guards_regressions guards_regressions_shared guards_settings shared_guards turns twins
-        twins_breaker twins_gate view admission admission_fallbacks engine configuring
+        fleet_trouble gate guards_regressions guards_regressions_shared guards_settings shared_guards turns view
+        admission admission_fallbacks engine configuring
     """,
     "streams": """
         mutants_streams_* following following_times resuming resuming_left resuming_raised stream_cuts stream_frames

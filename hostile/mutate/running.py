@@ -101,7 +101,18 @@ def _pytest(copy: Path, files: list[str], log: str, **env: str) -> subprocess.Po
     told["ANYINT_TESTS"] = "brief"
     plugins = ["hostile.mutate.loop", "no:cacheprovider", "no:anyint_resilience_pytest", "no:xdist"]
     args = [word for plugin in plugins for word in ("-p", plugin)]
-    command = [sys.executable, "-m", "pytest", *args, "--rootdir=.", "--timeout=0", "--tb=short", "-q", *files]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *args,
+        "--rootdir=.",
+        "--basetemp=.tmp",
+        "--timeout=0",
+        "--tb=short",
+        "-q",
+        *files,
+    ]
     with (copy / log).open("ab") as out:
         return subprocess.Popen(command, cwd=copy, env=told, stdout=out, stderr=out)
 
