@@ -21,6 +21,7 @@ from anyint_resilience.tasks.updates import TaskUpdate
 from anyint_resilience.tasks.waiting import Looked
 from anyint_resilience.waits import Gathered, unwrapped, updates_sync, waited
 
+from ._bodies import final
 from ._surface import OTHERS, Parcel, Surface, spent
 
 __all__ = [
@@ -164,7 +165,7 @@ class ResilientAdapter(HTTPAdapter):
         started, tally = surface.monotonic(), plan.tally
         tally.out += 1
         try:
-            response = surface.inner.send(request, **options)
+            response = final(surface.inner.send(request, **options), request)
         except Exception as error:
             first = failed(surface, error)
         else:

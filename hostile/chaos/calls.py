@@ -19,7 +19,7 @@ from anyint_resilience import Policy, ResilienceError, report
 from anyint_resilience.runtime import Runtime
 
 from .control import Control
-from .jobs import CREATES, Job, job_of
+from .jobs import CREATES, job_of
 from .plan import Plan
 from .proxy import MARK
 
@@ -118,14 +118,12 @@ class Calls:
         told, token = [], _CALL.set(number)
         self.running[number] = time.monotonic()
         for part in range(2):
-            job, mark, options = self._request(number, part)
+            plan, method, mark, options = self._request(number, part)
             try:
-                if job.streamed:
-                    told.append(
-                        self._read(mark, *self.caller.along(job.method, options.pop("url"), None, None, **options))
-                    )
+                if plan.along:
+                    told.append(self._read(mark, *self.caller.along(method, options.pop("url"), None, None, **options)))
                 else:
-                    told.append(self._read(mark, self.caller.direct(job.method, options.pop("url"), **options)))
+                    told.append(self._read(mark, self.caller.direct(method, options.pop("url"), **options)))
             except Exception as error:
                 told.append(self._raised(mark, error))
             if not self._goes_on(number, told[-1]):
@@ -138,13 +136,13 @@ class Calls:
         told, token = [], _CALL.set(number)
         self.running[number] = time.monotonic()
         for part in range(2):
-            job, mark, options = self._request(number, part)
+            plan, method, mark, options = self._request(number, part)
             try:
-                if job.streamed:
-                    read = await self.caller.along(job.method, options.pop("url"), None, None, **options)
+                if plan.along:
+                    read = await self.caller.along(method, options.pop("url"), None, None, **options)
                     told.append(self._read(mark, *read))
                 else:
-                    told.append(self._read(mark, await self.caller.direct(job.method, options.pop("url"), **options)))
+                    told.append(self._read(mark, await self.caller.direct(method, options.pop("url"), **options)))
             except Exception as error:
                 told.append(self._raised(mark, error))
             if not self._goes_on(number, told[-1]):
@@ -157,24 +155,24 @@ class Calls:
         plan = self.planned(number)
         return plan.again and plan.operation in CREATES and told.how != "answer"
 
-    def _request(self, number: int, part: int) -> tuple[Job, str, dict[str, Any]]:
-        """Return a call's request, its mark, and how the client is asked."""
+    def _request(self, number: int, part: int) -> tuple[Plan, str, str, dict[str, Any]]:
+        """Return a call's plan and method, its mark, and how the client is asked."""
         plan = self.planned(number)
         job = job_of(plan.operation, number, self.ids)
         mark = f"{number}+{part}" if part else str(number)
         port = self.ports[str(number)] if plan.has_port else self.where["tls_port" if plan.is_tls else "port"]
         url = f"{'https' if plan.is_tls else 'http'}://127.0.0.1:{port}{job.path}"
         options = {**job.options, "url": url, "headers": {MARK: mark}, "policy": _policy(plan.deadline, plan.paced)}
-        return job, mark, {**options, **(self.more if plan.is_tls else {})}
+        return plan, job.method, mark, {**options, **(self.more if plan.is_tls else {})}
 
     def _read(self, mark: str, answer: Any, came: bytes | None = None, broken: Exception | None = None) -> Told:
-        found = report(answer if broken is None else broken)
         body = answer.content if came is None else came
         if broken is not None:
             told = self._raised(mark, broken)
             told.how, told.status, told.body = "broken", answer.status, body
+            told.report = attempts_of(report(answer)) if told.report is None else told.report
             return told
-        return Told(mark, "answer", answer.status, body, report=attempts_of(found))
+        return Told(mark, "answer", answer.status, body, report=attempts_of(report(answer)))
 
     def _raised(self, mark: str, error: Exception) -> Told:
         return Told(

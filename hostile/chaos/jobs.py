@@ -17,12 +17,11 @@ _BIG: Final = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request; ``streamed``: its answer is read as it comes."""
+    """One request."""
 
     method: str
     path: str
     options: dict[str, Any] = field(default_factory=dict)
-    streamed: bool = False
 
 
 def _said(number: int) -> str:
@@ -41,7 +40,7 @@ def _chat(number: int, ids: Mapping[str, str]) -> Job:
 
 def _stream(number: int, ids: Mapping[str, str]) -> Job:
     asked = _asked(number, model=f"chat-{number}", stream=True)
-    return Job("POST", "/openai/v1/chat/completions", asked, streamed=True)
+    return Job("POST", "/openai/v1/chat/completions", asked)
 
 
 def _messages(number: int, ids: Mapping[str, str]) -> Job:
@@ -49,12 +48,12 @@ def _messages(number: int, ids: Mapping[str, str]) -> Job:
 
 
 def _messages_stream(number: int, ids: Mapping[str, str]) -> Job:
-    return Job("POST", "/anthropic/v1/messages", _asked(number, max_tokens=64, stream=True), streamed=True)
+    return Job("POST", "/anthropic/v1/messages", _asked(number, max_tokens=64, stream=True))
 
 
 def _gemini_stream(number: int, ids: Mapping[str, str]) -> Job:
     path = f"/gemini/v1beta/models/gemini-{number % 64}:streamGenerateContent?alt=sse"
-    return Job("POST", path, {"json": {"contents": [{"parts": [{"text": _said(number)}]}]}}, streamed=True)
+    return Job("POST", path, {"json": {"contents": [{"parts": [{"text": _said(number)}]}]}})
 
 
 def _video(number: int, ids: Mapping[str, str]) -> Job:

@@ -139,6 +139,11 @@ class Plan:
     again: bool
 
     @property
+    def along(self) -> bool:
+        """Whether the application reads the answer as it comes, and so has it when it breaks."""
+        return "stream" in self.operation or self.number % 4 != 0
+
+    @property
     def has_port(self) -> bool:
         """Whether it has a port of its own."""
         return self.way in ("connect", "handshake")

@@ -89,6 +89,7 @@ class Front:
         self.number = book.connected()
         self.upstream: Side | None = None
         self.idle: str | None = None  # how it ends when the next request has come
+        self.garbled = False  # more was sent than an answer: whoever comes next may read it
 
     async def serve(self) -> None:
         """Serve until it ends."""
@@ -115,6 +116,8 @@ class Front:
             record.phase, record.kind, record.ended = "after", f"idle_{self.idle}", self.idle
             await client.end(self.idle)
             return False
+        if self.garbled:
+            record.phase, record.kind = "after", "garbage"
         self.book.active += 1
         try:
             return await self._exchange(head, headers, record, fault)
@@ -248,6 +251,7 @@ class Front:
                 record.ended = str(value)
                 await client.end(record.ended)
                 return False
+        self.garbled = made.phase == "after" and made.kind == "garbage"
         if made.kind.startswith("idle_"):
             self.idle = made.kind[5:]
         return True

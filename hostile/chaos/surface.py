@@ -140,6 +140,7 @@ class Run:
         counts["answers"] += last.how == "answer" and not good
         counts["exceptions"] += last.how != "answer"
         counts["again"] += len(case.told) > 1
+        counts["unreported"] += any(it.report is None for it in case.told)
 
     def row(self, seconds: float) -> dict[str, Any]:
         """Return the figures."""
