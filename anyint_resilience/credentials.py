@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from .contract.routes import ANTHROPIC_VERSION
 from .contract.words import AuthStyle, Family
 from .exceptions import ResilienceError
+from .forking import after_fork
 
 if TYPE_CHECKING:
     from .router import Plan
@@ -88,6 +89,10 @@ class Credentials:
         """Requests that were in order, by what makes them so (their key's header among it), with their plans."""
         if self._key is not None:
             self._remember(self._key)
+        after_fork(self, Credentials._forked)
+
+    def _forked(self) -> None:
+        self.lane.clear()  # its plans are the parent's
 
     def __repr__(self) -> str:
         kind = "callable" if callable(self._source) else "none" if self._source is None else "fixed"
@@ -212,6 +217,8 @@ class Credentials:
         if not key:
             return False
         self._remember(key)
+        if len(good) >= _MAX_SEEN:
+            good.clear()  # one key may come in many a spelling
         good.add(value)
         return True
 
@@ -222,7 +229,8 @@ class Credentials:
         moved to the right header. Not ``secure`` (plain http to another machine): every key comes off.
         """
         values = {name.lower(): value.strip() for name, value in headers}
-        found = {name: values[name] for name in _AUTH_NAMES if values.get(name)}
+        pairs = ((name.lower(), value.strip()) for name, value in headers)
+        found = {name: value for name, value in pairs if value and name in _AUTH_NAMES}  # an empty one hides no other
         if found:
             self._meet(headers)
         if not secure:

@@ -79,18 +79,26 @@ def _fuzzed(names: list[str], *, seconds: int, seed: int, jobs: int, folder: Pat
     for name in names:
         target(name)  # a name that is none is said before anything runs
     waiting, flying, rows = deque(names), deque[Run](), list[dict[str, Any]]()
-    while waiting or flying:
-        while waiting and len(flying) < jobs:
-            name = waiting.popleft()
-            flying.append(started(name, seconds=seconds, seed=seed, folder=folder / name))
-        row = finished(flying.popleft())
-        rows.append(row)
-        print(
-            f"{row['target']:<10} {row['inputs']:>9} inputs  {row['edges']:>5} edges  {row['features']:>6} features"
-            f"  corpus {row['corpus']:>4}  crashes {row['crashes']}  {row['seconds']:>6.1f} s  seed {row['seed']}",
-            flush=True,
-        )
+    try:
+        while waiting or flying:
+            while waiting and len(flying) < jobs:
+                name = waiting.popleft()
+                flying.append(started(name, seconds=seconds, seed=seed, folder=folder / name))
+            rows.append(finished(flying[0]))
+            flying.popleft()
+            print(_line(rows[-1]), flush=True)
+    finally:
+        for run in flying:  # it was interrupted
+            run.process.kill()
+            run.process.wait()
     return rows
+
+
+def _line(row: dict[str, Any]) -> str:
+    return (
+        f"{row['target']:<10} {row['inputs']:>9} inputs  {row['edges']:>5} edges  {row['features']:>6} features"
+        f"  corpus {row['corpus']:>4}  crashes {row['crashes']}  {row['seconds']:>6.1f} s  seed {row['seed']}"
+    )
 
 
 def _show(row: dict[str, Any], folder: Path, keep: Path) -> None:

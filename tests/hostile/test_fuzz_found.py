@@ -13,7 +13,8 @@ import pytest
 
 from anyint_resilience.configuring import problems_in
 from anyint_resilience.contract.matching import RouteTable
-from anyint_resilience.contract.words import Certainty
+from anyint_resilience.contract.words import AuthStyle, Certainty, Family
+from anyint_resilience.credentials import Credentials
 from anyint_resilience.guards import breaker, budget, gate
 from anyint_resilience.guards.twins import verdict_of
 from anyint_resilience.policy.reading import read_response
@@ -158,3 +159,15 @@ def test_how_long_ago_a_create_was_made_is_never_less_than_no_time() -> None:
 def test_a_configuration_with_a_byte_order_mark_can_be_checked() -> None:
     """The file could be used, and its text alone was no TOML."""
     assert problems_in("\ufeffseedance = true\r\n") == []
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"x-api-key", b"X-Goog-Api-Key"])
+@pytest.mark.parametrize("secure", [True, False])
+def test_an_empty_header_hides_no_key_in_another_of_its_name(name: bytes, secure: bool) -> None:
+    """The last of two headers was taken for both: an empty one left a key on, on plain http too."""
+    headers = [(name, b"Bearer sk-0123456789" if name == b"Authorization" else b"sk-0123456789"), (name, b" ")]
+    edit = Credentials("sk-own-0123456789").edit(headers, Family.GEMINI, AuthStyle.BEARER, secure=secure)
+    assert edit is not None
+    left = [value for _, value in edit.apply(headers)]
+    own = b"Bearer sk-0123456789" if name == b"Authorization" else b"Bearer sk-own-0123456789"
+    assert left == ([own] if secure else [])
