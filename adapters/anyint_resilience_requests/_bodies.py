@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
-
 from urllib3._collections import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+
 from anyint_resilience.effects import Peeked
 from anyint_resilience.exceptions import ResilienceError, StreamInterrupted
 from anyint_resilience.peeking import Head, peek_sync
@@ -26,8 +27,8 @@ from ._faults import as_requests
 __all__ = ["CHUNK", "Carried", "File", "Stream", "body_of", "final", "peek", "replay_of", "unread"]
 
 CHUNK = 65_536
-
 _MOST_EARLY = 8  # answers below 200 before the final one
+
 
 def body_of(request: requests.PreparedRequest) -> Body:
     """Return the body: text or bytes, or a file that can be rewound; anything else can be read only once."""
@@ -91,7 +92,6 @@ def _wire_pieces(wire: http.client.HTTPResponse) -> Iterator[bytes]:
         yield chunk
 
 
-class Carried(StreamInterrupted):
 def final(response: requests.Response, request: requests.PreparedRequest) -> requests.Response:
     """Return the final answer to a request, whose head came to its end.
 
@@ -158,6 +158,7 @@ def _after(response: requests.Response, request: requests.PreparedRequest) -> re
     return HTTPAdapter.build_response(adapter, request, made)
 
 
+class Carried(StreamInterrupted):
     """Carries what a stream ended with through urllib3, which makes its own out of every ``OSError``."""
 
     def __init__(self, real: ResilienceError) -> None:
