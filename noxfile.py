@@ -220,6 +220,17 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=ONE)
+def chaos(session: nox.Session) -> None:
+    """Faults on the wire at every byte and phase, 20,000 calls on each client: nothing hangs, doubles, leaks or is lost.
+
+    ``-- --brief``: 300 calls on each; ``-- --seed N``; ``-- --surfaces httpx-sync,requests-sync``; ``-- --write`` keeps
+    the figures in ``hostile/results``. Linux.
+    """
+    session.install("-e", ".[all]", *_group("chaos"), env=ENV)
+    session.run("python", "-m", "hostile.chaos", *session.posargs, env=ENV)
+
+
+@nox.session(python=ONE)
 def soak(session: nox.Session) -> None:
     """Half an hour of all clients, stores and kinds of processes at once: memory, sockets and threads stay flat.
 
