@@ -50,8 +50,8 @@ def main(arguments: Sequence[str]) -> int:
         crashed = [row for row in rows if row["crashes"]]
         for row in crashed:
             _show(row, Path(folder) / row["target"], given.crashes)
-        if given.keep and not crashed:
-            for name in names:
+        if given.keep:
+            for name in [row["target"] for row in rows if not row["crashes"]]:
                 files, size = kept(name, Path(folder) / name / "found", Path(folder) / name / "seeds")
                 print(f"{name}: a corpus of {files} files, {size} bytes")
     if given.write:

@@ -229,6 +229,7 @@ _URLS: Final = (
 _PRODUCTS: Final = (
     '{"code":200,"data":{"task_id":"t","vocal_removal_info":{"vocal_url":"https://c/v","drums_url":null}}}',
     '{"code":200,"data":{"taskId":"t","images":["https://c/1","https://c/2"]}}',
+    '{"code":200,"data":{"task_id":"t","images":["javascript:x","https://c/\\n","https://",7]}}',
     '{"code":451,"msg":"no","data":{"task_id":"t","audio_wav_url":"https://c/w"}}',
     '{"task_id":"t","task_id":"u","callbackType":"text"}',
     '{"data":{"task_id":"t"},"task_id":"t2","callbackType":"first"}',
