@@ -6,6 +6,7 @@ only, over https only (http to a loopback address), and never into a repr.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -34,6 +35,7 @@ _HOST = b"host"
 _RETRIES = b"x-stainless-retry-count"
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
 _NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES, _HOST))
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _MAX_SEEN = 1024
 _SHORT = 8  # characters: a shorter key is no secret, and stands in many a word by chance
 
@@ -214,7 +216,7 @@ class Credentials:
         """Look closely at a header value not met before; a good one is known from then on."""
         raw = value.encode("latin-1", "replace") if isinstance(value, str) else value
         key, good = (_token(raw), self._bearers) if style is _BEARER else (raw.strip(), self._keys)
-        if not key:
+        if not key or raw != raw.strip() or _CONTROL.search(raw):  # which a client would refuse, and show
             return False
         self._remember(key)
         if len(good) >= _MAX_SEEN:
@@ -227,6 +229,9 @@ class Credentials:
 
         A right header the caller set is left alone; without a configured key, the caller's own key is
         moved to the right header. Not ``secure`` (plain http to another machine): every key comes off.
+
+        Raises:
+            ResilienceError: if a key of the caller's has a line break or another control character in it.
         """
         values = {name.lower(): value.strip() for name, value in headers}
         pairs = ((name.lower(), value.strip()) for name, value in headers)
@@ -242,7 +247,8 @@ class Credentials:
         key = own
         if own:
             remove = set(found) - {right}
-            if sum(name.lower() == right for name, _ in headers) > 1:
+            given = [value for name, value in headers if name.lower() == right]
+            if len(given) > 1 or given[0] != given[0].strip():  # the line break of a file, at its end
                 remove.add(right)
                 add.append((b"Authorization", b"Bearer " + own) if style is _BEARER else (b"x-api-key", own))
         else:
@@ -306,6 +312,11 @@ class Credentials:
         for name, value in headers:
             low = name.lower()
             if low in _AUTH_NAMES:
+                if _CONTROL.search(value.strip()):
+                    raise ResilienceError(
+                        f"what stands in the header {low.decode()} can't be a key: it holds a line break, or another "
+                        "control character"
+                    )
                 key = _token(value) or (b"" if low == b"authorization" else value.strip())
                 if key and key not in self._seen:
                     self._remember(key)

@@ -143,7 +143,10 @@ class Net:
         self.proxy.tunnel = self.through
 
     def patch(self, patch: pytest.MonkeyPatch) -> None:
-        """Put this net in the place of the machine's."""
+        """Put this net in the place of the machine's, and its proxies and authorities out of the environment."""
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
         patch.setattr(socket, "getaddrinfo", self.resolve)
         patch.setattr(socket.socket, "connect", lambda sock, address: self.connect(sock, address))
 
@@ -203,19 +206,25 @@ def opened(
 ) -> Iterator[Caller]:
     """Open a client that trusts the net's authority and follows redirects; what it is asked for goes by ``proxy``."""
     ask: dict[str, Any] = {}
+    verify: Any = None
     if surface.is_httpx:
         options.setdefault("verify", trusted())
         if proxy is not None:
             options["proxy"] = proxy
     elif surface.library == "requests":
-        ask["verify"] = options.pop("verify", pem(folder))
+        verify = options.pop("verify", pem(folder))
         if proxy is not None:
             ask["proxies"] = {"http": proxy, "https": proxy}
     else:
-        ask["ssl"] = options.pop("verify", trusted())
+        if "verify" in options:
+            ask["ssl"] = options.pop("verify")
         if proxy is not None:
             ask["proxy"] = proxy
     with calling(surface, anyint, **{"follow_redirects": True, **options}) as caller:
+        if surface.library == "requests":
+            caller.client.verify = verify
+        elif surface.library == "aiohttp":  # whose connector must be made on its event loop
+            caller.client.connector._ssl = trusted()
         direct = caller.direct
         caller.direct = lambda method, url, **more: direct(method, url, **{**ask, **more})  # type: ignore[method-assign]
         yield caller

@@ -18,14 +18,6 @@ PROXY = "http://user:secret@proxy.test:3128"
 ONCE = Policy(attempts=1)
 
 
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the machine's own proxies out of the environment."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 def proxied(net: Net) -> Net:
     """The net with a proxy in it."""
