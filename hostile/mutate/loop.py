@@ -28,7 +28,6 @@ from _pytest.runner import runtestprotocol
 from coverage import Coverage
 from hypothesis import Phase, settings
 from mutmut.mutation.trampoline import set_mutant_under_test
-from mutmut.state import state
 
 WORK = "mutate-work.json"  # what to do: modules, mutants and their functions, jobs
 DONE = "mutate-done.jsonl"  # what became of each
@@ -50,17 +49,29 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_WORK] = json.loads(Path(WORK).read_text(encoding="utf-8"))
     if SECOND in os.environ:
         return
-    set_mutant_under_test("stats")
+    watching = _coverage(session.config.stash[_WORK]["modules"])
+    watching.start()
     for name in session.config.stash[_WORK]["modules"]:
         module = importlib.import_module(name)
         where = Path(str(module.__file__)).resolve()
         assert where.is_relative_to(Path.cwd()), f"{where} is not the mutated copy"
-    session.config.stash[_IMPORTED] = set(state()._stats)
-    set_mutant_under_test("")
+    watching.stop()
+    session.config.stash[_IMPORTED] = _lines(watching, session.config.stash[_WORK]["modules"])
+
+
+def _coverage(modules: list[str]) -> Coverage:
+    return Coverage(data_file=None, include=[str(Path(name.replace(".", "/") + ".py").resolve()) for name in modules])
+
+
+def _lines(watching: Coverage, modules: list[str]) -> dict[str, dict[int, list[str]]]:
+    """Module -> line -> in which contexts it ran."""
+    data = watching.get_data()
+    paths = {name: str(Path(name.replace(".", "/") + ".py").resolve()) for name in modules}
+    return {name: data.contexts_by_lineno(path) for name, path in paths.items()}
 
 
 _WORK: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
-_IMPORTED: pytest.StashKey[set[str]] = pytest.StashKey()
+_IMPORTED: pytest.StashKey[dict[str, dict[int, list[str]]]] = pytest.StashKey()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -92,14 +103,15 @@ def pytest_runtestloop(session: pytest.Session) -> object:
 class Loop:
     """The forks: which tests a mutant is shown, in which order, and how long."""
 
-    def __init__(self, items: list[pytest.Item], work: dict[str, Any], imported: set[str]) -> None:
+    def __init__(
+        self, items: list[pytest.Item], work: dict[str, Any], imported: dict[str, dict[int, list[str]]]
+    ) -> None:
         self.items = items
         self.work = work
         self.imported = imported
         self.place = {item.nodeid: index for index, item in enumerate(items)}
-        self.touching: dict[str, list[int]] = {}
         self.took: list[float] = []
-        self.lines: dict[str, dict[str, list[int]]] = {}
+        self.lines: dict[str, dict[int, list[int]]] = {}
         self.breadth: list[int] = []
         self.killers: dict[str, list[int]] = {}
 
@@ -122,7 +134,7 @@ class Loop:
         """A fork without a mutant for each module: would it be killed, then by the way it is played."""
         for module in self.work["modules"]:
             mutants = [mutant for mutant in self.work["mutants"] if mutant["module"] == module]
-            most = max(mutants, key=lambda mutant: len(self.touching.get(mutant["mangled"], [])), default=None)
+            most = max(mutants, key=lambda it: len(self.lines[module].get(it["lines"][0], [])), default=None)
             if most is not None:
                 yield {**most, "name": CONTROL}
 
@@ -142,40 +154,37 @@ class Loop:
         seen = json.loads(text)
         if seen["failed"]:
             raise pytest.UsageError(f"failing without any mutant: {seen['failed']}")
-        self.took, hits, self.lines = seen["took"], seen["hits"], seen["lines"]
-        for index, functions in enumerate(hits):
-            self.breadth.append(len(functions))
-            for function in functions:
-                self.touching.setdefault(function, []).append(index)
+        self.took = seen["took"]
+        self.lines = {name: {int(line): tests for line, tests in by.items()} for name, by in seen["lines"].items()}
+        self.breadth = [0] * len(self.items)
+        for by_line in self.lines.values():
+            for tests in by_line.values():
+                for index in tests:
+                    self.breadth[index] += 1
 
     def _watched(self) -> dict[str, Any]:
         failed: list[str] = []
         _on_failure.append(lambda item: failed.append(item.nodeid))
-        set_mutant_under_test("stats")
-        hits, took = [], []
-        paths = {name: str(sys.modules[name].__file__) for name in self.work["modules"]}
-        watching = Coverage(data_file=None, include=list(paths.values()))
+        took = []
+        watching = _coverage(self.work["modules"])
         watching.start()
         for index, (item, after) in enumerate(_paired(self.items)):
-            state()._stats.clear()
             watching.switch_context(str(index))
             began = time.process_time()
             runtestprotocol(item, log=False, nextitem=after)
             took.append(time.process_time() - began)
-            hits.append(sorted(state()._stats))
         watching.stop()
-        lines = {}
-        for name, path in paths.items():
-            by_line = watching.get_data().contexts_by_lineno(path)
-            lines[name] = {line: [int(one) for one in tests if one] for line, tests in by_line.items()}
-        return {"failed": failed, "took": took, "hits": hits, "lines": lines}
+        found = _lines(watching, self.work["modules"])
+        lines = {
+            name: {line: [int(it) for it in tests if it] for line, tests in by.items()} for name, by in found.items()
+        }
+        return {"failed": failed, "took": took, "lines": lines}
 
     def _order(self, mutant: dict[str, Any]) -> list[int]:
         """The tests that run the changed line: first what killed another mutant there, then one case of each test."""
-        touching = set(self.touching.get(mutant["mangled"], []))
-        by_line = self.lines.get(mutant["module"], {})
+        by_line = self.lines[mutant["module"]]
         first, last = mutant["lines"]
-        running = touching & {test for line in range(first, last + 1) for test in by_line.get(str(line), [])}
+        running = {test for line in range(first, last + 1) for test in by_line.get(line, [])}
         known = [index for index in self.killers.get(mutant["mangled"], []) if index in running]
         cases: dict[str, int] = {}
         ranked = []
@@ -249,7 +258,8 @@ class Loop:
                 raise pytest.UsageError(f"without any mutant: {became} by {by}")
             return
         line = {"name": mutant["name"], "became": became, "seconds": round(seconds, 3), "by": by}
-        line["imported"] = mutant["mangled"] in self.imported
+        at_import = self.imported[mutant["module"]]
+        line["imported"] = any(it in at_import for it in range(mutant["lines"][0], mutant["lines"][1] + 1))
         self.out.write(json.dumps(line, ensure_ascii=False) + "\n")
         self.out.flush()
 

@@ -23,7 +23,7 @@ TESTS = {
         stream_long stream_marks stream_regressions stream_watcher
     """,
     "tasks": """
-        mutants_tasks_* answers callbacks creates entries fleet_ledger handle ledger many_waits marks timetable updates
+        mutants_tasks_* answers callbacks creates entries fleet_ledger handle ledger marks timetable updates
         waiting interrupts router repeats
     """,
 }

@@ -53,8 +53,8 @@ def played(order: Order, *, say: Callable[[str], None]) -> list[Fate]:
     _copied(copy)
     mutants = _all_of(order.room, copy, order.only)
     modules = sorted({mutant.module for mutant in mutants})
-    if order.sample is not None and order.sample < len(mutants):
-        mutants = random.Random(order.seed).sample(mutants, order.sample)
+    random.Random(order.seed).shuffle(mutants)  # so that what was played until now is a fair sample at any time
+    mutants = mutants[: order.sample]
     say(f"{order.room}: {len(mutants)} mutants in {len(modules)} modules")
     work = {
         "modules": modules,
@@ -120,7 +120,7 @@ def _pytest(copy: Path, files: list[str], log: str, **env: str) -> subprocess.Po
 def _looped(copy: Path, files: list[str], mutants: dict[str, Mutant], say: Callable[[str], None]) -> list[dict]:
     """All in forks of one process, which writes down one after the other."""
     began = time.monotonic()
-    running = _pytest(copy, files, "mutate.log", MUTANT_UNDER_TEST="stats")
+    running = _pytest(copy, files, "mutate.log", MUTANT_UNDER_TEST="")
     shown = 0
     while True:
         try:
