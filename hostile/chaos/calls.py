@@ -6,6 +6,7 @@ Must not judge, and must not know which faults are on their way.
 from __future__ import annotations
 
 import contextvars
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +72,7 @@ def attempts_of(found: Any) -> dict[str, Any] | None:
 
 @cache
 def _policy(deadline: float | None, paced: bool) -> Policy:
-    more: dict[str, Any] = {"first_byte_timeout": 0.3, "stream_idle_timeout": 0.3} if paced else {}
+    more: dict[str, Any] = {"first_byte_timeout": 0.6, "stream_idle_timeout": 0.6} if paced else {}
     base = {"transient_base": 0.003, "rate_base": 0.003, "max_delay": 0.02}
     return Policy(deadline=deadline, **base, **more)  # type: ignore[arg-type]
 
@@ -180,10 +181,15 @@ class Calls:
             "raised",
             error=" < ".join(f"{it.__module__}.{it.__qualname__}" for it in type(error).__mro__[:3])
             + f": {error!r}"[:300],
-            client_error=isinstance(error, self.caller.surface.error),
+            client_error=isinstance(error, self.caller.surface.error) or self._is_own(error),
             ours=isinstance(error, ResilienceError),
             report=attempts_of(report(error)),
         )
+
+    def _is_own(self, error: Exception) -> bool:
+        """Whether bare httpx raises this too, though it is none of its classes: TLS that broke, on an event loop."""
+        surface = self.caller.surface
+        return surface.is_httpx and surface.is_async and type(error) is ssl.SSLError
 
     # waits of the calls: where those that were refused hear that they may come now
 

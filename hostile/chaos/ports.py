@@ -1,6 +1,6 @@
 """Ports of single calls: each refuses, swallows, ends or garbles its first connections as the call's plan says.
 
-Must not know HTTP. Ports lie below those that a system gives to connections, so that one that was left can be had again.
+Must not know HTTP. Ports lie below those that a system gives to connections: one that was left can be had again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The proxy's way with one client connection: request after request is read, passed on, and meets its fault.
 
-Must not know clients, nor which faults there are in a run: ``Book`` says which one a try meets, and keeps what was done.
+Must not know clients, nor which faults a run has: ``Book`` says which one a try meets, and keeps what was done.
 """
 
 from __future__ import annotations
@@ -247,6 +247,9 @@ class Front:
                 client.send(value)  # type: ignore[arg-type]
             elif what == "rest":
                 await asyncio.sleep(value)  # type: ignore[arg-type]
+            elif value == "half" and made.phase == "after" and client.transport.can_write_eof():
+                record.ended, self.idle = "half", "fin"  # an idle client may not notice before its next request
+                client.transport.write_eof()
             else:
                 record.ended = str(value)
                 await client.end(record.ended)

@@ -89,7 +89,7 @@ class Side(asyncio.Protocol):
             self.transport.write(data)
 
     async def end(self, how: str) -> None:
-        """End it: ``rst``, ``fin``, ``half`` (only what goes out), or ``stall``: say nothing until the client leaves."""
+        """End it: ``rst``, ``fin``, ``half`` (what goes out), or ``stall``: say nothing until the client leaves."""
         if how == "rst":
             reset(self.transport)
         elif how in ("half", "stall"):

@@ -12,7 +12,7 @@ from .plan import CUTS, Fault
 
 __all__ = ["Act", "Reply", "Span", "Tampered", "tampered"]
 
-JUNK: Final = b"\x00\xff\x16\x03 no HTTP \r\n\r\n"
+JUNK: Final = b"\x00\xff\x16\x03 no HTTP"  # without an end of line, for it must not end a head
 _SETTLE: Final = 0.02  # seconds to read what was sent: an RST may overtake data
 _TRAILER: Final = b"x-chaos-trailer: set\r\n"
 _MOST_DRIPPED: Final = 4096
@@ -200,7 +200,7 @@ def _dripped(raw: bytes) -> list[Act]:
 def _garbled(reply: Reply, raw: bytes, span: Span, place: int, fault: Fault, phase: str) -> bytes | None:
     """Return the bytes changed so that HTTP's own framing can show it; None where it can't."""
     if fault.kind == "garbage":
-        return raw[:place] + JUNK
+        return None if span.part == "data" and not reply.chunked else raw[:place] + JUNK
     if phase == "response_head":
         return _in_head(reply, raw, span, fault)
     if span.part == "length":

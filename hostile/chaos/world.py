@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import trustme
-
 from anyint_resilience.emulator import Emulator, Fault, Seen
 
 from .plan import Fault as Planned
@@ -64,7 +62,7 @@ FAULTS: Final[dict[str, Fault]] = {
 
 
 class World:
-    """All that a surface talks to. ``planned`` gives the plan of a call; ``ports`` is how many calls of a batch have one."""
+    """All that a surface talks to. ``planned`` gives a call's plan; so many calls of a batch can have a port."""
 
     def __init__(self, planned: Callable[[int], Plan], *, ports: int = 0) -> None:
         self.planned = planned
@@ -151,6 +149,8 @@ class World:
         self._stopping.set()
 
     def _tls(self) -> ssl.SSLContext:
+        import trustme  # late: most of what pytest looks at here needs none
+
         authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
