@@ -171,8 +171,8 @@ class ResilientMiddleware:
 
     async def _idempotent(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
         """Send what aiohttp would send once more by itself after we gave it up; give it up once for all."""
-        if hdrs.UPGRADE in request.headers and self.surface.plan_of(Hop(request, handler)) is not None:
-            return await handler(request)  # a websocket: not ours to judge
+        if hdrs.UPGRADE in request.headers:
+            return await self.surface.send(self.surface.passing(Hop(request, handler)))
         timer = getattr(request, "_timer", None)  # one for all that aiohttp does for one call
         gave_up = self._gave_up.pop(id(timer), None)
         if gave_up is not None and gave_up[0] is timer and gave_up[1] is not request:

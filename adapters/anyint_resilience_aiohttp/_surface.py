@@ -103,6 +103,15 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
             return None
         return (request.method, request.url, headers.get(hdrs.HOST), *headers.getall(hdrs.AUTHORIZATION, ()))
 
+    def passing(self, hop: Hop) -> Hop:
+        """Return a web socket's request, which is not ours to judge: as it is, less a key that must not go there."""
+        plan, credentials, raw = self.plan_of(hop), self.anyint.credentials, self.raw_of(hop)
+        if plan is None or credentials.strays(raw):
+            return self.stranger(hop)
+        secure = plan.secure and not (plan.local and self.proxied(hop))
+        edit = credentials.edit(raw, plan.route.family, plan.style, secure=secure)
+        return hop if secure or edit is None else self.rewrite(hop, Send(1, edit))
+
     def method_of(self, hop: Hop) -> str:
         """Return the method."""
         return hop.request.method
