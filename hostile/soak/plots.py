@@ -18,6 +18,8 @@ PICTURES: Final = {
 """Name of the file: its panels, each a measure and what it is called."""
 _SHOWN: Final = 800
 _LEFT_OUT: Final = frozenset({"asker"})
+_COME_AND_GO: Final = ("forks", "spawn")
+"""Kinds whose workers are too short-lived for a line of their own."""
 
 
 def draw(notes: Notes, folder: Path) -> list[Path]:
@@ -28,21 +30,30 @@ def draw(notes: Notes, folder: Path) -> list[Path]:
     from matplotlib import pyplot as plt
 
     drawn = []
+    kinds = [kind for kind in notes.series if kind not in _LEFT_OUT]
+    colors = {kind: plt.get_cmap("tab20")(number % 20) for number, kind in enumerate(kinds)}
     for name, panels in PICTURES.items():
-        figure, axes = plt.subplots(1, len(panels), figsize=(6.5 * len(panels), 4.2), layout="constrained")
+        figure, axes = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4.8), layout="constrained")
         for axis, (measure, title) in zip(axes, panels, strict=True):
             for kind, measures in notes.series.items():
                 series = measures.get(measure, [])
-                if kind in _LEFT_OUT or not series:
+                passing = measure.startswith("children.") and kind.startswith(_COME_AND_GO)
+                if kind in _LEFT_OUT or passing or not series:
                     continue
                 start = series[0][0]
                 thinned = series[:: max(1, len(series) // _SHOWN)]
-                axis.plot([(at - start) / 60 for at, _ in thinned], [value for _, value in thinned], label=kind, lw=1)
+                axis.plot(
+                    [(at - start) / 60 for at, _ in thinned],
+                    [value for _, value in thinned],
+                    label=kind,
+                    lw=1,
+                    c=colors[kind],
+                )
             axis.set_title(title)
             axis.set_xlabel("minutes")
             axis.set_ylim(bottom=0)
             axis.spines[["top", "right"]].set_visible(False)
-            axis.legend(fontsize=7, ncols=2, frameon=False)
+            axis.legend(fontsize=7, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         path = folder / f"soak_{name}.png"
         figure.savefig(path, dpi=80)
         plt.close(figure)

@@ -119,6 +119,7 @@ class Run:
             every=plan.every,
         )
         self.gateway = Gateway(fleet, self.base.env(), plan.seed)
+        self.over = time.time()
 
     def start(self) -> None:
         """Start all kinds of processes."""
@@ -190,6 +191,7 @@ class Run:
         begun = time.monotonic()
         while (gone := time.monotonic() - begun) < self.plan.seconds:
             time.sleep(min(self.plan.every, self.plan.seconds - gone))
+            self.over = time.time()
             dead = self.fleet.dead()
             if dead:
                 self.notes.broken += dead
@@ -245,7 +247,8 @@ class Run:
         for line in lines:
             kind = label if len(numbers) == 1 else f"{label} {numbers[line['pid']]}"
             told = {name: line[name] for name in ("blocks", "traced_mib", "tasks") if name in line}
-            self.notes.add(kind, line["t"], told)
+            if line["t"] <= self.over:  # what comes later is its end
+                self.notes.add(kind, line["t"], told)
             last[line["pid"]] = line["events"]
         for events in last.values():
             for name, count in events.items():

@@ -55,7 +55,7 @@ class Setting:
 
     def env(self) -> dict[str, str]:
         """Return the environment of a process that is to have this one."""
-        told = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        told = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         return {**told, VARIABLE: json.dumps(asdict(self)), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
     def path(self, name: str) -> Path:
