@@ -79,6 +79,7 @@ def serving(*names: str, by: str = "trusted", **more: Any) -> ssl.SSLContext:
     """Return the TLS settings of a server with a certificate for these names."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca(by).issue_cert(*names, **more).configure_cert(made)
+    made.set_alpn_protocols(["h2", "http/1.1"])
     return made
 
 

@@ -103,7 +103,10 @@ class Listener:
 
     def serve(self, line: Line) -> None:
         """Answer the requests of a connection, until it ends or one of them is none."""
-        left = b""
+        left = line.read()
+        if line.protocol == "h2":
+            self._serve_2(line, left)
+            return
         while True:
             try:
                 request, left = _request(left, line)
@@ -122,12 +125,38 @@ class Listener:
             lines += [f"{name}: {value}" for name, value in headers.items()]  # unchecked: they may be anything
             line.write("\r\n".join([*lines, "", ""]).encode() + (b"" if request.method == "HEAD" else body))
 
+    def _serve_2(self, line: Line, came: bytes) -> None:
+        """Answer requests by HTTP/2, whose packed headers are written down as what they say."""
+        from h2 import config, connection, events
+
+        held = connection.H2Connection(config.H2Configuration(client_side=False))
+        held.initiate_connection()
+        asked: dict[int, Seen] = {}
+        while came:
+            for event in held.receive_data(came):
+                if isinstance(event, events.RequestReceived):
+                    said = [(bytes(name), bytes(value)) for name, value in event.headers]
+                    line.said += b"".join(b"%s: %s\r\n" % it for it in said)
+                    named = dict(said)
+                    plain = [(b"host", named[b":authority"]), *(it for it in said if it[0][:1] != b":")]
+                    asked[event.stream_id] = Seen(named[b":method"].decode(), named[b":path"], plain)
+                elif isinstance(event, events.DataReceived):
+                    asked[event.stream_id].body += event.data
+                    held.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, events.StreamEnded):
+                    self.seen.append(asked[event.stream_id])
+                    status, headers, body = self.answer(asked[event.stream_id])
+                    fields = [(":status", str(status)), *((name.lower(), value) for name, value in headers.items())]
+                    held.send_headers(event.stream_id, fields)
+                    held.send_data(event.stream_id, body, end_stream=True)
+            line.write(held.data_to_send())
+            came = line.read()
+
 
 def _request(left: bytes, line: Line) -> tuple[Seen | None, bytes]:
     """Return the next request, None at the end, and what came after it."""
     connection, made = h11.Connection(h11.SERVER), None
-    if left:
-        connection.receive_data(left)
+    connection.receive_data(left or line.read())
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
@@ -150,6 +179,11 @@ class Line:
         listener.lines.append(self)
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = None if context is None else context.wrap_bio(self._in, self._out, server_side=True)
+
+    @property
+    def protocol(self) -> str | None:
+        """What TLS has agreed on, once something was read."""
+        return None if self._tls is None else self._tls.selected_alpn_protocol()
 
     def read_out(self) -> bool:
         """Whether nothing that came is unread."""
