@@ -17,6 +17,7 @@ from .contract.words import Certainty, Operation
 from .course import Course
 from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
 from .effects import Outcome, Send, Target
+from .forking import generation
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import Shared
@@ -73,6 +74,7 @@ class Call:
         "credentials",
         "deadline",
         "edit",
+        "generation",
         "headers",
         "intent",
         "ledger",
@@ -168,7 +170,7 @@ class Call:
         self.course = Course(guarding, origin, plan, guarded=policy.enabled)
         self.attempts: list[Attempt] = []
         self.certainty = Certainty.NOT_SENT
-        self.out = False
+        self.out, self.generation = False, generation()
         self.edit = edit
         self.sent = sent
 

@@ -16,6 +16,7 @@ from .contract.words import Certainty
 from .creates import entered, reconciled
 from .effects import AskKey, Flow, Outcome, R, Result, Send, StateCall
 from .exceptions import NotRecorded
+from .forking import generation
 
 __all__ = ["run"]
 
@@ -59,7 +60,8 @@ def _stopped(call: Call, key: str, stop: BaseException) -> Generator[StateCall, 
     if not isinstance(stop, Exception) and call.certainty is Certainty.COMMITTED:
         call.certainty = Certainty.UNKNOWN  # to the caller, who never got the answer
     if isinstance(stop, GeneratorExit):  # perhaps the garbage collector, in the middle of the store's own work
-        ledger.later(key, call.settling())
+        if call.generation == generation():  # else it is a parent's, where it goes on
+            ledger.later(key, call.settling())
         return
     try:
         yield StateCall(key, call.settling(), ledger.window)

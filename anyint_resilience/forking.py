@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import ref
 
-__all__ = ["Known", "after_fork", "known_to", "process"]
+__all__ = ["Known", "after_fork", "generation", "known_to", "process"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,11 @@ def known_to(renew: Callable[[Any], object]) -> list[Any]:
     """Return all that are there still of what ``renew`` makes anew."""
     known = _renewing.get(renew)
     return [] if known is None else known.alive()
+
+
+def generation() -> int:
+    """Return how many forks lie between this process and the one that loaded this."""
+    return _generation
 
 
 def process() -> tuple[int, int]:

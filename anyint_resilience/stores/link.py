@@ -12,8 +12,9 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock, RLock
-from weakref import WeakSet
+from typing import Any
 
+from ..forking import Known, process
 from . import owners, schema
 from .protocol import StoreError
 
@@ -33,14 +34,14 @@ class Link:
         """How often a connection was."""
         self.lock = RLock()
         self._db: sqlite3.Connection | None = None
-        self._pid = 0
+        self._process = (0, 0)
         self._file = (0, 0)
         with _registering:
             _links.add(self)
 
     def __enter__(self) -> sqlite3.Connection:
         """Take the lock and give the open connection. Raises StoreError; RuntimeError from within a step."""
-        if self._db is not None and self._pid != os.getpid():  # before the lock: its holder is not in this process
+        if self._db is not None and self._process != process():  # before the lock: its holder is not in this process
             raise StoreError(
                 f"{self.path} was open while something other than Python's os.fork made this process;"
                 " make the store in the new process; nothing was changed"
@@ -70,7 +71,7 @@ class Link:
         if self._db is None:
             db = schema.connect(self.path, passing=self._passing)
             self.opened += 1
-            self._db, self._pid, self._file = db, os.getpid(), self._under_path()
+            self._db, self._process, self._file = db, process(), self._under_path()
         return self._db
 
     def _under_path(self) -> tuple[int, int]:
@@ -92,7 +93,7 @@ class Link:
 
     def drop(self) -> None:
         """Close the connection, if it is this process's. The next use opens another one."""
-        if self._db is None or self._pid != os.getpid():
+        if self._db is None or self._process != process():
             return
         db, self._db = self._db, None
         try:
@@ -115,25 +116,38 @@ class Link:
 
 
 _registering = Lock()
-_links: WeakSet[Link] = WeakSet()
-_still: list[Link] = []
+_links = Known()
+_still: list[Any] = []
+"""Locks that are held for a fork, in their order."""
 
 
 def _before_fork() -> None:
-    _registering.acquire()
-    for link in list(_links):
-        link.lock.acquire()
-        _still.append(link)
-    owners.LOCK.acquire()
-    for link in _still:
+    interrupt = _held(_registering)
+    links = _links.alive()
+    for lock in (*(link.lock for link in links), owners.LOCK):
+        interrupt = _held(lock) or interrupt
+    for link in links:
         link.stand_still()
+    if interrupt is not None:
+        raise interrupt  # Python can only say so
+
+
+def _held(lock: Any) -> BaseException | None:
+    """Take a lock whatever comes, and return what came: Python will fork in any case, without the lock too."""
+    came: BaseException | None = None
+    while True:
+        try:
+            lock.acquire()
+        except BaseException as error:  # noqa: PERF203 - Ctrl-C
+            came = error
+        else:
+            _still.append(lock)
+            return came
 
 
 def _after_fork() -> None:
-    owners.LOCK.release()
     while _still:
-        _still.pop().lock.release()
-    _registering.release()
+        _still.pop().release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from threading import RLock
 
+from ..forking import process
 from .protocol import StoreError
 
 try:
@@ -34,7 +35,7 @@ class _Side:
     def __init__(self, path: str) -> None:
         self.path = path + "-owners"
         self.fd = -1
-        self.pid = os.getpid()
+        self.process = process()
         self.name: str | None = None
         self.names: set[str] = set()  # ours, former ones too
         self.slots: set[int] = set()
@@ -48,8 +49,8 @@ class _Side:
 
     def refresh(self) -> None:
         """Bring this up to date after a fork, or when the file is another one. Raises StoreError."""
-        if self.pid != os.getpid():  # the child inherits the descriptor, which serves, but neither locks nor name
-            self.pid, self.name, self.names, self.slots = os.getpid(), None, set(), set()
+        if self.process != process():  # the child inherits the descriptor, which serves, but neither locks nor name
+            self.process, self.name, self.names, self.slots = process(), None, set(), set()
         if fcntl is None or self.current():
             return
         try:

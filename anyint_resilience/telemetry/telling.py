@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..contract.words import Operation
+from ..forking import generation
 from ..stores.protocol import StoreError
 from .details import NESTED
 from .events import Event, Value
@@ -55,6 +56,8 @@ def safe(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P
     @wraps(method)
     def run(self: T, /, *args: P.args, **kwargs: P.kwargs) -> None:
         if self.foreign:
+            if self.generation != generation():  # a parent's call, where it goes on and is told of
+                return
             self.hub.dropped.append(partial(_later, self, partial(method, self, *args, **kwargs)))
             return
         try:
@@ -79,7 +82,7 @@ class Teller:
     ``foreign``: the call is being ended from a place where nothing may be told at once, such as the garbage collector.
     """
 
-    __slots__ = ("attempts", "foreign", "hub", "model", "operation", "plan", "request", "source", "spans")
+    __slots__ = ("attempts", "foreign", "generation", "hub", "model", "operation", "plan", "request", "source", "spans")
 
     def __init__(self, hub: Telemetry, source: Source, request: Any, plan: Plan, operation: Operation) -> None:
         self.hub = hub
@@ -91,6 +94,7 @@ class Teller:
         self.model: str | None = None
         self.attempts = 0
         self.foreign = False
+        self.generation = generation()
 
     @safe
     def told(self, /, name: str, **details: Value) -> None:

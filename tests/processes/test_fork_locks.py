@@ -21,7 +21,7 @@ from anyint_resilience.emulator import Emulator
 from anyint_resilience.stores import link, owners
 from tests.conformance.lives import FILM, body_of, path_of, updates
 from tests.conformance.surfaces import Caller, Surface, Waits, every_surface
-from tests.processes.kit import asked, can_fork, every_store, forked, held, opened, real, store_url
+from tests.processes.kit import asked, can_fork, every_store, forked, held, opened, ran, real, store_url
 from tests.redis_kit import redis_server as redis_server  # a fixture
 
 pytestmark = can_fork
@@ -111,7 +111,7 @@ def test_a_fork_while_other_threads_hold_every_lock(
 
         def waits_for(lock: Any) -> bool:
             """Whether a fork waits for it: what it guards must be whole in the child."""
-            waits = {id(owners.LOCK), id(link._registering), *(id(it.lock) for it in link._links)}
+            waits = {id(owners.LOCK), id(link._registering), *(id(it.lock) for it in link._links.alive())}
             return id(lock) in waits
 
         def child() -> None:
@@ -125,3 +125,55 @@ def test_a_fork_while_other_threads_hold_every_lock(
             life(caller)
     finally:
         anyint.ledger.store.close()
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from anyint_resilience.stores import link
+from anyint_resilience.stores.sqlite import SqliteStore
+
+ignored = []
+sys.unraisablehook = lambda it: ignored.append(it)
+store = SqliteStore(sys.argv[1], lambda: 1.0)
+add = lambda state, now: ({"n": 1 if state is None else state["n"] + 1}, None)
+store.update("a", add, 60.0)
+forking, taken, heard = threading.Event(), threading.Event(), threading.Event()
+def interrupted(*_):
+    heard.set()
+    raise KeyboardInterrupt
+signal.signal(signal.SIGINT, interrupted)
+os.register_at_fork(before=forking.set)
+
+def hold():
+    with store._link.lock:
+        taken.set()
+        forking.wait(20)
+        while not link._registering.locked():
+            pass
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # while it waits for this lock
+        heard.wait(20)
+
+thread = threading.Thread(target=hold)
+thread.start()
+taken.wait(20)
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    store.update("a", add, 60.0)
+    os._exit(0)
+thread.join()
+status = os.waitstatus_to_exitcode(os.wait()[1])
+found = []
+other = threading.Thread(target=lambda: found.append(store.update("a", lambda state, now: (state, state["n"]), 60.0)))
+other.daemon = True
+other.start()
+other.join(10)
+print(status, found, [it.exc_type.__name__ for it in ignored], link._registering.locked(), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_fork_that_ctrl_c_interrupts_leaves_no_lock_held(tmp_path: Path) -> None:
+    """It may come while the fork waits for another thread: the fork is made all the same, and whole."""
+    done = ran(INTERRUPTED, str(tmp_path / "store.db"))
+    assert (done.stdout, done.stderr) == ("0 [2] ['KeyboardInterrupt'] False\n", "")
