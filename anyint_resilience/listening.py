@@ -64,7 +64,10 @@ def listened(call: Call, outcome: Outcome[R]) -> Generator[Peek[R], Any, Observa
 
 def read_failed(route: Route, marks: Marks, status: int, headers: Any, now: float) -> Observation:
     """Return what a stream says that failed, as if it were an answer: it is one, after HTTP 200."""
-    body = json.dumps(marks.error, default=str).encode()
+    try:
+        body = json.dumps(marks.error, default=str).encode()
+    except RecursionError:  # nested so deeply that it could just be parsed
+        body = b""
     said = [(name, value) for name, value in _pairs(headers) if str(name).lower() not in ("content-encoding",)]
     real = marks.status if marks.status is not None and marks.status >= 400 else status
     seen = read_response(route, Operation.GENERATE, real, said, body, now=now)

@@ -16,6 +16,8 @@ from .config import Resilience
 from .contract.tasks import POLL_DEADLINE
 from .contract.words import Family, Operation
 from .exceptions import ResilienceError
+from .policy.bodies import plain
+from .policy.hints import normal_headers
 from .policy.model import Fault, FaultKind, HeaderPairs
 from .policy.rules import Policy
 from .reports import report
@@ -49,6 +51,12 @@ class Gathered:
     def looked(self, status: int, headers: HeaderPairs) -> Looked:
         """Return the answer that this is the body of."""
         return Looked(status, headers, b"".join(self._pieces), too_long=self._left <= 0)
+
+    def opened(self, status: int, headers: HeaderPairs) -> Looked:
+        """Return the answer that this is the body of as it came: decoded here, to no more than is read of any."""
+        body = plain(b"".join(self._pieces), normal_headers(headers).get("content-encoding", []), most=MAX_DOCUMENT)
+        long = self._left <= 0 or (body is not None and len(body) >= MAX_DOCUMENT)
+        return Looked(status, headers, b"" if body is None else body, too_long=long)
 
 
 def unwrapped(client: object, wanted: str) -> TypeError:

@@ -123,8 +123,8 @@ class _Reader:
         assert self._file is not None
         raw._init_decoder()
         for piece in self._file.pieces(CHUNK):
-            plain = raw._decode(piece, True, False)
-            yield from (plain[at : at + most] for at in range(0, len(plain), most))
+            for plain in _opened(raw, piece, most):
+                yield from (plain[at : at + most] for at in range(0, len(plain), most))
         if rest := raw._decode(b"", True, True):
             yield rest
 
@@ -181,3 +181,13 @@ class _Reader:
     def _ended(self) -> None:
         if self._following is not None:
             self._following.over(None)
+
+
+def _opened(raw: Any, piece: bytes, most: int) -> Iterator[bytes]:
+    """Yield what a piece is decoded to, no more than so much at once where urllib3 can: it may be a bomb."""
+    if not hasattr(raw._decoder, "has_unconsumed_tail"):  # before 2.6, or in no coding
+        yield raw._decode(piece, True, False)
+        return
+    yield raw._decode(piece, True, False, max_length=most)
+    while raw._decoder.has_unconsumed_tail:
+        yield raw._decode(b"", True, False, max_length=most)

@@ -55,22 +55,26 @@ def anyint_of(client: Any, kit: Kit) -> Resilience:
     raise unwrapped(client, f"an {kit.module.__name__} client")
 
 
+_ASKED = {"accept-encoding": "gzip, deflate"}
+"""What is decoded here. httpx opens all that a piece holds at once, however much that is."""
+
+
 def _look_sync(client: Any, url: str) -> Looked:
     body = Gathered()
-    with client.stream("GET", url, follow_redirects=False) as response:
-        for piece in response.iter_bytes():
+    with client.stream("GET", url, headers=_ASKED, follow_redirects=False) as response:
+        for piece in response.iter_raw():
             if body.full(piece):
                 break
-    return body.looked(response.status_code, response.headers.raw)
+    return body.opened(response.status_code, response.headers.raw)
 
 
 async def _look_async(client: Any, url: str) -> Looked:
     body = Gathered()
     async with (
-        client.stream("GET", url, follow_redirects=False) as response,
-        aclosing(response.aiter_bytes()) as pieces,
+        client.stream("GET", url, headers=_ASKED, follow_redirects=False) as response,
+        aclosing(response.aiter_raw()) as pieces,
     ):
         async for piece in pieces:  # closed here: trio warns of one that is left in the middle
             if body.full(piece):
                 break
-    return body.looked(response.status_code, response.headers.raw)
+    return body.opened(response.status_code, response.headers.raw)

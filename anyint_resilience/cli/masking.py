@@ -18,12 +18,12 @@ _MOST: Final = 240  # characters that are shown of what others say
 _LOOKED: Final = 16_384  # that are looked at
 _PIECE: Final = 6  # characters of a key that may not stand anywhere
 _SHORT: Final = 8  # a shorter key is no secret, and stands in many a word by chance
-_HALF: Final = re.compile(r"\S*\w(?:\*{2,}|\.{3,}|…|•{2,})\S*|\S*(?:\*{2,}|…|•{2,})\w\S*")
-"""Words such as ``sk-ab****yz``: how servers show a piece of a key."""
+_HALF: Final = re.compile(r"\w(?:\*\*|\.\.\.|…|••)|(?:\*\*|…|••)\w")
+"""What stands in words such as ``sk-ab****yz``: how servers show a piece of a key."""
+_WORD: Final = re.compile(r"\S+")
+_UNQUOTED: Final = re.compile(r"[^\s\"'<>]+")
 _KEYISH: Final = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai)[-_][A-Za-z0-9_-]{8,}|\bAIza[\w-]{8,}|\bBearer +\S+", re.I)
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.I)
-_USERINFO: Final = re.compile(r"(?<=://)[^\s\"'<>]*(?=@)")
-_PASSWORD: Final = re.compile(r"://[^\s/]*?:([^\s]+)@")
 _PATH_NAME: Final = re.compile(r"_(?:FILE|PATH|DIR|HOME)\Z", re.I)
 _PATHS: Final = ("/", "./", "../", "~")
 _PROXY: Final = re.compile(r"(?:\A|_)proxy\Z", re.I)
@@ -59,7 +59,7 @@ class Mask:
         except Exception:  # of an exception's own __str__
             said = type(text).__name__
         said = self._without_pieces(self.ours(said))
-        said = clean(_USERINFO.sub(HIDDEN, _KEYISH.sub(HIDDEN, _HALF.sub(HIDDEN, said))))
+        said = clean(_without_keys(_WORD.sub(_whole, said)))
         return said if len(said) <= most else f"{said[: most - 3]}..."
 
     @classmethod
@@ -69,7 +69,7 @@ class Mask:
 
     def said(self, text: str) -> str:
         """Return a line that a user or a library wrote, without keys and what looks like one."""
-        return _USERINFO.sub(HIDDEN, _KEYISH.sub(HIDDEN, self.ours(text)))
+        return _without_keys(self.ours(text))
 
     def ours(self, text: str) -> str:
         """Return a text of our own, in which a key must not stand whole, in whatever case."""
@@ -105,10 +105,40 @@ class Mask:
         return re.sub("\0+", HIDDEN, "".join("\0" if hide else it for it, hide in zip(text, hidden, strict=True)))
 
 
+# Words are found first, and looked into one by one: a pattern for all of it would begin anew at each character.
+
+
+def _without_keys(text: str) -> str:
+    return _UNQUOTED.sub(_bare, _KEYISH.sub(HIDDEN, text))
+
+
+def _whole(word: re.Match[str]) -> str:
+    """Return a word, nothing of it where it shows a piece of a key."""
+    return word[0] if _HALF.search(word[0]) is None else HIDDEN
+
+
+def _bare(word: re.Match[str]) -> str:
+    """Return a word without the user and password of a URL in it."""
+    start, end = word[0].find("://") + 3, word[0].rfind("@")
+    return word[0] if not 3 <= start <= end else word[0][:start] + HIDDEN + word[0][end:]
+
+
+def _password(value: str) -> str | None:
+    """Return the password of the first URL in a text that has one."""
+    for word in value.split():
+        end, start = word.rfind("@"), word.find("://")
+        while 0 <= start < end:
+            user = word.find(":", start + 3)
+            if start + 3 <= user < end - 1 and "/" not in word[start + 3 : user]:
+                return word[user + 1 : end]
+            start = word.find("://", start + 3)
+    return None
+
+
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
     """Return the values of the variables that are named like secrets, but for paths, and passwords in any URL."""
     named = [value for name, value in environ.items() if _SECRET_NAME.search(name) and not _is_path(name, value)]
-    return named + [found[1] for value in environ.values() if (found := _PASSWORD.search(value)) is not None]
+    return named + [found for value in environ.values() if (found := _password(value)) is not None]
 
 
 def _is_path(name: str, value: str) -> bool:

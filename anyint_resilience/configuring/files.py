@@ -15,6 +15,8 @@ FILE: Final = "anyint-resilience.toml"
 _PROJECT: Final = "pyproject.toml"
 _TABLE: Final = "anyint-resilience"
 _BYTES: Final = 1024 * 1024
+_DOTS: Final = 500
+"""In one line: what a key of many parts takes to be read grows with the square of them, and a key is within one."""
 
 
 class FileProblem(ValueError):
@@ -65,6 +67,8 @@ def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
 
 
 def _loaded(text: str, name: str) -> dict[str, Any]:
+    if any(line.count(".") > _DOTS for line in text.split("\n")):
+        raise FileProblem(f"{name} has a line with more than {_DOTS} dots: no configuration has")
     if sys.version_info >= (3, 11):  # late: without a file nobody needs it
         import tomllib
     else:

@@ -69,7 +69,8 @@ class Fleet:
 
     def makes_calls_of(self, accounts: Iterable[str | None]) -> None:
         """Note whose calls this process makes, by key id; None: whoever's comes."""
-        self.sharing.accounts.update(EVERY if it is None else it for it in accounts)
+        for it in accounts:
+            self.sharing.makes_calls_of(EVERY if it is None else it)
 
     def come(self, failed: Failed) -> None:
         """Be there, for a call; and tell it what is to be told of the store, once."""
@@ -81,7 +82,7 @@ class Fleet:
     def deciding(self, key: str, step: Any, failed: Failed) -> Flow:
         """Run a step where it belongs, and return its verdict. Yields what is to be waited for."""
         if key != JOIN:
-            self.sharing.accounts.add(account_of(key))
+            self.sharing.makes_calls_of(account_of(key))
         does = self._does.get(getattr(step, "func", step), self._whole)
         return (yield from does(key, step, failed))
 

@@ -16,6 +16,7 @@ from .sharing import Failed, Sharing
 
 __all__ = ["Circuits"]
 
+_MOST: Final = 4096  # circuits
 _GOODS: Final = 0.25  # seconds from one telling of good outcomes to the next
 
 
@@ -65,6 +66,8 @@ class Circuits:
         if words["good"] and not held and closed is not None and closed.go and now - since < _GOODS:
             self._goods[key] = (count + 1, since)
             return ""
+        if len(self._goods) >= _MOST:
+            self._goods.clear()  # of good outcomes that were told of to nobody: an estimate
         self._goods[key] = (0, now)
         try:
             return (yield from sharing.update(key, step, more=count))

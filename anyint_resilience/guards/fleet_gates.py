@@ -26,6 +26,7 @@ _LOOK: Final = 1.0  # after which its holder looks again,
 _LOOK_HERE: Final = 10.0  # and after which one does who stands behind it here
 _SAY_SO: Final = 3  # times that it must be said to be down, by as many processes if there are so many
 _LATE_HINT: Final = 0.1  # seconds by which a hint must reach further to be told once more
+_MOST: Final = 4096  # gates whose failures are counted
 _STALE: Final = 60.0  # seconds after which a failure says nothing any more
 
 
@@ -169,6 +170,8 @@ class Gates:
         if kind != "down":
             return 0
         streak = self.streaks.get(key, (0, 0.0))[0] + 1
+        if len(self.streaks) >= _MOST:
+            self.streaks.clear()
         self.streaks[key] = streak, self._sharing.clock()
         return streak
 

@@ -6,7 +6,7 @@ Must not know what a step does. It tells quickly, on the fast lane, whether any 
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from ..stores.member import Member
     from .fleet import Fleet
 
-__all__ = ["Shared", "guards_of", "shared_guards"]
+__all__ = ["MOST_STATES", "Shared", "guards_of", "shared_guards"]
 
 _SWEEP = 10.0  # seconds between looks for states that are over
 _TTL = 3600.0
 _GATE, _BUDGET = "gate:", "budget:"
 _MOST = 4096
+MOST_STATES = 10_000
+"""States that a process keeps: of more, those that were not touched for longest are forgotten."""
 
 
 class Shared:
@@ -45,7 +47,7 @@ class Shared:
     def __init__(self, store: Store, member: Member | None = None, clock: Callable[[], float] | None = None) -> None:
         self.calm = member is None
         self._store = store
-        self._troubled: dict[str, None] = {}
+        self._troubled: OrderedDict[str, None] = OrderedDict()  # in the order in which the store forgets
         self._bells: dict[str, Bell] = {}
         self._tallies: dict[str, Tally] = {}
         self._dropped: deque[tuple[str, Step]] = deque()  # no more of them than tickets
@@ -174,10 +176,11 @@ class Shared:
         def noted(state: State | None, now: float) -> tuple[State | None, Any]:
             new, verdict = step(state, now)
             if not key.startswith(_BUDGET):  # within the store's own lock, or two steps might be noted crosswise
+                self._troubled.pop(key, None)
                 if new is not None:
                     self._troubled[key] = None
-                else:
-                    self._troubled.pop(key, None)
+                    if len(self._troubled) > MOST_STATES:
+                        self._troubled.popitem(last=False)
                 self._settle()
             return new, verdict
 
@@ -210,7 +213,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 _sharing = Lock()
-_SHARED = Shared(MemoryStore(Runtime().monotonic))
+_SHARED = Shared(MemoryStore(Runtime().monotonic, max_entries=MOST_STATES))
 
 
 def shared_guards() -> Shared:
@@ -225,10 +228,11 @@ def guards_of(store: Store | None, runtime: Runtime) -> Shared:
     """
     member: Member | None = getattr(store, "member", None)
     if member is None:
-        return _SHARED if runtime == Runtime() else Shared(MemoryStore(runtime.monotonic))
+        return _SHARED if runtime == Runtime() else Shared(MemoryStore(runtime.monotonic, max_entries=MOST_STATES))
     with _sharing:
         if member.company is None:
-            member.company = Shared(MemoryStore(runtime.monotonic), member, runtime.monotonic)
+            memory = MemoryStore(runtime.monotonic, max_entries=MOST_STATES)
+            member.company = Shared(memory, member, runtime.monotonic)
         return cast("Shared", member.company)
 
 

@@ -22,6 +22,8 @@ LEASE: Final = 30.0
 _TTL: Final = 3600.0
 _TIMES: Final = ("since", "bound", "began")  # arguments on the clock of this process
 
+_MOST: Final = 10_000  # accounts
+
 EVERY: Final = "*"
 """Stands for all accounts there are."""
 
@@ -71,6 +73,12 @@ class Sharing:
     def name(self) -> str:
         """What the tickets of this process begin with."""
         return self.member.backend.owner + "."
+
+    def makes_calls_of(self, account: str) -> None:
+        """Note whose calls this process makes; of too many it is nobody's in particular."""
+        accounts = self.accounts
+        if account not in accounts and EVERY not in accounts:
+            accounts.add(account if len(accounts) < _MOST else EVERY)
 
     def concerns(self) -> list[str]:
         """Return of which gates and circuits there is something to know, of accounts whose calls this process makes."""

@@ -14,6 +14,7 @@ from ..contract.words import Operation
 from .model import FaultKind
 
 __all__ = [
+    "MOST_ATTEMPTS",
     "Invalid",
     "bytes_of",
     "clock_of",
@@ -36,7 +37,10 @@ __all__ = [
 _MAX_URL: Final = 8192
 _MAX_BODY: Final = 65_536
 _MAX_WORD: Final = 80
-_MOST: Final = 1_000_000  # attempts; more is a mistake
+_MOST: Final = 1_000_000  # of anything that is counted; more is a mistake
+MOST_ATTEMPTS: Final = 1000
+"""Of one call: each stands on its report."""
+
 _LATEST: Final = 1e11  # Unix seconds; a wall clock beyond it is not one
 
 
@@ -140,10 +144,10 @@ def one_line(text: str | None, limit: int = _MAX_WORD) -> str:
 # --- the opposite for configuration: nothing is made usable, every problem is named
 
 
-def count_problem(name: str, value: object) -> str | None:
+def count_problem(name: str, value: object, most: int = _MOST) -> str | None:
     """Say what is wrong with a whole number of 1 or more, or None."""
-    good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
-    return None if good else f"{name} must be a whole number from 1 to {_MOST}, not {shown(value)}"
+    good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+    return None if good else f"{name} must be a whole number from 1 to {most}, not {shown(value)}"
 
 
 def number_problem(
@@ -222,7 +226,7 @@ def problems_of(policy: PolicyFields) -> list[str]:
     return [
         problem
         for problem in (
-            count_problem("attempts", policy.attempts),
+            count_problem("attempts", policy.attempts, MOST_ATTEMPTS),
             number_problem("retry_window", policy.retry_window, may_be_inf=True),
             None
             if policy.deadline is None

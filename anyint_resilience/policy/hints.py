@@ -64,7 +64,7 @@ def normal_headers(headers: HeaderPairs | None) -> dict[str, list[str]]:
             key = _text(name)
             if key is None:
                 continue
-            for value in _array(values) or (values,):
+            for value in _array(values)[:_MAX_PAIRS] or (values,):
                 text = _text(value)
                 if text is not None:
                     found.setdefault(key.strip().lower(), []).append(text.strip())

@@ -26,11 +26,12 @@ _PLAIN = (b"\xef\xbb\xbf", b"data:", b"event:", b"id:", b"retry:", b":", b"\r", 
 class ArrayWatcher(Watcher):
     """One that is a JSON array of documents (Gemini without ``alt=sse``), or a single document."""
 
-    __slots__ = ("_closed", "_opened")
+    __slots__ = ("_closed", "_left", "_opened")
 
     def __init__(self, ends: StreamEnds) -> None:
         super().__init__(ends)
         self._opened = self._closed = False
+        self._left = 0  # how long what no document ends was, when it was looked at last
 
     @property
     def verdict(self) -> Verdict:
@@ -72,13 +73,17 @@ class ArrayWatcher(Watcher):
                 self.opaque = bool(mark)
                 break
         self._keep([text[at:].encode() + left])
-        self._seen = self._size
+        self._seen = self._left = self._size
 
     def _let_go(self) -> None:
         if self.opaque:
             self._keep([])
-        else:
+            return
+        if self._size >= 2 * self._left:
             self._look()
+        if self._size > self._limit:  # no document ends in what came
+            self._keep([b"".join(self._held)])
+            self._seen = self._size
 
 
 class CodedWatcher(Watcher):

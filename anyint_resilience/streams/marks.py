@@ -18,7 +18,7 @@ from ..contract.words import Family
 from ..policy.bodies import has_leaf, is_object, values_at
 from .frames import Event
 
-__all__ = ["MAX_TEXT", "Marks", "Verdict"]
+__all__ = ["MAX_ID", "MAX_TEXT", "Marks", "Verdict"]
 
 _DONE = DONE.encode()
 _NO_ERROR = frozenset({"0", "200", "ok", "success"})
@@ -26,6 +26,9 @@ _MOST = 256  # parts, and words on usage, that are told apart
 
 MAX_TEXT = 262_144
 """Characters of text that are kept; of a longer one nothing is."""
+
+MAX_ID = 1024
+"""Characters of an event's id; a longer one is none."""
 
 
 class Verdict(str, Enum):
@@ -98,14 +101,18 @@ class Marks:
     def skipped(self, content: int, last_id: str | None) -> None:
         """Take note of events that were only counted."""
         self.content += content
-        self.last_id = self.last_id if last_id is None else last_id
+        self._named(last_id)
         self._texts = None
         self._open.clear()  # one that goes on will be seen again
+
+    def _named(self, ident: str | None) -> None:
+        if ident is not None:
+            self.last_id = ident if len(ident) <= MAX_ID else None
 
     def take(self, event: Event) -> None:
         """Read one event."""
         ends, data = self._ends, event.data
-        self.last_id = self.last_id if event.id is None else event.id
+        self._named(event.id)
         for comment in event.comments if ends.comment_status is not None else ():
             self._heard(comment.decode("latin-1"))
         if data is None or event.name in ends.ignored_events:
@@ -126,6 +133,12 @@ class Marks:
 
     def read(self, document: Any, name: str = "") -> None:
         """Read one document: an event's data, or an item of an array."""
+        try:
+            self._read(document, name)
+        except RecursionError:  # nested so deeply that it could just be parsed: to look into it takes more
+            self.malformed += 1
+
+    def _read(self, document: Any, name: str) -> None:
         ends = self._ends
         kind = document.get("type")
         kind = name if not isinstance(kind, str) or name in _known(ends) else kind

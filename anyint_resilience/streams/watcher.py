@@ -21,6 +21,9 @@ KEPT = 16_384
 MAX_EVENT = 16 * 1024 * 1024
 """Bytes of one event; of a stream with a longer one nothing more is known."""
 
+_STEP = 256 * 1024
+"""Bytes of such an event that are held in the pieces they came in: those may be of a byte or two."""
+
 _TELLING = (b'data: {"error"', b'data:{"error"', b'data: {"type":"error"', b'data: {"type": "error"')
 _FAILING = (b"event: error", b"event:error")
 """How a line begins that tells of an error."""
@@ -195,7 +198,7 @@ class Watcher:
             self.opaque, rest, size = True, [], 0
         self._held = rest if size else []
         self._size, self._rest, self._seen, self._scanned = size, size, 0, 0
-        self._limit = MAX_HELD if size <= 2 * KEPT else 2 * size
+        self._limit = MAX_HELD if size <= 2 * KEPT else size + min(size, _STEP)
 
     def _read(self, whole: bytes) -> None:
         self._first = False

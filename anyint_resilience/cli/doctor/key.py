@@ -29,7 +29,6 @@ _PASTED: Final = (
     (re.compile(r"(?:export\s+)?[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)\s*=.*", re.S), "the name of a variable stands before it"),
     (re.compile(r"\{[^{].*", re.S), "it is JSON"),
     (re.compile(r".*[,;]"), "a comma or semicolon stands at its end"),
-    (re.compile(r"(\S{8,})\s*\1"), "it is there twice"),
 )
 
 
@@ -50,6 +49,8 @@ def flaws(key: str) -> Iterator[Finding]:
     if begun:
         yield failed('it begins with "Bearer "', "Give the key alone: the header is made of it.")
     pasted = next((what for pattern, what in _PASTED if pattern.fullmatch(bare)), None)
+    if pasted is None and _is_twice(bare):
+        pasted = "it is there twice"
     if pasted is not None:
         yield failed(pasted, "Give the key alone.")
     core = bare.strip(_QUOTES).strip()
@@ -64,6 +65,13 @@ def flaws(key: str) -> Iterator[Finding]:
     for start, whose in _OTHERS.items():
         if core.startswith(start):
             yield warning(f"it looks like a key of {whose}'s", "A key of AnyInt's comes from AnyInt's console.")
+
+
+def _is_twice(bare: str) -> bool:
+    words = bare.split()
+    if len(words) == 1:
+        words = [bare[: len(bare) // 2], bare[len(bare) // 2 :]]
+    return len(words) == 2 and words[0] == words[1] and len(words[0]) >= 8
 
 
 def refused(ctx: Context) -> Blocked | None:
@@ -113,7 +121,7 @@ def _dotenv_names_it() -> bool:
         text = Path(_DOTENV).read_bytes()[:65_536].decode("utf-8", "replace")
     except (OSError, ValueError):
         return False
-    return re.search(rf"^\s*(?:export\s+)?{KEY}\s*=", text, re.M) is not None
+    return re.search(rf"^[ \t]*(?:export[ \t]+)?{KEY}[ \t]*=", text, re.M) is not None
 
 
 def _in_files(ctx: Context) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ _REMEMBERED = 1000  # entries of which it is known what stands there
 _ROUNDS = 64
 _WRONG = 0.1  # seconds by which the time that a step was run at may be wrong
 _MOST_TAGS = 500
+_MOST_OWN_TAGS = 10_000
 _TAGS_TTL = 172_800  # seconds
 _GUARDS = ("gate:", "breaker:")
 _LIFE = "life:"
@@ -97,6 +98,7 @@ class RedisBackend:
         new = {tag_of(it.key) for it in ops} - self._tags.keys()
         if new:
             self._tags.update(dict.fromkeys(new))
+            self._forget_some()
             await self._wire.client.zadd(TAGS, {tag: self.now() for tag in new})
         twins, shots = self._sorted(ops)
         for _ in range(_ROUNDS):
@@ -277,10 +279,17 @@ class RedisBackend:
         was = self._tags.get(tag)
         if tag in self._tags:
             self._tags[tag] = life
-        with suppress(ValueError):  # what others wrote there
-            self.births[tag] = float(life.partition(b" ")[2])
+            with suppress(ValueError):  # what others wrote there
+                self.births[tag] = float(life.partition(b" ")[2])
         if was is not None and was != life:  # it was emptied, or is another one
             hears.reborn()
+
+    def _forget_some(self) -> None:
+        """Forget the tags that were met first, where a program has a key for each of too many users."""
+        while len(self._tags) > _MOST_OWN_TAGS:
+            tag = next(iter(self._tags))
+            del self._tags[tag]
+            self.births.pop(tag, None)
 
     def _remember(self, key: str, held: Held) -> None:
         self._known.pop(key, None)
