@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from hostile.mutate.explained import Key, explanations, key
+from hostile.mutate.explained import Explained, explanations, key
 from hostile.mutate.running import Fate
 
 __all__ = ["ENOUGH", "Score", "told", "written"]
@@ -54,7 +54,7 @@ class Score:
         }
 
 
-def scored(name: str, fates: Iterable[Fate], known: dict[Key, str], seconds: float | None = None) -> Score:
+def scored(name: str, fates: Iterable[Fate], known: Explained, seconds: float | None = None) -> Score:
     """Count the fates; ``seconds`` where more was spent than on the mutants alone."""
     fates = list(fates)
     count = {
@@ -67,7 +67,7 @@ def scored(name: str, fates: Iterable[Fate], known: dict[Key, str], seconds: flo
         timed_out=count["timed out"],
         survived=count["survived"],
         no_tests=count["no tests"],
-        explained=sum(_open(fate) and key(fate.mutant) in known for fate in fates),
+        explained=sum(_open(fate) and known.why(fate.mutant) is not None for fate in fates),
         seconds=sum(fate.seconds for fate in fates) if seconds is None else seconds,
     )
 
@@ -87,12 +87,11 @@ def told(
             f" ({one.timed_out} by time-out), {one.survived + one.no_tests} not, {one.explained} of them explained"
         )
     for fate in fates:
-        if _open(fate) and key(fate.mutant) not in known:
+        if _open(fate) and known.why(fate.mutant) is None:
             module, function, was, now = key(fate.mutant)
             say(f"unexplained ({fate.became}) {module} {function}\n  - {was}\n  + {now}")
     if whole:
-        alive = {key(fate.mutant) for fate in fates if _open(fate)}
-        for module, function, was, now in sorted(set(known) - alive):
+        for module, function, was, now in known.stale({key(fate.mutant) for fate in fates if _open(fate)}):
             say(f"stale explanation: {module} {function}\n  - {was}\n  + {now}")
     return score, parts
 
