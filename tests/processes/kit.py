@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,16 +18,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator
+from anyint_resilience.runtime import Runtime
 from tests.alone import ALONE
 from tests.conformance.kit import ASK, CHAT, KEY
+from tests.conformance.lives import FILM, body_of, path_of, updates
 from tests.conformance.surfaces import Caller, Surface, calling
 from tests.redis_kit import needs_redis
 
-__all__ = ["STORES", "asked", "can_fork", "every_store", "forked", "held", "opened", "ran", "real", "store_url"]
+__all__ = [
+    "STORES",
+    "asked",
+    "can_fork",
+    "every_store",
+    "forked",
+    "hasty",
+    "held",
+    "life",
+    "opened",
+    "ran",
+    "real",
+    "store_url",
+]
 
 PATIENCE = 10
 """Seconds that no machine needs for what a child does here."""
@@ -50,6 +67,15 @@ def real(emu: Emulator, store: str | None = None, **more: Any) -> Resilience:
     return Resilience(**{**own, **more})
 
 
+def hasty() -> Runtime:
+    """Return the real clock, on which no sleep is longer than a moment."""
+    return Runtime(sleep=lambda seconds: time.sleep(min(seconds, 0.002)), asleep=_moment, random=lambda: 0.5)
+
+
+async def _moment(seconds: float) -> None:
+    await anyio.sleep(min(seconds, 0.002))
+
+
 @contextmanager
 def opened(surface: Surface, anyint: Resilience, **options: Any) -> Iterator[Caller]:
     """Open a client on a configuration's own gateway."""
@@ -60,6 +86,15 @@ def opened(surface: Surface, anyint: Resilience, **options: Any) -> Iterator[Cal
 def asked(caller: Caller, **options: Any) -> int:
     """Make a call; return its status."""
     return caller.request("POST", CHAT, json=ASK, **options).status
+
+
+def life(caller: Caller, key: str = "") -> None:
+    """Make a plain call and a paid one, and ask for what it makes."""
+    assert asked(caller) == 200
+    headers = {"Idempotency-Key": key} if key else {}
+    made = caller.request("POST", path_of(FILM), json=body_of(FILM), headers=headers)
+    assert made.status == 200
+    assert len(updates(caller, made, most=1)) == 1
 
 
 def forked(work: Callable[[], object]) -> str:

@@ -19,9 +19,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator
 from anyint_resilience.stores import link, owners
-from tests.conformance.lives import FILM, body_of, path_of, updates
-from tests.conformance.surfaces import Caller, Surface, Waits, every_surface
-from tests.processes.kit import asked, can_fork, every_store, forked, held, opened, ran, real, store_url
+from tests.conformance.surfaces import Surface, Waits, every_surface
+from tests.processes.kit import asked, can_fork, every_store, forked, held, life, opened, ran, real, store_url
 from tests.redis_kit import redis_server as redis_server  # a fixture
 
 pytestmark = can_fork
@@ -85,14 +84,6 @@ def locks_of(*roots: Any) -> dict[int, tuple[str, Any]]:
 
 def modules() -> list[types.ModuleType]:
     return [it for name, it in sorted(sys.modules.items()) if name.startswith(ROOMS)]
-
-
-def life(caller: Caller) -> None:
-    """Make a plain call and a paid one, and ask for what it makes."""
-    assert asked(caller) == 200
-    made = caller.request("POST", path_of(FILM), json=body_of(FILM))
-    assert made.status == 200
-    assert len(updates(caller, made, most=1)) == 1
 
 
 @every_store

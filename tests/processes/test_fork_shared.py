@@ -38,7 +38,7 @@ def create(caller: Caller, **options: Any) -> Any:
 
 
 @contextmanager
-def under_way(emu: Emulator, caller: Caller, call: Callable[[Caller], object], ends: list[Any]) -> Iterator[None]:
+def under_way(emu: Any, caller: Caller, call: Callable[[Caller], object], ends: list[Any]) -> Iterator[None]:
     """Have a call of another thread be out for as long as this block goes."""
 
     def run() -> None:
@@ -55,6 +55,8 @@ def under_way(emu: Emulator, caller: Caller, call: Callable[[Caller], object], e
         until(lambda: len(emu.seen) > before)
         yield
     finally:
+        for connection in list(emu._connections):
+            emu._loop.call_soon_threadsafe(connection.transport.abort)
         thread.join(20)
         assert not thread.is_alive()
 
@@ -132,7 +134,7 @@ def test_a_child_does_not_count_requests_of_its_parent_as_out(surface: Surface, 
     """What is out when a limit is met is the first limit: the child has nothing out."""
     anyint = real(emu, runtime=Waits().runtime())
     ends: list[Any] = []
-    with opened(surface, anyint, timeout=1.0) as caller:
+    with opened(surface, anyint, timeout=20) as caller:
         assert asked(caller) == 200
         with under_way(emu, caller, lambda it: asked(it, policy=Policy(attempts=1)), ends):
             assert counted(anyint).out == 1
@@ -161,7 +163,7 @@ def test_the_same_create_in_a_child_while_its_parents_is_out_is_not_made_twice(
     """It waits for it, or is refused; it does not hang, and the gateway has seen one."""
     anyint = real(emu, store_url(store, request, tmp_path), runtime=Waits().runtime())
     ends: list[Any] = []
-    with opened(surface, anyint, timeout=1.0) as caller:
+    with opened(surface, anyint, timeout=20) as caller:
         assert asked(caller) == 200
         with under_way(emu, caller, lambda it: create(it, policy=Policy(attempts=1, hold=0.5)), ends):
 
