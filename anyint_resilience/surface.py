@@ -113,6 +113,10 @@ class SurfaceBase(OpeningSurface[Q, R]):
         """Whether its client has a proxy on another machine for plain http, which reads all of that."""
         return False
 
+    def named(self, request: Q, /) -> str | bytes | None:
+        """Return the name that its server's certificate must have, where the caller gave another than its URL's."""
+        return None
+
     def unchecked(self, request: Q, /) -> bool:
         """Whether its client takes any certificate, and does not say so itself."""
         return False
@@ -149,6 +153,9 @@ class SurfaceBase(OpeningSurface[Q, R]):
         """Look the request up; the fast lane is for requests with nothing special about them."""
         plan = self.plan_of(request)
         if plan is None:
+            return None
+        name = self.named(request)
+        if name is not None and not self.anyint.credentials.at_home(name):
             return None
         if plan.local and self.proxied(request):
             plan = plan.exposed()

@@ -138,6 +138,7 @@ class ResilientMiddleware:
         if (
             plan is None
             or (plan.local and request.proxy is not None)
+            or request.server_hostname is not None
             or not surface.shared.calm
             or KEY in headers
             or GOOGLE in headers

@@ -105,8 +105,8 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
 
     def passing(self, hop: Hop) -> Hop:
         """Return a web socket's request, which is not ours to judge: as it is, less a key that must not go there."""
-        plan, credentials, raw = self.plan_of(hop), self.anyint.credentials, self.raw_of(hop)
-        if plan is None or credentials.strays(raw):
+        plan, credentials, raw, name = self.plan_of(hop), self.anyint.credentials, self.raw_of(hop), self.named(hop)
+        if plan is None or credentials.strays(raw) or (name is not None and not credentials.at_home(name)):
             return self.stranger(hop)
         secure = plan.secure and not (plan.local and self.proxied(hop))
         edit = credentials.edit(raw, plan.route.family, plan.style, secure=secure)
@@ -134,6 +134,11 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
         """Whether a proxy that was given with it, with its session or by the environment, reads along."""
         proxy = getattr(hop.request, "proxy", None)
         return proxy is not None and reads_along(str(proxy))
+
+    def named(self, hop: Hop) -> str | None:
+        """Return ``server_hostname``."""
+        name: str | None = getattr(hop.request, "server_hostname", None)
+        return name
 
     def unchecked(self, hop: Hop) -> bool:
         """Whether it takes any certificate, by its own word or else by its connector's."""

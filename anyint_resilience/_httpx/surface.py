@@ -55,6 +55,11 @@ class Base(SurfaceBase[Q, R]):
         """Whether the transport below is a proxy's."""
         return self._below.proxied
 
+    def named(self, request: Q) -> str | bytes | None:
+        """Return ``sni_hostname``; openai sets it where a host has an underscore, which no certificate has."""
+        name: Any = request.extensions.get("sni_hostname")
+        return None if name is None or name == request.url.raw_host.decode("ascii").replace("_", "-") else name
+
     def unchecked(self, request: Q) -> bool:
         """Whether the transport below takes any certificate."""
         return self._below.unchecked
@@ -74,6 +79,7 @@ class Base(SurfaceBase[Q, R]):
                 and not (plan.local and self._below.proxied)
                 and self.plain
                 and self.shared.calm
+                and len(request.extensions) < 2  # beside its time-outs: a policy, a target, a name
                 and REPORT_KEY not in request.extensions
                 and OVERRIDES.get() is None
                 and self._in_order(headers._list, plan.style)
@@ -86,6 +92,8 @@ class Base(SurfaceBase[Q, R]):
     def plan_of(self, request: Q) -> Plan | None:
         """Return its plan."""
         url: Any = request.url
+        if "target" in request.extensions:
+            return self.look_up(request, None)
         try:
             return self.plans[request.method, url._uri_reference]
         except (KeyError, AttributeError, TypeError):
@@ -105,9 +113,14 @@ class Base(SurfaceBase[Q, R]):
         return request.method
 
     def place_of(self, request: Q) -> Place:
-        """Return where it goes: the host as it is asked for, since a name in other letters may not be readable."""
+        """Return where it goes: as it is on the wire, since a name in other letters may not be readable.
+
+        A target that the caller wrote by hand may name another host, which counts more than any header: nobody's then.
+        """
         url = request.url
-        return url.scheme, url.raw_host.decode("ascii"), url.port, url.raw_path
+        target = request.extensions.get("target", url.raw_path)
+        host = url.raw_host.decode("ascii") if target[:1] == b"/" else ""
+        return url.scheme, host, url.port, target
 
     def raw_of(self, request: Q) -> list[tuple[bytes, bytes]]:
         """Return its headers."""

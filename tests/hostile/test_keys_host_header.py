@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from anyint_resilience import report
-from tests.conformance.surfaces import Surface, every_surface
+from tests.conformance.surfaces import Surface, every_httpx, every_surface, surfaces
 from tests.hostile.keys_kit import CHAT, GATEWAY, KEY, Net, configured, opened, spilled
 
 MODELS = "/openai/v1/models"
@@ -80,3 +80,58 @@ def test_a_client_of_the_first_kind_is_among_them(net: Net, tmp_path: Path) -> N
         caller.request("GET", "https://evil.test/x", headers={"Host": "evil.test"})
     assert net.gateway.seen[0].all("host") == ["evil.test"]
     assert not spilled(net.gateway.heard)
+
+
+@every_httpx
+@pytest.mark.parametrize(
+    "target", [b"https://evil.test/x", b"http://evil.test/x", b"//evil.test@x", b"*", b"evil.test:443"]
+)
+def test_a_target_written_by_hand_that_names_a_host_takes_no_key_along(
+    surface: Surface, net: Net, tmp_path: Path, target: bytes
+) -> None:
+    """It counts more than ``Host``, and httpx keeps it after a redirect."""
+    net.other.answer = lambda seen: (307, {"Location": f"{GATEWAY}{MODELS}"}, b"")
+    with opened(surface, configured(), tmp_path) as caller:
+        for _ in range(2):  # the second time by the fast lane
+            caller.request("GET", f"{GATEWAY}{MODELS}")
+        straight = caller.request("GET", f"{GATEWAY}{MODELS}", extensions={"target": target})
+        caller.request("GET", "https://evil.test/x", extensions={"target": target})
+    assert [report(straight) is None, straight.status] == [not target.startswith(b"/"), 200]
+    came = [(seen.target, seen.all("authorization")) for seen in net.gateway.seen[2:]]
+    assert came[0] == (target, OURS if target.startswith(b"/") else [])
+    assert not [seen for seen in came if seen[1] and not seen[0].startswith(b"/")]
+    assert net.spilled() == {}
+
+
+@every_httpx
+def test_a_paid_create_is_known_by_a_target_written_by_hand(surface: Surface, net: Net, tmp_path: Path) -> None:
+    """What is on the wire counts: the URL says that it is a harmless question."""
+    net.gateway.answer = lambda seen: (503, {}, b"{}")
+    ask = {"model": "m", "prompt": "a fox"}
+    with opened(surface, configured(), tmp_path) as caller:
+        caller.request("POST", f"{GATEWAY}{MODELS}", json=ask)
+        target = {"target": b"/openai/v1/videos"}
+        told = report(caller.request("POST", f"{GATEWAY}{MODELS}", json=ask, extensions=target))
+    assert told is not None
+    assert told.route == "POST /openai/v1/videos"
+
+
+@surfaces(lambda surface: surface.is_httpx or surface.library == "aiohttp")
+@pytest.mark.parametrize(
+    ("name", "ours"), [("evil.test", False), ("api.anyint.ai", True), ("gateway.api.anyint.ai", True)]
+)
+def test_no_key_goes_where_the_certificate_is_checked_for_a_foreign_name(
+    surface: Surface, net: Net, tmp_path: Path, name: str, ours: bool
+) -> None:
+    """Whoever has it for that name could answer; both clients keep the name after a redirect."""
+    more = {"extensions": {"sni_hostname": name}} if surface.is_httpx else {"server_hostname": name}
+    net.moves({"/x": (307, f"{GATEWAY}{MODELS}")})
+    with opened(surface, configured(), tmp_path) as caller:
+        caller.request("POST", f"{GATEWAY}{CHAT}", json=ASK)
+        caller.request("POST", f"{GATEWAY}{CHAT}", json=ASK)
+        net.reset()
+        for host in ("gateway.api.anyint.ai", "api.anyint.ai"):  # whose DNS somebody has poisoned
+            net.places[host, 443] = net.other
+        caller.request("POST", f"https://api.anyint.ai{CHAT}", json=ASK, **more)
+        caller.request("POST", f"https://api.anyint.ai{CHAT}", json=ASK, headers={"Authorization": OURS[0]}, **more)
+    assert [seen.all("authorization") for seen in net.other.seen] == [OURS if ours else []] * 2
