@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import Any, Final
 from tests.redis_server import Server
 
 from .processes import Fleet, seen_of
-from .setting import Setting
+from .setting import PDEATHSIG, Setting
 
 __all__ = ["KINDS", "Notes", "Plan", "run"]
 
@@ -75,6 +76,15 @@ class Notes:
         """Take a sample."""
         for name, value in told.items():
             self.series[kind][name].append((at, value))
+
+
+class OwnServer(Server):
+    """A server that ends with this process, whatever ends that."""
+
+    def command(self) -> list[str]:
+        """Have it say so to the system before it becomes redis-server."""
+        says = f"import ctypes, os, sys; ctypes.CDLL(None).prctl({PDEATHSIG}, {int(signal.SIGKILL)})"
+        return [sys.executable, "-c", f"{says}; os.execvp(sys.argv[1], sys.argv[1:])", *super().command()]
 
 
 class Gateway:
@@ -265,7 +275,7 @@ def run(plan: Plan) -> Notes:
     folder = Path(tempfile.mkdtemp(prefix="soak-")) if plan.keep is None else Path(plan.keep).resolve()
     folder.mkdir(exist_ok=True)
     try:
-        with Server(maxclients="500") as server, Fleet(folder) as fleet:
+        with OwnServer(maxclients="500") as server, Fleet(folder) as fleet:
             it = Run(plan, folder, fleet, server)
             it.start()
             began = time.monotonic()

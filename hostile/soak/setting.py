@@ -16,9 +16,9 @@ from typing import Any
 
 from anyint_resilience import Fallback, Policy, Resilience
 
-__all__ = ["BROWN", "CHAT", "SLOT", "VARIABLE", "WINDOW", "Setting", "dies_with_parent", "no_core"]
+__all__ = ["BROWN", "CHAT", "PDEATHSIG", "SLOT", "VARIABLE", "WINDOW", "Setting", "dies_with_parent", "no_core"]
 
-_PDEATHSIG = 1
+PDEATHSIG = 1  # of Linux: which signal a process gets when its parent ends
 
 VARIABLE = "SOAK_SETTING"
 CHAT = "/openai/v1/chat/completions"
@@ -84,4 +84,4 @@ def no_core() -> None:
 
 def dies_with_parent() -> None:
     """Have this process killed when the one that started it ends, whatever ends that (Linux)."""
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
