@@ -6,6 +6,7 @@ Must not import either client: classes are found by name in the client's own mod
 from __future__ import annotations
 
 from functools import lru_cache
+from ssl import SSLError
 from typing import Any
 
 from ..faults import tls_or
@@ -49,4 +50,6 @@ def fault_of(error: Exception, kit: Kit) -> Fault:
             return Fault(tls_or(FaultKind.CONNECT_ERROR, error), name)
         if kind is not None:
             return Fault(kind, name)
+    if isinstance(error, SSLError):  # not the client's own class: on an event loop TLS that broke comes up as it is
+        return Fault(FaultKind.READ_ERROR, name)
     return Fault(FaultKind.READ_TIMEOUT if isinstance(error, TimeoutError) else FaultKind.UNKNOWN, name)

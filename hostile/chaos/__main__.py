@@ -28,7 +28,6 @@ RESULT = Path(__file__).resolve().parent.parent / "results" / "chaos.json"
 CALLS, BRIEF = 20_000, 300
 SEED = 20_260_727
 PACKAGES = "anyio h11 httpx httpcore httpx2 httpcore2 requests urllib3 aiohttp trio".split()
-_AT_ONCE = 2
 _MOST_SECONDS = 7200
 
 
@@ -41,6 +40,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, help=f"on each surface ({CALLS})")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--surfaces", default="", help="names with commas between; all by default")
+    parser.add_argument("--at-once", type=int, default=2, help="surfaces side by side (2)")
     parser.add_argument("--write", action="store_true", help="write hostile/results/chaos.json")
     parser.add_argument("--world", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--ports", type=int, default=0, help=argparse.SUPPRESS)
@@ -116,7 +116,7 @@ def main() -> int:
         return 1 if row["violations"] else 0
     names = [name for name in wish.surfaces.split(",") if name] or [str(it) for it in EVERY]
     began = time.monotonic()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(wish.at_once) as pool:
         rows = list(pool.map(lambda name: one(name, wish.seed, calls), names))
     result = record(wish, rows, time.monotonic() - began)
     print(json.dumps(result["figures"]), f"{result['seconds']} s, seed {wish.seed}")

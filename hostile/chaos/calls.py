@@ -29,6 +29,7 @@ __all__ = ["AT_ONCE", "Calls", "Told", "attempts_of"]
 AT_ONCE: Final = {False: 8, True: 16}
 """How many calls run at once: threads, and tasks of an event loop."""
 
+KEYS: Final = 97
 _CALL: contextvars.ContextVar[int] = contextvars.ContextVar("chaos_call", default=-1)
 
 
@@ -163,7 +164,9 @@ class Calls:
         mark = f"{number}+{part}" if part else str(number)
         port = self.ports[str(number)] if plan.has_port else self.where["tls_port" if plan.is_tls else "port"]
         url = f"{'https' if plan.is_tls else 'http'}://127.0.0.1:{port}{job.path}"
-        options = {**job.options, "url": url, "headers": {MARK: mark}, "policy": _policy(plan.deadline, plan.paced)}
+        # A key of its own for every so many calls: those of one are made to wait in line when it meets a rate limit.
+        headers = {MARK: mark, "authorization": f"Bearer chaos-key-{number % KEYS}"}
+        options = {**job.options, "url": url, "headers": headers, "policy": _policy(plan.deadline, plan.paced)}
         return plan, job.method, mark, {**options, **(self.more if plan.is_tls else {})}
 
     def _read(self, mark: str, answer: Any, came: bytes | None = None, broken: Exception | None = None) -> Told:

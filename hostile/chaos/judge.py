@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from .calls import Told
-from .jobs import CREATES
+from .jobs import CREATES, made_by
 from .plan import Plan
 
-__all__ = ["Case", "judged", "matched"]
+__all__ = ["Case", "case_of", "judged", "matched", "soft"]
 
 NOT_SENT: Final = ("connect_error", "connect_timeout", "tls_error", "tls_certificate", "pool_timeout", "local_error")
 _SILENT: Final = ("read_timeout", "write_timeout")
@@ -35,7 +35,6 @@ class Case:
     records: Sequence[Mapping[str, Any]] = ()
     seen: Sequence[Mapping[str, Any]] = ()
     made: Sequence[str] = ()
-    _found: list[str] = field(default_factory=list)
 
     def of(self, mark: str) -> list[Mapping[str, Any]]:
         """Return the tries of one of the application's calls."""
@@ -46,6 +45,20 @@ class Case:
         return any(
             it["mark"] == record["mark"] and it["try"] == record["number"] and it["complete"] for it in self.seen
         )
+
+
+def case_of(plan: Plan, told: Sequence[Told], log: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Case:
+    """Pick out of a batch's logs what belongs to one call."""
+    number = plan.number
+    marks = (str(number), f"{number}+1")
+    made = [it["id"] for it in log["tasks"] if made_by(number, it["said"])]
+    return Case(
+        plan=plan,
+        told=sorted((it for it in told if it.mark in marks), key=lambda it: it.mark),
+        records=[it for it in log["records"] if it["mark"] in marks],
+        seen=[it for it in log["seen"] if it["mark"] in marks],
+        made=made + [it["id"] for it in files if made_by(number, it["purpose"])],
+    )
 
 
 def judged(case: Case) -> list[str]:
@@ -182,9 +195,9 @@ def _answer(case: Case, told: Told) -> list[str]:
 def soft(case: Case, told: Told) -> bool:
     """Whether a stream passes as whole that is not, byte for byte.
 
-    Its last event, or the reason for its end, had come before its connection or its framing broke: that is whole by what
-    is documented of streams. What lies before it is right, but where bytes were taken out of a chunk or put into it,
-    which happens on no wire that TLS guards.
+    Its last event, or the reason for its end, had come before its connection or its framing broke: that is whole by
+    what is documented of streams. What lies before it is right, but where bytes were taken out of a chunk or put into
+    one, which happens on no wire that TLS guards.
     """
     record = _last(case, told)
     if record is None or case.plan.operation not in _STREAMS or told.body == sent_body(record):

@@ -24,8 +24,8 @@ from tests.conformance.surfaces import EVERY, Surface, calling
 
 from .calls import Calls, Told
 from .control import Control
-from .jobs import CREATES, job_of, made_by
-from .judge import Case, judged, soft
+from .jobs import CREATES, job_of
+from .judge import Case, case_of, judged, soft
 from .plan import plan_of
 from .watch import left, living, rss, settled, watchdog
 
@@ -96,23 +96,17 @@ class Run:
         log = calls.control.ask("log")
         for odd in log["odd"]:
             self.say(-1, f"world: {odd}")
-        held = settled(calls.caller.in_use, lambda it: it == 0)
+        held = settled(partial(in_use, calls.caller), lambda it: not it)
         if held:
-            self.say(last, f"leak: {held} connections were not given back after a batch", *_pooled(calls.caller))
+            self.say(last, f"leak: {len(held)} connections were not given back after a batch", *held)
+        self.counts["never_made"] = never_made(calls.caller)
         for number in range(first, last):
             self.judge(number, told, log, files)
 
     def judge(self, number: int, told: list[Told], log: dict[str, Any], files: list[dict[str, Any]]) -> None:
         """Judge one call, and count it."""
-        plan, marks = plan_of(self.seed, number), (str(number), f"{number}+1")
-        case = Case(
-            plan=plan,
-            told=sorted((it for it in told if it.mark in marks), key=lambda it: it.mark),
-            records=[it for it in log["records"] if it["mark"] in marks],
-            seen=[it for it in log["seen"] if it["mark"] in marks],
-            made=[it["id"] for it in log["tasks"] if made_by(number, it["said"])]
-            + [it["id"] for it in files if made_by(number, it["purpose"])],
-        )
+        plan = plan_of(self.seed, number)
+        case = case_of(plan, told, log, files)
         for what in judged(case):
             self.say(number, what, plan, *(it.shown() for it in case.told), *case.records, *case.seen)
         self.count(case, log["met"].get(str(number), 0))
@@ -233,10 +227,24 @@ def each_batch(going: Run, surface: Surface, calls: Calls, first: int, last: int
         going.say(last, f"leak: {rss() - grown} KiB more memory than after the first fifth")
 
 
-def _pooled(caller: Any) -> list[str]:
-    """Return what a client of httpx's says of its connections."""
-    pool = getattr(getattr(getattr(caller.client, "_transport", None), "inner", None), "_pool", None)
-    return [] if pool is None else [repr(it) for it in pool.connections if not it.is_idle()]
+def in_use(caller: Any) -> list[str]:
+    """Return the connections that a client has not got back.
+
+    Not those of httpx's pools that were never made: a call that is cancelled between being given one and connecting
+    leaves it there, whoever cancels it.
+    """
+    if not caller.surface.is_httpx:
+        return ["one"] * caller.in_use()
+    return [repr(it) for it in caller.client._transport.inner._pool.connections if not (it.is_idle() or _is_new(it))]
+
+
+def _is_new(connection: Any) -> bool:
+    return ", NEW, Request Count: 0" in repr(connection)
+
+
+def never_made(caller: Any) -> int:
+    """Count the connections that stay in a pool and were never made."""
+    return sum(map(_is_new, caller.client._transport.inner._pool.connections)) if caller.surface.is_httpx else 0
 
 
 def asked(port: int, method: str, path: str, body: bytes = b"", kind: str = "application/json") -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -64,7 +65,7 @@ FAULTS: Final[dict[str, Fault]] = {
 class World:
     """All that a surface talks to. ``planned`` gives a call's plan; so many calls of a batch can have a port."""
 
-    def __init__(self, planned: Callable[[int], Plan], *, ports: int = 0) -> None:
+    def __init__(self, planned: Callable[[int], Plan], *, ports: int = 0, tls: bool = True) -> None:
         self.planned = planned
         self.emulator = Emulator()
         self.emulator_port = self.active = 0
@@ -74,7 +75,7 @@ class World:
         self.control_port = self.port = self.tls_port = 0
         self.authority = ""
         self.ports: list[Port] = []
-        self._wanted = ports
+        self._wanted, self._with_tls = ports, tls
         self._given: dict[int, Port] = {}
         self._tries: Counter[str] = Counter()
         self._connections = 0
@@ -119,11 +120,12 @@ class World:
         emulating = asyncio.create_task(self.emulator.run(up.set))
         await up.wait()
         self.emulator_port = int(self.emulator.url.rpartition(":")[2])
-        context = self._tls()
+        context = self._tls() if self._with_tls else None
         plain = await loop.create_server(lambda: Side(made=self._arrived), "127.0.0.1", 0, backlog=512)
-        secure = await loop.create_server(
-            lambda: Side(made=self._arrived), "127.0.0.1", 0, ssl=context, ssl_shutdown_timeout=0.1, backlog=512
-        )
+        shut: dict[str, Any] = {"ssl": context}
+        if context is not None and sys.version_info >= (3, 11):
+            shut["ssl_shutdown_timeout"] = 0.1
+        secure = await loop.create_server(lambda: Side(made=self._arrived), "127.0.0.1", 0, backlog=512, **shut)
         control = await asyncio.start_server(self._controlled, "127.0.0.1", 0, limit=_LINE)
         self.port, self.tls_port, self.control_port = (
             it.sockets[0].getsockname()[1] for it in (plain, secure, control)

@@ -5,7 +5,9 @@ Must not know the proxy of ``hostile.chaos``: each defect stands here by itself.
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ import pytest
 
 from anyint_resilience import DeadlineExceeded, OutcomeUnknown, Policy, report
 from anyint_resilience.emulator import Emulator, Fault
+from anyint_resilience.policy.model import FaultKind
 from anyint_resilience.runtime import Runtime
 from tests.conformance.kit import ASK, CHAT, FILM, MODELS, VIDEOS, client, configured
 from tests.conformance.surfaces import Surface, every_surface
@@ -95,16 +98,17 @@ WHOLE = (
     b"content-length: 2\r\n\r\n{}"
 )
 CUTS = [b"HTTP/1.1 200 OK\r\n", b"content-type", b"content-length: "]
+GARBLED = WHOLE.replace(b"content-length: 2\r\n\r\n{}", b"content-length: 2\x00\xff\r\n\r\n")
 CHUNKED = WHOLE.replace(b"content-length: 2\r\n\r\n{}", b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
 
 
 @every_surface
 @pytest.mark.parametrize(
-    "sent", [*(WHOLE[: WHOLE.index(it) + len(it)] for it in CUTS), CHUNKED[: CHUNKED.index(b"chunked") + 3]]
+    "sent", [*(WHOLE[: WHOLE.index(it) + len(it)] for it in CUTS), CHUNKED[: CHUNKED.index(b"chunked") + 3], GARBLED]
 )
 @pytest.mark.parametrize("path", [CHAT, VIDEOS])
 def test_an_answer_that_broke_off_in_its_head_is_no_empty_success(surface: Surface, path: str, sent: bytes) -> None:
-    """http.client takes the end of the connection for the end of the head, and of the body."""
+    """http.client takes the end of the connection for the end of the head, and of a body without a length."""
     with Server([sent]) as server, client(surface, server, configured(server, policy=Policy(attempts=2))) as caller:
         error = caller.error("POST", path, json=ASK)
     assert isinstance(error, OutcomeUnknown) is (path == VIDEOS)
@@ -138,3 +142,48 @@ def test_an_answer_that_ends_with_its_connection_is_whole(surface: Surface, stat
     with Server([sent]) as server, client(surface, server, configured(server, policy=Policy(attempts=1))) as caller:
         answer = caller.request("GET", MODELS)
     assert (answer.status, answer.content) == (status, body)
+
+
+@every_surface
+def test_tls_that_breaks_after_the_request_went_out_is_a_lost_connection(surface: Surface) -> None:
+    """On an event loop httpx raises ssl's own exception for it: no class of its own, and yet no riddle."""
+    trustme = pytest.importorskip("trustme", reason="trustme makes the certificate")
+    authority = trustme.CA()
+    with Broken(authority) as server:
+        anyint = configured(server, policy=Policy(attempts=2))
+        options: dict[str, Any] = {}
+        if surface.is_httpx:
+            options["verify"] = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+        with client(surface, server, anyint, **options) as caller, authority.cert_pem.tempfile() as file:
+            if surface.library == "requests":
+                caller.client.verify, caller.client.trust_env = file, False
+            trusted = {} if options or surface.library == "requests" else {"ssl": _trusting(authority)}
+            known = surface.error if isinstance(surface.error, tuple) else (surface.error,)
+            with pytest.raises((*known, ssl.SSLError)) as caught:
+                caller.request("GET", MODELS, **trusted)
+    told = report(caught.value)
+    assert told is not None
+    assert [it.fault.kind for it in told.attempts if it.fault is not None] == [FaultKind.READ_ERROR] * 2
+
+
+def _trusting(authority: Any) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+
+
+class Broken(Server):
+    """Takes each request by TLS, and answers with a record that no key fits."""
+
+    def __init__(self, authority: Any) -> None:
+        super().__init__([b"\x17\x03\x03\x00\x20" + b"x" * 32])
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(self._context)
+        self.url = self.url.replace("http:", "https:")
+
+    def _answer(self, held: socket.socket) -> None:
+        bare = held.dup()
+        with bare, self._context.wrap_socket(held, server_side=True) as secure:
+            secure.recv(65_536)
+            bare.sendall(self._sayings[0])
+            bare.settimeout(5)
+            with contextlib.suppress(OSError):
+                bare.recv(65_536)
