@@ -128,7 +128,7 @@ class SqliteStore:
             new, verdict = step(None if row is None else self._read(row[0], row[1], now), now)
             if new is None and row is None:
                 return verdict
-            state = None if new is None else json.dumps(new, allow_nan=False, separators=(",", ":"))
+            state = None if new is None else self._text_of(new)
             with self._link.telling():
                 if new is None:
                     db.execute(_FORGET, (key,))
@@ -174,6 +174,13 @@ class SqliteStore:
                 return None
             raise StoreError(f"{self._path} holds an entry that is not as it was written; nothing was changed")
         return found
+
+    def _text_of(self, state: State) -> str:
+        """Return what is written of a state."""
+        try:
+            return json.dumps(state, allow_nan=False, separators=(",", ":"))
+        except (ValueError, RecursionError) as error:  # it was in what stood there: 1e999 is read as a number
+            raise StoreError(f"{self._path}: a state that JSON can't hold; nothing was changed") from error
 
     def _tidy(self, db: sqlite3.Connection, now: float) -> None:
         """Forget what has expired and what is too much, now and then: counting costs a look at every row."""

@@ -61,7 +61,7 @@ def ledger(found: Found) -> None:
     held = state.get("creates")
     readable = isinstance(held, list) and len(made) == len(held) and all(entries._is_whole(it) for it in held)
     assert readable or verdict.kind == "refuse", "what can't be read may have been done"
-    json.dumps(after, allow_nan=False, default=_not)
+    json.dumps(after, allow_nan=_odd(state), default=_not)
     for step in (
         partial(entries.settle, ident="new", certainty=Certainty.COMMITTED, task={"task_id": "t"}),
         partial(entries.settle, ident=made[0]["id"] if made else "", certainty=Certainty.UNKNOWN),
@@ -102,8 +102,9 @@ def _again(found: Found) -> str:
 
 
 def _odd(state: Any) -> bool:
-    """Whether a state has a number that is not equal to itself."""
-    return "NaN" in json.dumps(state, default=str)
+    """Whether a state has a number in it that JSON has no word for: 1e999 is read as one."""
+    said = json.dumps(state, default=str)
+    return "NaN" in said or "Infinity" in said
 
 
 def copied(state: Any) -> Any:

@@ -171,3 +171,17 @@ def test_an_empty_header_hides_no_key_in_another_of_its_name(name: bytes, secure
     left = [value for _, value in edit.apply(headers)]
     own = b"Bearer sk-0123456789" if name == b"Authorization" else b"Bearer sk-own-0123456789"
     assert left == ([own] if secure else [])
+
+
+def test_a_number_that_no_float_holds_is_trouble_that_is_told(tmp_path: Path) -> None:
+    """``1e999`` is read as infinity, and written anew it was a ValueError that nobody expects of a store."""
+    path = str(tmp_path / "store.db")
+    store = SqliteStore(path, lambda: NOW)
+    db = sqlite3.connect(path, isolation_level=None)
+    row = ("create:x", '{"creates":[],"at":1e999}', NOW + 60)
+    db.execute("INSERT INTO entries (key, state, expires, keep) VALUES (?, ?, ?, 0)", row)
+    with pytest.raises(StoreError, match="nothing was changed"):
+        store.update("create:x", lambda state, now: (state, None), 60.0)
+    assert db.execute("SELECT state FROM entries").fetchone() == (row[1],)
+    db.close()
+    store.close()
