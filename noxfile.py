@@ -61,7 +61,7 @@ RUNNING = "{}.{}".format(*sys.version_info)
 ONE = RUNNING if RUNNING in FOUND and RUNNING != "3.10" else (FOUND[-1] if FOUND else None)
 # The tests run once on each Python: on that one against the built wheel, on every other one from the tree.
 TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND else ["tests"]
-nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "docs"]
+nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "hostile", "docs"]
 
 
 def _group(name: str) -> list[str]:
@@ -170,6 +170,13 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
 
 
 @nox.session(python=ONE)
+def hostile(session: nox.Session) -> None:
+    """Fuzz, chaos and soak, each in brief: what the sessions of those names do at length."""
+    session.install("-e", ".[all]", *_group("fuzz"), *_group("chaos"), *_group("soak"), env=ENV)
+    session.run("python", "-m", "hostile", *session.posargs, env=ENV)
+
+
+@nox.session(python=ONE)
 def docs(session: nox.Session) -> None:
     """Every code block, command, link and table of the documents holds; the site is built strictly, and looked at.
 
@@ -221,7 +228,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=ONE)
 def chaos(session: nox.Session) -> None:
-    """Faults on the wire at every byte and phase, 20,000 calls on each client: nothing hangs, doubles, leaks or is lost.
+    """Faults on the wire at every byte and phase, 20,000 calls a client: nothing hangs, doubles, leaks, is lost.
 
     ``-- --brief``: 300 calls on each; ``-- --seed N``; ``-- --surfaces httpx-sync,requests-sync``; ``-- --write`` keeps
     the figures in ``hostile/results``. Linux.
