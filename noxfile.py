@@ -61,6 +61,9 @@ RUNNING = "{}.{}".format(*sys.version_info)
 ONE = RUNNING if RUNNING in FOUND and RUNNING != "3.10" else (FOUND[-1] if FOUND else None)
 # The tests run once on each Python: on that one against the built wheel, on every other one from the tree.
 TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND else ["tests"]
+# One of the others has the lowest versions that are promised; 3.14 can't be it, for which they have no wheels.
+LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
+TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
 nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "hostile", "docs"]
 
 
@@ -114,6 +117,44 @@ def tests(session: nox.Session) -> None:
     _pytest(session, *session.posargs, brief=session.python != ONE and not session.posargs)
 
 
+@nox.session(python=["3.10", LOWEST] if LOWEST not in (None, "3.10") else ONE)
+def lowest(session: nox.Session) -> None:
+    """The tests, brief, with each dependency at its lower bound, which pyproject.toml promises.
+
+    ``-- --write``: then with the newest, and both are noted in hostile/results/supply.json, for docs/dependencies.md.
+    The tools of the tests are the newest that go with them: OpenTelemetry's SDK and instrumentations come with its API.
+    """
+    constraints = Path(session.virtualenv.location, "lowest.txt")
+    session.install(*_group("bounds"), env=ENV)
+    session.run("python", "-m", "tools.supply.bounds", str(constraints), env=ENV)
+    ours = ("-e", ".[all,pytest]", "hatchling", *_group("audit"), *_group("test"))
+    session.install(*ours, "-c", str(constraints), env=ENV)
+    session.run("python", "-m", "tools.supply.record", "lowest", env=ENV)
+    _build(session, Path(session.virtualenv.location, "built"))
+    _pytest(session, *(it for it in session.posargs if it != "--write"), brief=True)
+    if "--write" in session.posargs:
+        session.run("python", "-m", "tools.supply.record", "lowest", "--write", env=ENV)
+        session.install("--upgrade", *ours, env=ENV)
+        _pytest(session, brief=True)
+        session.run("python", "-m", "tools.supply.record", "newest", "--write", env=ENV)
+
+
+def _build(session: nox.Session, folder: Path) -> Path:
+    """Build twice over, see that the bytes are the same and nothing strange in them, and return the wheel."""
+    session.run("python", "-m", "tools.supply.building", str(folder), env=ENV)
+    (built,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    session.run("python", str(HERE / "tools" / "check_wheel.py"), str(built), str(sdist))
+    return built
+
+
+@nox.session(python=ONE)
+def audit(session: nox.Session) -> None:
+    """The licences of all that we bring, and its known holes, where a service can be asked; else it says so."""
+    session.install("-e", ".[all,pytest]", *_group("audit"), env=ENV)
+    session.run("python", "-m", "tools.supply.licences", env=ENV)
+    session.run("python", "-m", "tools.supply.holes", env=ENV)
+
+
 SDKS = {
     name.removeprefix("sdk-"): name
     for name in PROJECT["dependency-groups"]
@@ -156,10 +197,8 @@ def wheel(session: nox.Session) -> None:
 
 
 def _test_wheel(session: nox.Session, outside: Path) -> None:
-    session.install("pip", env=ENV)
-    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(outside), str(HERE), env=ENV)
-    (built,) = outside.glob("*.whl")
-    session.run("python", str(HERE / "tools" / "check_wheel.py"), str(built))
+    session.install(*_group("build"), env=ENV)
+    built = _build(session, outside)
     session.install(f"anyint-resilience[all] @ {built.as_uri()}", *_group("test"), env=ENV)
     shutil.copytree(HERE / "tests", outside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("observability", "benchmarks", "docs", "hostile"):

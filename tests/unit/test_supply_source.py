@@ -27,8 +27,8 @@ PACKAGES = ("anyint_resilience", "anyint_resilience_aiohttp", "anyint_resilience
             "anyint_resilience_pytest", "anyint_resilience_requests")  # fmt: skip
 CALLS = {"__import__", "compile", "eval", "exec", "breakpoint", "input"}
 ATTRIBUTES = {"os.popen", "os.system", "os.startfile", "tempfile.mktemp", "ssl._create_unverified_context"}  # fmt: skip
-MODULES = {"cffi", "code", "cloudpickle", "ctypes", "dill", "ftplib", "marshal", "multiprocessing", "pickle", "pty", "shelve",
-           "smtplib", "subprocess", "telnetlib", "tempfile", "webbrowser", "xml", "xmlrpc", "yaml"}  # fmt: skip
+MODULES = {"cffi", "code", "cloudpickle", "ctypes", "dill", "ftplib", "marshal", "multiprocessing", "pickle", "pty",
+           "shelve", "smtplib", "subprocess", "telnetlib", "tempfile", "webbrowser", "xml", "xmlrpc", "yaml"}  # fmt: skip
 STARTED = re.compile(r"^(exec|spawn|posix_spawn|fork)")
 
 NOT_DECLARED = {
@@ -74,7 +74,7 @@ def test_nothing_is_run_that_is_not_source(nodes: list[tuple[str, ast.AST]]) -> 
 
 
 def test_no_program_is_started_and_nothing_unpickled(nodes: list[tuple[str, ast.AST]]) -> None:
-    """No module that starts programs, loads objects from bytes, parses XML or makes a file by a guessed name is used."""
+    """No module that starts programs, loads objects from bytes, parses XML or guesses the name of a file is used."""
     assert [(place, it) for place, node in nodes for it in imports(node) if it.partition(".")[0] in MODULES] == []
     dotted = [(place, ast.unparse(it)) for place, it in nodes if isinstance(it, ast.Attribute)]
     assert [row for row in dotted if row[1] in ATTRIBUTES] == []
@@ -91,7 +91,7 @@ def test_no_certificate_goes_unchecked(nodes: list[tuple[str, ast.AST]]) -> None
 
 
 def test_an_assert_tells_a_type_checker_and_checks_nothing(nodes: list[tuple[str, ast.AST]]) -> None:
-    """With ``python -O`` nothing changes: an assert of the packages only says that something is there, or what it is."""
+    """With ``python -O`` nothing changes: an assert of ours only says that something is there, or what it is."""
     asserts = [(place, it) for place, it in nodes if isinstance(it, ast.Assert)]
     assert len(asserts) > 20
     assert [f"{place}: {ast.unparse(it)}" for place, it in asserts if not _narrows(it.test)] == []

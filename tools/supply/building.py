@@ -1,8 +1,8 @@
 """Build wheel and sdist twice and compare: ``python -m tools.supply.building FOLDER`` leaves them there.
 
-The two builds differ in all that must not matter: folder, umask, time zone, language, the files' modes and times. A third
-wheel is built from the sdist, as pip does where there is no wheel. Each build runs under an audit hook that ends it where
-a socket is used, a program is started or a file is written elsewhere. Needs hatchling, and nothing from a network.
+The two builds differ in all that must not matter: folder, umask, time zone, language, the files' modes and times. A
+third wheel is built from the sdist, as pip does where there is no wheel. Each build runs under an audit hook that ends it
+where a socket is used, a program is started or a file is written elsewhere. Needs hatchling, and nothing from a network.
 Must not know what belongs into the files: that is tools/check_wheel.py's.
 """
 
@@ -106,7 +106,7 @@ def main(words: Sequence[str] = ()) -> int:
         for name, digest in hashes[0].items():
             shutil.copy(made[0] / name, kept)
             print(f"{digest}  {name}")
-    print(f"built 3 times, once from the sdist: the same bytes; no socket, no program, no file elsewhere")
+    print("built 3 times, once from the sdist: the same bytes; no socket, no program, no file elsewhere")
     return 0
 
 

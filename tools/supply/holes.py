@@ -1,7 +1,7 @@
 """Known holes in what the package brings: pip-audit asks a vulnerability service, where one can be asked.
 
 A service that cannot be reached must not look like one that knows of nothing: an old release with a hole that everybody
-knows is asked about too. Only who names that hole has been asked; else the program says COULD NOT ASK, and exits with 0.
+knows is asked about too. Only who names that hole has been asked; else the program says COULD NOT ASK and exits with 0.
 Must not know what is installed: it is given names and versions.
 """
 

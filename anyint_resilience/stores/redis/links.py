@@ -89,7 +89,8 @@ def number_of(url: str) -> int:
 async def close(client: Any) -> None:
     """Close a client and, where it has some, its sentinels' connections, or those to nodes that it has given up."""
     nodes = getattr(client, "nodes_manager", None)
-    for it in () if nodes is None else {*nodes.nodes_cache.values(), *nodes.startup_nodes.values()}:
+    known = () if nodes is None else (*nodes.nodes_cache.values(), *nodes.startup_nodes.values())
+    for it in {id(it): it for it in known}.values():  # redis-py below 8 has no hash for them
         with suppress(Exception):  # one that can't be closed is gone; the others are not
             await it.disconnect()
     await client.aclose()
