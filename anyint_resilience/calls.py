@@ -15,12 +15,13 @@ from .callreport import CallReport
 from .contract.routes import Route
 from .contract.words import Certainty, Operation
 from .course import Course
-from .credentials import Credentials, HeaderEdit, RawHeaders, key_id
+from .credentials import Credentials, HeaderEdit, RawHeaders
 from .effects import Outcome, Send, Target
 from .forking import generation
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import Shared
+from .keys import key_id
 from .policy.echoes import id_of
 from .policy.model import Attempt, Decision, Observation
 from .policy.rules import Policy

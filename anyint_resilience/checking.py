@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .contract.routes import HOSTS
-from .credentials import key_problem
 from .fallbacks import fallback_problems, guards_problems
 from .guards.settings import Guards
+from .keys import key_problem
 from .policy.given import shown
 from .policy.rules import Policy
 from .router import HOST_FORM, Router, gateway_url, host_problem

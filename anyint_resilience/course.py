@@ -10,9 +10,9 @@ from typing import Any
 from .callreport import FallbackUsed
 from .contract.routes import Route
 from .contract.words import Operation
-from .credentials import NO_KEY
 from .effects import Outcome
 from .guards.guarding import Guarding
+from .keys import NO_KEY
 from .policy.fallback import Fallback
 from .router import Plan
 from .ways import Origin, Way, first_way

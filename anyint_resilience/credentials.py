@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .contract.routes import ANTHROPIC_VERSION
 from .contract.words import AuthStyle, Family
 from .exceptions import ResilienceError
 from .forking import after_fork
+from .keys import MAX_SEEN, Seen, key_id, key_problem
 
 if TYPE_CHECKING:
     from .router import Plan
 
-__all__ = ["NO_KEY", "Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeaders", "key_problem"]
+__all__ = ["Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeaders", "outer_retries"]
 
 KeySource: TypeAlias = "str | Callable[[], str | Awaitable[str]] | None"
 """A key, a callable that returns one (or, with async clients, an awaitable of one), or None: the caller's own."""
@@ -36,8 +37,6 @@ _RETRIES = b"x-stainless-retry-count"
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
 _NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES, _HOST))
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_MAX_SEEN = 1024
-_SHORT = 8  # characters: a shorter key is no secret, and stands in many a word by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +52,6 @@ class HeaderEdit:
 
     def __repr__(self) -> str:
         return f"HeaderEdit(remove={sorted(self.remove)}, add={[name for name, _ in self.add]})"
-
-
-def key_problem(key: object) -> str | None:
-    """Say what is wrong with a key, without showing it; None if it can go into a header."""
-    if not isinstance(key, str):
-        return f"must be a string, not {type(key).__name__}"
-    if not key.strip():
-        return "must not be empty"
-    if not key.isascii() or not key.isprintable() or " " in key:
-        return "must be printable ASCII without spaces"
-    return None
 
 
 def _token(value: bytes) -> bytes:
@@ -84,7 +72,7 @@ class Credentials:
         self._hosts: set[bytes | str] = set()
         self._key: bytes | None = source.encode() if isinstance(source, str) else None
         self._ours: set[bytes] = set()
-        self._seen: set[bytes] = set()
+        self._seen = Seen()
         self._bearers: set[bytes | str] = set()
         self._keys: set[bytes | str] = set()
         self.lane: dict[Any, Plan] = {}
@@ -141,7 +129,7 @@ class Credentials:
         if problem is not None:
             raise ResilienceError(f"the key source returned something that can't be a key: it {problem}")
         self._key = str(answer).encode()
-        if len(self._ours) >= _MAX_SEEN:
+        if len(self._ours) >= MAX_SEEN:
             self._ours.clear()
         self._ours.add(self._key)
         self._remember(self._key)
@@ -201,7 +189,7 @@ class Credentials:
         """Whether a ``Host`` header leaves a request where its URL leads: a front server goes by the header alone."""
         if not self._knows(host.encode("latin-1", "replace") if isinstance(host, str) else host):
             return False
-        if len(self._hosts) >= _MAX_SEEN:
+        if len(self._hosts) >= MAX_SEEN:
             self._hosts.clear()
         self._hosts.add(host)
         return True
@@ -219,7 +207,7 @@ class Credentials:
         if not key or raw != raw.strip() or _CONTROL.search(raw):  # which a client would refuse, and show
             return False
         self._remember(key)
-        if len(good) >= _MAX_SEEN:
+        if len(good) >= MAX_SEEN:
             good.clear()  # one key may come in many a spelling
         good.add(value)
         return True
@@ -266,11 +254,11 @@ class Credentials:
 
     def strip(self, headers: RawHeaders) -> HeaderEdit | None:
         """Return what must come off a request to a foreign host: any header that holds a key of AnyInt's."""
-        known = self._seen if self._key is None else self._seen | {self._key}
         leaking = {
             name.lower()
             for name, value in headers
-            if name.lower() in _AUTH_NAMES and not known.isdisjoint((value.strip(), _token(value)))
+            if name.lower() in _AUTH_NAMES
+            and any(it == self._key or it in self._seen for it in (value.strip(), _token(value)))
         }
         return HeaderEdit(frozenset(leaking)) if leaking else None
 
@@ -284,9 +272,7 @@ class Credentials:
 
     def holds(self, text: str) -> bool:
         """Whether a key that went out stands in a text: a server may write back what it was sent."""
-        raw = text.encode("utf-8", "replace")
-        known = tuple(self._seen) if self._key is None else (self._key, *self._seen)  # a copy: other threads add to it
-        return any(key in raw if len(key) >= _SHORT else key == raw for key in known)
+        return self._seen.stand_in(text, self._key)
 
     def key_id(self) -> str | None:
         """Return what stands for the key of this configuration; None where each request brings its own."""
@@ -322,13 +308,10 @@ class Credentials:
                     self._remember(key)
 
     def _remember(self, key: bytes) -> None:
-        if len(self._seen) >= _MAX_SEEN:
-            # All begin anew: a key that is still in use must be met, and so remembered, again.
-            self._seen.clear()
+        if self._seen.add(key):  # it begins anew: what was found good then must be met again
             self._bearers.clear()
             self._keys.clear()
             self.lane.clear()
-        self._seen.add(key)
 
 
 def _caller_key(found: dict[bytes, bytes]) -> bytes:
@@ -345,14 +328,3 @@ def outer_retries(headers: RawHeaders) -> int:
         if name.lower() == _RETRIES and value.isdigit() and len(value) <= 6:
             return int(value)
     return 0
-
-
-NO_KEY: Final = "0" * 16
-"""What stands for the key of those who have none, where shared states are named."""
-
-
-def key_id(key: bytes | None) -> bytes:
-    """Return what stands for a key where it must be told from others and may not be shown."""
-    from hashlib import blake2b  # late: most programs never need it, and it costs every one of them at import
-
-    return b"" if key is None else blake2b(key, digest_size=8, person=b"anyint-key-id").digest()

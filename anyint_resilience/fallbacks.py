@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from .credentials import Credentials, key_problem
+from .credentials import Credentials
 from .guards.guarding import Guarding
 from .guards.settings import Guards
 from .guards.shared import Shared
+from .keys import key_problem
 from .policy.fallback import Fallback, chain_problems, rows_by_model
 from .policy.verdicts import PAID
 from .router import Router, host_problem

@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from .config import Resilience
 from .contract.reconcile import MARKS
 from .contract.routes import HOSTS, Route
-from .credentials import NO_KEY, RawHeaders, key_id
+from .credentials import RawHeaders
+from .keys import NO_KEY, key_id
 from .policy.request import same_body, same_json
 from .router import PORTS, mount_before
 from .tasks.ledger import intent_of

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from ..contract.errors import REQUEST_ID_HEADERS
 from ..contract.routes import Route
-from ..credentials import RawHeaders, key_id
+from ..credentials import RawHeaders
+from ..keys import key_id
 from ..policy.echoes import id_of
 
 __all__ = ["REQUEST_IDS", "Bounded", "full_url", "injected", "model_of", "name_of_key", "request_ids"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anyint_resilience import Certainty, Policy, Resilience, StoreError
-from anyint_resilience.credentials import key_id
+from anyint_resilience.keys import key_id
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.opening import opened, store_problem

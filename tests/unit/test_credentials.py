@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from anyint_resilience.contract.words import AuthStyle, Family
-from anyint_resilience.credentials import Credentials, HeaderEdit, key_problem, outer_retries
+from anyint_resilience.credentials import Credentials, HeaderEdit, outer_retries
 from anyint_resilience.exceptions import ResilienceError
+from anyint_resilience.keys import key_problem
 
 BEARER, X_API_KEY = AuthStyle.BEARER, AuthStyle.X_API_KEY
 VERSION = (b"anthropic-version", b"2023-06-01")
@@ -115,6 +116,18 @@ def test_our_own_key_is_never_let_out_however_many_keys_were_seen() -> None:
     for number in range(500):
         credentials.in_order([(b"", b"authorization", b"Bearer k%d" % number)], BEARER)
     assert credentials.strip([(b"x-api-key", b"ours")]) is not None
+
+
+def test_a_key_seen_a_moment_ago_is_known_however_many_came_since_the_memory_was_full() -> None:
+    """A server for many users: the last thousand keys are known at any time, so none of them follows a redirect."""
+    credentials = Credentials(None)
+    for number in range(3100):
+        credentials.edit([(b"x-api-key", b"k%d" % number)], Family.OPENAI, BEARER, secure=True)
+        if number > 1000 and number % 1024 < 3:  # where the memory begins anew, and shortly after
+            for before in (0, 1, 500, 1000):
+                assert credentials.strip([(b"x-api-key", b"k%d" % (number - before))]) is not None
+                assert credentials.holds(f"k{number - before}")
+    assert credentials.strip([(b"x-api-key", b"k1")]) is None  # and no more than so many
 
 
 @pytest.mark.parametrize("key", ["", "  ", "two words", "line\nbreak", "schlüssel", 7, b"bytes", None])

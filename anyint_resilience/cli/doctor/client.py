@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...credentials import key_problem
+from ...keys import key_problem
 from .context import Context
 from .finding import Blocked, Finding, failed, joined, ok, skipped, warning
 from .layers import Part

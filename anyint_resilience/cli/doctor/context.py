@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ...config import Resilience
 from ...configuring import Loaded, load
 from ...contract.routes import HOSTS
-from ...credentials import key_problem
 from ...guards.settings import Guards
+from ...keys import key_problem
 from ...policy.rules import Policy
 from ...router import gateway_url, host_problem
 from ...runtime import Runtime
