@@ -118,6 +118,7 @@ class Reply:
             part, self._next = ("size", "data") if self._left else ("last", "trailer")
         elif part == "crlf":
             self._next = "size"
+            self.broken = end - start != len(b"\r\n") or bool(line)
         else:
             self.complete = not line
         self.spans.append(Span(part, start, end))
