@@ -27,8 +27,9 @@ PACKAGES = ("anyint_resilience", "anyint_resilience_aiohttp", "anyint_resilience
             "anyint_resilience_pytest", "anyint_resilience_requests")  # fmt: skip
 CALLS = {"__import__", "compile", "eval", "exec", "breakpoint", "input"}
 ATTRIBUTES = {"os.popen", "os.system", "os.startfile", "tempfile.mktemp", "ssl._create_unverified_context"}  # fmt: skip
-MODULES = {"cffi", "code", "cloudpickle", "ctypes", "dill", "ftplib", "marshal", "multiprocessing", "pickle", "pty",
-           "shelve", "smtplib", "subprocess", "telnetlib", "tempfile", "webbrowser", "xml", "xmlrpc", "yaml"}  # fmt: skip
+MODULES = {"cffi", "code", "cloudpickle", "ctypes", "dill", "ftplib", "marshal", "multiprocessing", "pickle",
+           "pty", "shelve", "smtplib", "subprocess", "telnetlib", "tempfile", "webbrowser", "xml", "xmlrpc",
+           "yaml"}  # fmt: skip
 STARTED = re.compile(r"^(exec|spawn|posix_spawn|fork)")
 
 NOT_DECLARED = {

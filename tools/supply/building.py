@@ -1,8 +1,8 @@
 """Build wheel and sdist twice and compare: ``python -m tools.supply.building FOLDER`` leaves them there.
 
-The two builds differ in all that must not matter: folder, umask, time zone, language, the files' modes and times. A
-third wheel is built from the sdist, as pip does where there is no wheel. Each build runs under an audit hook that ends it
-where a socket is used, a program is started or a file is written elsewhere. Needs hatchling, and nothing from a network.
+The two builds differ in all that must not matter: folder, umask, time zone, language, the files' modes and times.
+A third wheel is built from the sdist, as pip does where there is no wheel. Each build runs under an audit hook that
+ends it where a socket is used, a program is started or a file is written elsewhere. Needs hatchling, and no network.
 Must not know what belongs into the files: that is tools/check_wheel.py's.
 """
 
