@@ -26,7 +26,7 @@ from .proxy import MARK
 
 __all__ = ["AT_ONCE", "Calls", "Told", "attempts_of"]
 
-AT_ONCE: Final = {False: 8, True: 16}
+AT_ONCE: Final = {False: 24, True: 48}
 """How many calls run at once: threads, and tasks of an event loop."""
 
 KEYS: Final = 97
@@ -73,7 +73,7 @@ def attempts_of(found: Any) -> dict[str, Any] | None:
 
 @cache
 def _policy(deadline: float | None, paced: bool) -> Policy:
-    more: dict[str, Any] = {"first_byte_timeout": 0.6, "stream_idle_timeout": 0.6} if paced else {}
+    more: dict[str, Any] = {"first_byte_timeout": 1.0, "stream_idle_timeout": 1.0} if paced else {}
     base = {"transient_base": 0.003, "rate_base": 0.003, "max_delay": 0.02}
     return Policy(deadline=deadline, **base, **more)  # type: ignore[arg-type]
 

@@ -5,13 +5,16 @@ Must not know clients' words, faults or time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["CREATES", "Job", "job_of", "made_by"]
+__all__ = ["CREATES", "NOBODY", "Job", "job_of", "made_by"]
 
 CREATES: Final = ("video", "kling", "suno", "dashscope", "upload")
+NOBODY: Final = -1_000_000
+_SAID: Final = re.compile(r"chaos call (-?\d+)\.")
 _BIG: Final = 300_000
 
 
@@ -109,6 +112,7 @@ def job_of(operation: str, number: int, ids: Mapping[str, str]) -> Job:
     return JOBS[operation](number, ids)
 
 
-def made_by(number: int, said: str) -> bool:
-    """Whether a task or a file is what this call asked for."""
-    return _said(number) in said
+def made_by(said: str) -> int:
+    """Return the number of the call that asked for a task or a file, ``NOBODY`` for none of ours."""
+    found = _SAID.search(said)
+    return NOBODY if found is None else int(found[1])

@@ -6,15 +6,16 @@ Pure: must not know sockets, clients or the run. A violation is a sentence; none
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .calls import Told
-from .jobs import CREATES, made_by
+from .jobs import CREATES, NOBODY, made_by
 from .plan import Plan
 
-__all__ = ["Case", "case_of", "judged", "matched", "soft"]
+__all__ = ["Case", "cases_of", "judged", "matched", "soft"]
 
 NOT_SENT: Final = ("connect_error", "connect_timeout", "tls_error", "tls_certificate", "pool_timeout", "local_error")
 _SILENT: Final = ("read_timeout", "write_timeout")
@@ -47,18 +48,30 @@ class Case:
         )
 
 
-def case_of(plan: Plan, told: Sequence[Told], log: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Case:
-    """Pick out of a batch's logs what belongs to one call."""
-    number = plan.number
-    marks = (str(number), f"{number}+1")
-    made = [it["id"] for it in log["tasks"] if made_by(number, it["said"])]
-    return Case(
-        plan=plan,
-        told=sorted((it for it in told if it.mark in marks), key=lambda it: it.mark),
-        records=[it for it in log["records"] if it["mark"] in marks],
-        seen=[it for it in log["seen"] if it["mark"] in marks],
-        made=made + [it["id"] for it in files if made_by(number, it["purpose"])],
-    )
+def cases_of(
+    plans: Iterable[Plan], told: Sequence[Told], log: Mapping[str, Any], files: Sequence[Mapping[str, Any]]
+) -> Iterator[Case]:
+    """Sort a batch's logs by call."""
+    held: dict[int, tuple[list[Any], ...]] = defaultdict(lambda: ([], [], [], []))
+    for it in told:
+        held[_number(it.mark)][0].append(it)
+    for place, name in ((1, "records"), (2, "seen")):
+        for found in log[name]:
+            held[_number(found["mark"])][place].append(found)
+    for ident, said in (
+        *((it["id"], it["said"]) for it in log["tasks"]),
+        *((it["id"], it["purpose"]) for it in files),
+    ):
+        held[made_by(said)][3].append(ident)
+    for plan in plans:
+        got, records, seen, made = held[plan.number]
+        got.sort(key=lambda it: str(it.mark))
+        yield Case(plan=plan, told=got, records=records, seen=seen, made=made)
+
+
+def _number(mark: str) -> int:
+    call = mark.partition("+")[0]
+    return int(call) if call.lstrip("-").isdigit() else NOBODY
 
 
 def judged(case: Case) -> list[str]:

@@ -62,7 +62,7 @@ KINDS: Final[dict[str, Weights]] = {
     "trailer": (*_CUT, ("garbage", 2), ("clean", 2), ("drip", 0.5)),
     "after": (("rst", 3), ("fin", 3), ("half", 2), ("garbage", 2), ("idle_rst", 3), ("idle_fin", 3)),
     "connect": (("refused", 4), ("closed", 4), ("reset", 4), ("black_hole", 1)),
-    "handshake": (("rst", 4), ("fin", 4), ("stall", 0.4), ("garbage", 3), ("flip", 4), ("truncate", 2)),
+    "handshake": (("rst", 4), ("fin", 4), ("stall", 1), ("garbage", 3), ("flip", 4), ("truncate", 2)),
 }
 """Faults of the proxy's, by phase."""
 

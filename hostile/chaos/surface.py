@@ -22,23 +22,23 @@ from typing import Any, Final
 from anyint_resilience import Guards, Resilience
 from tests.conformance.surfaces import EVERY, Surface, calling
 
-from .calls import Calls, Told
+from .calls import Calls
 from .control import Control
-from .jobs import CREATES, job_of
-from .judge import Case, case_of, judged, soft
+from .jobs import CREATES, NOBODY, job_of
+from .judge import Case, cases_of, judged, soft
 from .plan import plan_of
 from .watch import left, living, rss, settled, watchdog
 
 __all__ = ["BATCH", "KEY", "run", "surface_of"]
 
 KEY: Final = "chaos-key"
-BATCH: Final = 800
-PORTS: Final = 160
+BATCH: Final = 1600
+PORTS: Final = 320
 WARM: Final = 40
 HANGS: Final = 30.0
-"""Seconds after which a call has hung: the longest deadline is 5, a time-out 0.6, a call has 3 attempts."""
+"""Seconds after which a call has hung: the longest deadline is 5, a time-out 1, a call has 3 attempts."""
 
-TIMEOUT: Final = 0.6
+TIMEOUT: Final = 1.0
 GROWTH: Final = 24 * 1024
 """KiB that a surface may grow by after its first fifth."""
 
@@ -100,16 +100,15 @@ class Run:
         if held:
             self.say(last, f"leak: {len(held)} connections were not given back after a batch", *held)
         self.counts["never_made"] = never_made(calls.caller)
-        for number in range(first, last):
-            self.judge(number, told, log, files)
+        for case in cases_of(map(partial(plan_of, self.seed), range(first, last)), told, log, files):
+            self.judge(case, log["met"].get(str(case.plan.number), 0))
+        print(f"{self.name}: {last:,} calls, {self.wrong.total()} violations", file=sys.stderr, flush=True)
 
-    def judge(self, number: int, told: list[Told], log: dict[str, Any], files: list[dict[str, Any]]) -> None:
-        """Judge one call, and count it."""
-        plan = plan_of(self.seed, number)
-        case = case_of(plan, told, log, files)
+    def judge(self, case: Case, met: int) -> None:
+        """Judge one call, and count it; ``met``: how many of its connections met their fault."""
         for what in judged(case):
-            self.say(number, what, plan, *(it.shown() for it in case.told), *case.records, *case.seen)
-        self.count(case, log["met"].get(str(number), 0))
+            self.say(case.plan.number, what, case.plan, *(it.shown() for it in case.told), *case.records, *case.seen)
+        self.count(case, met)
 
     def count(self, case: Case, met: int) -> None:
         """Add a call to the figures."""
@@ -269,7 +268,7 @@ def prepared(port: int) -> dict[str, str]:
 
 
 def _made(port: int, name: str, path: tuple[str, ...]) -> str:
-    job = job_of(name, -1_000_000, {})  # no call's number
+    job = job_of(name, NOBODY, {})
     told = asked(port, "POST", job.path, json.dumps(job.options["json"]).encode())
     for word in path:
         told = told[word]

@@ -12,7 +12,7 @@ from typing import Any
 
 from hostile.chaos.calls import Calls, Told
 from hostile.chaos.control import Control
-from hostile.chaos.judge import Case, case_of, judged
+from hostile.chaos.judge import Case, cases_of, judged
 from hostile.chaos.plan import Fault, Plan
 from hostile.chaos.world import World
 
@@ -91,5 +91,5 @@ def made(planned: Plan, caller: Any, where: World, control: Control) -> tuple[Ca
     calls = Calls(caller, control, control.ask("where"), lambda number: planned)
     calls.ids = dict.fromkeys(("video", "kling", "suno", "dashscope", "upload"), "none")
     told: list[Told] = calls.batch(planned.number, planned.number + 1)
-    case = case_of(planned, told, control.ask("log"), [])
+    (case,) = cases_of([planned], told, control.ask("log"), [])
     return case, judged(case)
