@@ -44,15 +44,16 @@ def options() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="write hostile/results/chaos.json")
     parser.add_argument("--world", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--ports", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def serve(seed: int, ports: int) -> None:
+def serve(seed: int, ports: int, first: int) -> None:
     """Be the other end."""
     from .world import World
 
-    world = World(partial(plan_of, seed), ports=ports)
+    world = World(partial(plan_of, seed), ports=ports, first=first)
     asyncio.run(world.run(lambda: print(world.control_port, flush=True)))
     for odd in world.odd:
         print(f"the world: {odd}", file=sys.stderr)
@@ -106,7 +107,7 @@ def main() -> int:
     wish = options()
     calls = wish.calls if wish.calls is not None else BRIEF if wish.brief else CALLS
     if wish.world:
-        serve(wish.seed, wish.ports)
+        serve(wish.seed, wish.ports, wish.first)
         return 0
     from .surface import EVERY, run
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -16,20 +15,19 @@ from .plan import Fault, Plan
 from .sides import Side, reset
 from .wire import JUNK
 
-__all__ = ["HANDSHAKE", "Port", "Tap"]
+__all__ = ["FIRST", "HANDSHAKE", "RANGE", "Port", "Tap"]
 
 HANDSHAKE: Final = {"out": 600, "back": 1400}
 """Bytes from the client and from the server within which a fault meets the handshake."""
 
-_FIRST, _LAST = 20_000, 30_000
+FIRST: Final = 20_000
+RANGE: Final = 1000
 _FILLERS: Final = 4
 
 
-def free() -> int:
-    """Return a port that nobody has: one that was bound for an address used before could be had twice."""
-    ports = range(_FIRST, _LAST)
-    begin = os.getpid() * 163 % len(ports)
-    for port in (*ports[begin:], *ports[:begin]):
+def free(first: int) -> int:
+    """Return the first port from there on that nobody has: each world has a range, and gives up ports at times."""
+    for port in range(first, first + RANGE):
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port
@@ -48,11 +46,13 @@ def bound(number: int) -> socket.socket:
 class Port:
     """One port, for one call after the other. ``serve`` takes a connection that nothing happens to."""
 
-    def __init__(self, serve: Callable[[Side], object], spawn: Callable[..., object], tls_port: int) -> None:
+    def __init__(
+        self, serve: Callable[[Side], object], spawn: Callable[..., object], tls_port: int, first: int = FIRST
+    ) -> None:
         self._serve = serve
         self._spawn = spawn
         self._tls_port = tls_port
-        self.number = free()
+        self.number = free(first)
         self._sock = bound(self.number)
         self._server: asyncio.Server | None = None
         self._fillers: list[socket.socket] = []

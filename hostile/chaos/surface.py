@@ -27,6 +27,7 @@ from .control import Control
 from .jobs import CREATES, NOBODY, job_of
 from .judge import Case, cases_of, judged, soft
 from .plan import plan_of
+from .ports import FIRST, RANGE
 from .watch import left, living, rss, settled, watchdog
 
 __all__ = ["BATCH", "KEY", "run", "surface_of"]
@@ -53,9 +54,10 @@ def surface_of(name: str) -> Surface:
 
 
 @contextlib.contextmanager
-def world(seed: int) -> Iterator[Control]:
+def world(seed: int, first: int) -> Iterator[Control]:
     """Start the other end in a process of its own."""
     line = [sys.executable, "-m", "hostile.chaos", "--world", "--seed", str(seed), "--ports", str(PORTS)]
+    line += ["--first", str(first)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         control = Control(int(process.stdout.readline()))
@@ -165,7 +167,10 @@ class Run:
 def run(name: str, seed: int, number: int) -> dict[str, Any]:
     """Run one surface; return its row."""
     surface, going, began = surface_of(name), Run(name, seed), time.monotonic()
-    with world(seed) as control, tempfile.NamedTemporaryFile("w", suffix=".pem") as authority:
+    with (
+        world(seed, FIRST + RANGE * EVERY.index(surface)) as control,
+        tempfile.NamedTemporaryFile("w", suffix=".pem") as authority,
+    ):
         where = control.ask("where")
         authority.write(where["authority"])
         authority.flush()

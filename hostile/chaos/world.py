@@ -17,7 +17,7 @@ from anyint_resilience.emulator import Emulator, Fault, Seen
 
 from .plan import Fault as Planned
 from .plan import Plan
-from .ports import Port
+from .ports import FIRST, Port
 from .proxy import MARK, TRY, Front, Record
 from .sides import Side
 
@@ -65,7 +65,7 @@ FAULTS: Final[dict[str, Fault]] = {
 class World:
     """All that a surface talks to. ``planned`` gives a call's plan; so many calls of a batch can have a port."""
 
-    def __init__(self, planned: Callable[[int], Plan], *, ports: int = 0, tls: bool = True) -> None:
+    def __init__(self, planned: Callable[[int], Plan], *, ports: int = 0, first: int = FIRST, tls: bool = True) -> None:
         self.planned = planned
         self.emulator = Emulator()
         self.emulator_port = self.active = 0
@@ -75,7 +75,7 @@ class World:
         self.control_port = self.port = self.tls_port = 0
         self.authority = ""
         self.ports: list[Port] = []
-        self._wanted, self._with_tls = ports, tls
+        self._wanted, self._first, self._with_tls = ports, first, tls
         self._given: dict[int, Port] = {}
         self._tries: Counter[str] = Counter()
         self._connections = 0
@@ -130,7 +130,7 @@ class World:
         self.port, self.tls_port, self.control_port = (
             it.sockets[0].getsockname()[1] for it in (plain, secure, control)
         )
-        self.ports = [Port(self._arrived, self.spawn, self.tls_port) for _ in range(self._wanted)]
+        self.ports = [Port(self._arrived, self.spawn, self.tls_port, self._first) for _ in range(self._wanted)]
         ready()
         try:
             await self._stopping.wait()
