@@ -30,6 +30,7 @@ from hypothesis import Phase, settings
 from mutmut.mutation.trampoline import set_mutant_under_test
 
 WORK = "mutate-work.json"  # what to do: modules, mutants and their functions, jobs
+SEEN = "mutate-seen.json"  # which test runs which line, and how long it takes
 DONE = "mutate-done.jsonl"  # what became of each
 SECOND = "MUTATE_SECOND_LOOK"  # set where one process plays one mutant
 CONTROL = "no mutant"
@@ -118,7 +119,9 @@ class Loop:
     def run(self) -> None:
         """Look which test touches what, then play all mutants, and last of all none."""
         self._look()
-        waiting = iter([*self.work["mutants"], *self._controls()])
+        done = Path(DONE).read_text(encoding="utf-8").splitlines() if Path(DONE).exists() else []
+        known = {json.loads(line)["name"] for line in done}  # of a run that was stopped
+        waiting = iter([*(it for it in self.work["mutants"] if it["name"] not in known), *self._controls()])
         running: dict[int, Any] = {}
         more = True
         with Path(DONE).open("a", encoding="utf-8") as self.out:
@@ -140,18 +143,15 @@ class Loop:
 
     def _look(self) -> None:
         """In a fork too, that what the tests leave behind is not inherited."""
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reading)
-            _told(writing, json.dumps(self._watched()))
-            os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading, encoding="utf-8") as pipe:
-            text = pipe.read()
-        os.waitpid(pid, 0)
-        Path("mutate-seen.json").write_text(text, encoding="utf-8")
-        seen = json.loads(text)
+        if not Path(SEEN).exists():
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    Path(SEEN).write_text(json.dumps(self._watched()), encoding="utf-8")
+                finally:
+                    os._exit(0)
+            os.waitpid(pid, 0)
+        seen = json.loads(Path(SEEN).read_text(encoding="utf-8"))
         if seen["failed"]:
             raise pytest.UsageError(f"failing without any mutant: {seen['failed']}")
         self.took = seen["took"]
