@@ -49,11 +49,7 @@ class Gathered:
         return self._left <= 0
 
     def looked(self, status: int, headers: HeaderPairs) -> Looked:
-        """Return the answer that this is the body of."""
-        return Looked(status, headers, b"".join(self._pieces), too_long=self._left <= 0)
-
-    def opened(self, status: int, headers: HeaderPairs) -> Looked:
-        """Return the answer that this is the body of as it came: decoded here, to no more than is read of any."""
+        """Return the answer that this is the body of; what its client left coded is opened, to no more than is read."""
         body = plain(b"".join(self._pieces), normal_headers(headers).get("content-encoding", []), most=MAX_DOCUMENT)
         long = self._left <= 0 or (body is not None and len(body) >= MAX_DOCUMENT)
         return Looked(status, headers, b"" if body is None else body, too_long=long)

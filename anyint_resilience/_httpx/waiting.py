@@ -65,16 +65,16 @@ def _look_sync(client: Any, url: str) -> Looked:
         for piece in response.iter_raw():
             if body.full(piece):
                 break
-    return body.opened(response.status_code, response.headers.raw)
+    return body.looked(response.status_code, response.headers.raw)
 
 
 async def _look_async(client: Any, url: str) -> Looked:
     body = Gathered()
     async with (
         client.stream("GET", url, headers=_ASKED, follow_redirects=False) as response,
-        aclosing(response.aiter_raw()) as pieces,
+        aclosing(response.stream.__aiter__()) as pieces,  # not aiter_raw(), which leaves this one in the middle
     ):
         async for piece in pieces:  # closed here: trio warns of one that is left in the middle
             if body.full(piece):
                 break
-    return body.opened(response.status_code, response.headers.raw)
+    return body.looked(response.status_code, response.headers.raw)

@@ -1,4 +1,4 @@
-"""Steps of a backtracking matcher, counted: how the work of a pattern grows with hostile input. Must not know a pattern.
+"""Steps of a backtracking matcher, counted: how a pattern's work grows with hostile input. Must not know a pattern.
 
 It walks the tree that ``re`` itself makes and does what ``re`` does, less its shortcuts: no prefix search, no charset
 tables. So its count is an upper bound, and the same on every machine.

@@ -1,4 +1,4 @@
-"""Bounds that did not hold, each by the name of what was wrong. Must not measure time: bytes are counted, and entries."""
+"""Bounds that did not hold, each by the name of what was wrong. Must not measure time: bytes are counted, and items."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_what_is_decoded_here_of_a_tasks_document_is_bounded_at_each_coding() ->
     for body, long in ((b'{"a":1}', False), (b" " * (MAX_DOCUMENT - 1), False), (b" " * MAX_DOCUMENT, True)):
         gathered = Gathered()
         gathered.full(gzip.compress(gzip.compress(body)))
-        looked = gathered.opened(200, [("content-encoding", "gzip, gzip")])
+        looked = gathered.looked(200, [("content-encoding", "gzip, gzip")])
         assert (looked.too_long, len(looked.body)) == (long, len(body))
 
 
