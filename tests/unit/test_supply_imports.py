@@ -135,7 +135,7 @@ def test_the_watch_sees(after: str, kind: str, event: str) -> None:
     [
         "import anyint_resilience as a; a.Resilience(api_key='k')",
         "import anyint_resilience as a, anyint_resilience_httpx as h, httpx\nh.wrap(httpx.Client(), a.Resilience())",
-        "import anyint_resilience as a, anyint_resilience_requests as r, requests as q\nr.wrap(q.Session(), a.Resilience())",
+        "import anyint_resilience as a, anyint_resilience_requests as r\nr.wrap(r.requests.Session(), a.Resilience())",
     ],
     ids=["configuration", "httpx", "requests"],
 )

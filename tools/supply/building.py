@@ -51,12 +51,12 @@ runpy.run_module("hatchling", run_name="__main__", alter_sys=True)
 
 
 def watched(folder: Path, env: Mapping[str, str]) -> None:
-    """Build in this folder, under the hook. CalledProcessError: it could not, or did what a build must not do."""
+    """Build in this folder, under the hook. SystemExit: it could not, or did what a build must not do."""
     done = subprocess.run(
         [sys.executable, "-c", HOOK], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120
     )
     if done.returncode:
-        raise subprocess.CalledProcessError(done.returncode, "hatchling build", done.stdout, done.stderr)
+        raise SystemExit(f"hatchling build ended with {done.returncode}: {done.stdout}{done.stderr}")
 
 
 def build(tree: Path, folder: Path, way: Mapping[str, str]) -> Path:
@@ -70,7 +70,8 @@ def build(tree: Path, folder: Path, way: Mapping[str, str]) -> Path:
     temporary.mkdir()
     before = os.umask(int(way["umask"], 8))
     try:
-        watched(folder, {**os.environ, "TZ": way["TZ"], "LC_ALL": way["LC_ALL"], "TMPDIR": str(temporary)})
+        here = {"TZ": way["TZ"], "LC_ALL": way["LC_ALL"], "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
+        watched(folder, {**os.environ, **here})
     finally:
         os.umask(before)
     return folder / "out"
