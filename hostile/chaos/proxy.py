@@ -247,9 +247,9 @@ class Front:
                 client.send(value)  # type: ignore[arg-type]
             elif what == "rest":
                 await asyncio.sleep(value)  # type: ignore[arg-type]
-            elif value == "half" and made.phase == "after" and client.transport.can_write_eof():
+            elif value == "half" and made.phase == "after":
                 record.ended, self.idle = "half", "fin"  # an idle client may not notice before its next request
-                client.transport.write_eof()
+                client.half()
             else:
                 record.ended = str(value)
                 await client.end(record.ended)

@@ -24,7 +24,8 @@ def reset(transport: Any) -> None:
     """End a connection with an RST."""
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOW)
+        if sock is not None:  # the other end was faster
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOW)
     transport.abort()
 
 
@@ -93,15 +94,23 @@ class Side(asyncio.Protocol):
         if how == "rst":
             reset(self.transport)
         elif how in ("half", "stall"):
-            if how == "half" and self.transport.can_write_eof() and not self.transport.is_closing():
-                self.transport.write_eof()
-            elif how == "half":
-                self.transport.close()
+            if how == "half":
+                self.half()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.left(), LONGEST)
             self.transport.close()
         else:
             self.transport.close()
+
+    def half(self) -> None:
+        """Say that nothing more goes out; over TLS that is the end of both ways."""
+        try:
+            if self.transport.can_write_eof() and not self.transport.is_closing():
+                self.transport.write_eof()
+                return
+        except OSError:  # the other end was faster
+            pass
+        self.transport.close()
 
     async def left(self) -> None:
         """Wait until the other end is gone."""

@@ -58,7 +58,8 @@ def world(seed: int, first: int) -> Iterator[Control]:
     """Start the other end in a process of its own."""
     line = [sys.executable, "-m", "hostile.chaos", "--world", "--seed", str(seed), "--ports", str(PORTS)]
     line += ["--first", str(first)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+    # In a session of its own: a busy system shares its processors out by session.
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         control = Control(int(process.stdout.readline()))
         try:
