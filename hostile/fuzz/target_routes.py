@@ -6,6 +6,7 @@ Must not know how the fuzzer works. An input: ``METHOD MODEL TASK``, headers, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from anyint_resilience.contract.routes import AUTH_STYLE, HOSTS
 from anyint_resilience.contract.words import AuthStyle
 from anyint_resilience.credentials import Credentials
+from anyint_resilience.exceptions import ResilienceError
 from anyint_resilience.router import PORTS, Plan, Router, gateway_name, gateway_url, host_problem, is_loopback
 
 from .readers import Place, readers
@@ -24,6 +26,7 @@ __all__ = ["check", "seeds", "words"]
 
 KEY: Final = "sk-canary-0123456789abcdef"
 _AUTH: Final = (b"authorization", b"x-api-key", b"x-goog-api-key")
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _METHODS: Final = ("GET", "POST", "DELETE", "PUT")
 
 
@@ -119,8 +122,18 @@ def _one_key_or_none(plan: Plan | None, headers: list[tuple[bytes, bytes]]) -> N
         assert not any(value.strip() == KEY.encode() or _token(value) == KEY.encode() for value in values)
         return
     family = plan.route.family
-    edit = credentials.edit(headers, family, plan.style, secure=plan.secure)
+    try:
+        edit = credentials.edit(headers, family, plan.style, secure=plan.secure)
+    except ResilienceError as error:
+        said = str(error)
+    else:
+        said = ""
+    if said:
+        assert KEY not in said
+        assert any(_CONTROL.search(value.strip()) for name, value in headers if name.lower() in _AUTH)
+        return
     final = headers if edit is None else edit.apply(headers)
+    assert not any(_CONTROL.search(value.strip()) for name, value in final if name.lower() in _AUTH)
     held = [(name.lower(), value) for name, value in final if name.lower() in _AUTH and value.strip()]
     if not plan.secure:
         assert not held
