@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from anyint_resilience import Resilience
+from tests.conformance.surfaces import tls
 
 BODY = b'{"model":"kling-3.0","prompt":"a fox"}'
 HEADERS = {"Authorization": "Bearer k", "Content-Type": "application/json"}
@@ -36,7 +37,7 @@ def intent(library: str, url: str) -> str | None:
         return asyncio.run(aiohttp_intent(module, adapter.ResilientMiddleware(anyint).surface, url))
     else:
         made = module.Request("POST", url, content=BODY, headers=HEADERS)
-        surface = adapter.ResilientTransport(anyint, verify=False)
+        surface = adapter.ResilientTransport(anyint, verify=tls())
     return named(surface, made)
 
 
