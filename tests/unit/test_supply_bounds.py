@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-ROOT = Path(__file__).resolve().parents[2]
-if not (ROOT / "tools" / "supply").exists():
+if not (Path(__file__).resolve().parents[2] / "tools" / "supply").exists():
     pytest.skip("the tools are not part of the wheel", allow_module_level=True)
 
 from tools import check_wheel
 from tools.supply import bounds, holes, licences, record
 
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = bounds.tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
