@@ -276,7 +276,7 @@ def test_the_longest_report_there_can_be() -> None:
 def test_a_wait_of_thousands_of_queries_keeps_one_of_them() -> None:
     """The last update; of the others nothing is left."""
     clock = World()
-    body = encoded(answer("openai_video", "in_progress", padding="x" * 4096))
+    body = encoded(answer("openai_video", "in_progress", padding="x" * 2048))
 
     def waited(queries: int) -> object:
         wait = Wait(
@@ -301,8 +301,8 @@ def test_a_wait_of_thousands_of_queries_keeps_one_of_them() -> None:
         return flow
 
     waited(10)
-    few, many = held(lambda: waited(50)), held(lambda: waited(2000))
-    assert many < few + 64 * 1024
+    few, many = held(lambda: waited(50)), held(lambda: waited(400))
+    assert many < few + 32 * 1024
 
 
 @pytest.mark.parametrize("array", [False, True])

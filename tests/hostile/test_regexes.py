@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.hostile.regex_kit import grows, open_ended, tree
+from tests.hostile.regex_kit import LINEAR, grows, open_ended, tree
 
 PACKAGES = (
     "anyint_resilience",
@@ -26,9 +26,6 @@ PACKAGES = (
 )
 CALLS = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
 ANCHORED = {"match", "fullmatch"}
-LINEAR = 8.0
-"""Times as many steps for four times as much: 4 where all is well, 16 for a square."""
-
 OF_A_ROW = {
     ("contract/texts.py", "_says"): "search",
     ("cli/doctor/key.py", "_PASTED"): "fullmatch",
