@@ -137,6 +137,8 @@ class Peek(Generic[R]):
     Of a stream it is read until its ``watcher`` has seen content, or the end. The first piece must come within
     ``first`` seconds; ``pace`` says how long each read may take, and that is ``idle`` afterwards (None: as the caller
     has it). Without content it may be for ``content_idle`` seconds after its first piece, whatever comes.
+
+    ``strict``: one that is not whole by ``until`` has broken, but for its end when all ``length`` bytes have come.
     """
 
     response: R = field(repr=False)
@@ -148,6 +150,8 @@ class Peek(Generic[R]):
     idle: float | None = None
     content_idle: float | None = None
     pace: Pace | None = field(default=None, repr=False)
+    strict: bool = False
+    length: int | None = None
 
 
 @dataclass(slots=True)

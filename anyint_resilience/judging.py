@@ -53,9 +53,13 @@ def judge(
             return judge_read(call, failed, number, aim)
     elif outcome.response is not None and needs_body(aim.route, operation, outcome.status, outcome.headers):
         paid = call.paid and outcome.status < 300
-        until = call.runtime.monotonic() + call.patience(PAID_SECONDS if paid else PEEK_SECONDS)
-        most = PAID_BYTES if paid else PEEK_BYTES
-        peeked: Peeked = yield Peek(outcome.response, most, until, call.remaining())
+        seconds, remaining = PAID_SECONDS if paid else PEEK_SECONDS, call.remaining()
+        until = call.runtime.monotonic() + call.patience(seconds)
+        peek = Peek(outcome.response, PAID_BYTES if paid else PEEK_BYTES, until, remaining)
+        if paid and remaining is not None and remaining < seconds:
+            # What the caller does not get is not committed, even if its beginning names a task.
+            peek.strict, peek.length = True, _length(outcome.headers)
+        peeked: Peeked = yield peek
         body, cut = peeked.body, not peeked.complete and peeked.error is None
         call.whole, call.peeked = peeked.complete, body
         if peeked.error is not None and outcome.status < 400:
@@ -76,6 +80,13 @@ def judge(
     if call.paid and call.whole and outcome.status < 300:
         call.answer = _kept(call, outcome.status, outcome.headers, body)
     return judge_read(call, seen, number, aim)
+
+
+def _length(headers: HeaderPairs) -> int | None:
+    """Return how long a body will be, where its headers say so and it comes as it is."""
+    named = normal_headers(headers)
+    said = named.get("content-length", [""])[0]
+    return int(said) if said.isascii() and said.isdigit() and "content-encoding" not in named else None
 
 
 def judge_read(call: Call, seen: Observation, number: int, aim: Aim) -> tuple[Decision, Observation]:

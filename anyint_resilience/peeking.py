@@ -29,6 +29,8 @@ class Head:
         self._pace = effect.pace
         self._idle = effect.idle
         self._content_idle = effect.content_idle
+        self._strict = effect.strict
+        self._lacks = effect.length
         self._began = False
         self._barren: float | None = None  # until when there must be content
 
@@ -63,10 +65,12 @@ class Head:
         """Take a chunk; True when enough has been read.
 
         Raises:
-            TimeoutError: if there was no content for too long.
+            TimeoutError: if there was no content for too long, or no end of what must be whole.
         """
         self.chunks.append(chunk)
         self._left -= len(chunk)
+        if self._lacks is not None:
+            self._lacks -= len(chunk)
         watcher = self._watcher
         if watcher is not None:
             watcher.feed(chunk)
@@ -74,7 +78,13 @@ class Head:
                 return True
             if self._barren is not None and self._clock() >= self._barren:
                 raise TimeoutError("no content came within the content_idle_timeout")
-        return self._left <= 0 or self._clock() >= self._until
+        if self._left <= 0 or self._clock() < self._until:
+            return self._left <= 0
+        if not self._strict:
+            return True
+        if self._lacks is not None and self._lacks <= 0:
+            return False  # it is whole, and its end is there without any waiting
+        raise TimeoutError("the answer did not come to its end within the deadline")
 
     def seen(self, *, complete: bool, error: Exception | None) -> Peeked:
         """Return what the engine is told."""

@@ -34,8 +34,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "429": Fault(status=429, headers={"retry-after-ms": "5"}),
     "503": Fault(status=503),
     "500": Fault(status=500),
-    "500_done": Fault(status=500, process=True),
-    "502_done": Fault(status=502, process=True),
+    "500_done": Fault(status=500, body="Internal Server Error", process=True),
+    "502_done": Fault(status=502, body="Bad Gateway", process=True),
     "504": Fault(status=504),
     "529": Fault(status=529),
     "400": Fault(status=400),
@@ -59,7 +59,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "gzip": Fault(gzip=True),
     "slow": Fault(delay_headers=0.02),
 }
-"""What the names of the plan mean. ``429_long`` (by chats alone) and ``in_body`` depend on the path."""
+"""What the names of the plan mean. Work is done where no code of a family's says that it surely was not.
+``429_long`` (by chats alone) and ``in_body`` depend on the path."""
 
 
 class World:

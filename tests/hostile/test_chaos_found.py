@@ -31,6 +31,7 @@ class Server:
 
     def __init__(self, sayings: Sequence[bytes]) -> None:
         self._sayings = list(sayings)
+        self.asked = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -52,6 +53,7 @@ class Server:
             if not more:
                 return
             come += more
+        self.asked += 1
         held.sendall(self._sayings.pop(0) if len(self._sayings) > 1 else self._sayings[0])
 
     def __enter__(self) -> Server:
@@ -187,3 +189,23 @@ class Broken(Server):
             bare.settimeout(5)
             with contextlib.suppress(OSError):
                 bare.recv(65_536)
+
+
+BEGUN = (
+    b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"id":"video_1","object":"video"'
+)
+
+
+@every_surface
+def test_a_create_whose_answer_breaks_off_at_the_deadline_is_of_unknown_outcome(surface: Surface) -> None:
+    """Its beginning names the task, and the caller never gets the rest: the same create is held back then."""
+
+    def monotonic() -> float:
+        return time.monotonic() + (3600.0 if server.asked else 0.0)
+
+    with Server([BEGUN]) as server:
+        anyint = configured(server, policy=Policy(deadline=60.0), runtime=Runtime(monotonic=monotonic))
+        with client(surface, server, anyint) as caller:
+            errors = [caller.error("POST", VIDEOS, json=FILM) for _ in range(2)]
+    assert server.asked == 1
+    assert all(isinstance(it, (OutcomeUnknown, DeadlineExceeded)) for it in errors)
