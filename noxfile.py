@@ -117,6 +117,13 @@ def tests(session: nox.Session) -> None:
     _pytest(session, *session.posargs, brief=session.python != ONE and not session.posargs)
 
 
+@nox.session(python=ONE)
+def loops(session: nox.Session) -> None:
+    """The tests of processes and event loops with gevent and uvloop, which no other environment has."""
+    session.install("-e", ".[all]", *_group("loops"), env=ENV)
+    _pytest(session, *(session.posargs if session.posargs else ["tests/processes"]))
+
+
 @nox.session(python=["3.10", LOWEST] if LOWEST not in (None, "3.10") else ONE)
 def lowest(session: nox.Session) -> None:
     """The tests, brief, with each dependency at its lower bound, which pyproject.toml promises.

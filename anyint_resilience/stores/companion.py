@@ -23,11 +23,11 @@ _PARENTS: list[asyncio.AbstractEventLoop] = []
 class _Run:
     """One thread with its loop, from its start to its end."""
 
-    def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]], barred: Callable[[], object]) -> None:
         self.loop = asyncio.new_event_loop()
         self.loop.set_debug(False)  # a program that is debugged wants to hear of its own tasks, not of these
         self.pid = os.getpid()
-        self.thread = threading.Thread(target=self._run, args=(main,), name=name, daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(main, barred), name=name, daemon=True)
         self._task: asyncio.Task[None] | None = None
         try:
             self.thread.start()
@@ -57,7 +57,11 @@ class _Run:
             self._task.cancel()
             self.loop.call_later(_AGAIN, self._cancel)  # wait_for may lose one, before Python 3.12
 
-    def _run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _run(self, main: Callable[[], Coroutine[Any, Any, None]], barred: Callable[[], object]) -> None:
+        if asyncio._get_running_loop() is not None:  # gevent's threads are one to asyncio, which runs one loop in each
+            self.loop.close()
+            barred()
+            return
         asyncio.set_event_loop(self.loop)
         self._task = self.loop.create_task(main())
         try:
@@ -82,11 +86,17 @@ async def _let_go() -> None:
 
 
 class Companion:
-    """What runs beside the calls: ``main``, on a thread with a loop, one at a time."""
+    """What runs beside the calls: ``main``, on a thread with a loop, one at a time.
 
-    def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    ``barred`` is told, on that thread, where it can't run: another loop runs there.
+    """
+
+    def __init__(
+        self, name: str, main: Callable[[], Coroutine[Any, Any, None]], barred: Callable[[], object] = lambda: None
+    ) -> None:
         self._name = name
         self._main = main
+        self._barred = barred
         self._lock = threading.Lock()
         self._run: _Run | None = None
         self._ending: _Run | None = None
@@ -108,7 +118,7 @@ class Companion:
                 self._ending.wait()
                 if self._ending.thread.is_alive() and not self.inside():
                     raise RuntimeError("the one before has not ended yet")
-            self._run = _Run(self._name, self._main)
+            self._run = _Run(self._name, self._main, self._barred)
         atexit.register(self.stop)
 
     def call(self, what: Callable[[], object]) -> bool:

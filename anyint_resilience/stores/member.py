@@ -63,7 +63,7 @@ class Member:
         self._carried: set[asyncio.Future[Any]] = set()
         self.company: Any = None
         """What its user keeps with it."""
-        self._companion = Companion("anyint-store", self._main)
+        self._companion = Companion("anyint-store", self._main, self._barred)
         _ALL.add(self)
 
     def start(self) -> None:
@@ -238,6 +238,13 @@ class Member:
     def _wake(self) -> None:
         if self._bell is not None:
             self._bell.set()
+
+    def _barred(self) -> None:
+        """Say that nothing can be asked or told: this process's memory serves, and nobody waits."""
+        self.down = "another event loop runs in its thread: under gevent a process has one shared store, or none"
+        self._fail(StoreError(f"{self.backend.where} is down: {self.down}", why=self.down), all_of_them=True)
+        self.ears.turned(up=False)
+        self._known()
 
     async def _main(self) -> None:
         bell, pause = asyncio.Event(), _PAUSE

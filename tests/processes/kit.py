@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ __all__ = [
     "forked",
     "hasty",
     "held",
+    "in_turn",
     "life",
     "opened",
     "ran",
@@ -45,11 +47,22 @@ __all__ = [
     "store_url",
 ]
 
-PATIENCE = 10
+PATIENCE = 40
 """Seconds that no machine needs for what a child does here."""
 
 STORES = ("memory", "sqlite", "redis")
 every_store = pytest.mark.parametrize("store", [*STORES[:2], pytest.param("redis", marks=needs_redis)])
+
+
+def in_turn(surfaces: list[Any], stores: tuple[str, ...] = STORES) -> Any:
+    """Make the mark that gives each surface one of the stores: for what would take too long on all of them."""
+    found = [
+        pytest.param(*it.values, store, id=f"{it.id}-{store}", marks=[*it.marks, *([needs_redis] * (store == "redis"))])
+        for it, store in zip(surfaces, cycle(stores), strict=False)
+    ]
+    return pytest.mark.parametrize(("surface", "store"), found)
+
+
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 

@@ -20,8 +20,8 @@ from anyint_resilience import Policy, Resilience, ResilienceError
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.guards.tally import Tally
 from tests.conformance.lives import FILM, body_of, path_of
-from tests.conformance.surfaces import Caller, Surface, Waits, every_surface
-from tests.processes.kit import asked, can_fork, every_store, forked, opened, real, store_url
+from tests.conformance.surfaces import SURFACES, Caller, Surface, Waits, every_surface
+from tests.processes.kit import asked, can_fork, forked, in_turn, opened, real, store_url
 from tests.redis_kit import Server, needs_redis
 from tests.redis_kit import redis_server as redis_server  # a fixture
 from tests.waiting import until
@@ -86,8 +86,7 @@ def test_a_child_with_the_number_of_an_ancestor_has_a_name_of_its_own(
     held.close()
 
 
-@shared_stores
-@every_surface
+@in_turn(SURFACES, ("sqlite", "redis"))
 def test_no_connection_to_a_store_is_used_by_parent_and_child(
     surface: Surface, store: str, request: pytest.FixtureRequest, tmp_path: Path, emu: Emulator
 ) -> None:
@@ -155,8 +154,7 @@ def counted(anyint: Resilience) -> Tally:
     return next(iter(tallies.values()))
 
 
-@every_store
-@every_surface
+@in_turn(SURFACES)
 def test_the_same_create_in_a_child_while_its_parents_is_out_is_not_made_twice(
     surface: Surface, store: str, request: pytest.FixtureRequest, tmp_path: Path, emu: Emulator
 ) -> None:

@@ -16,11 +16,14 @@ import pytest
 
 from anyint_resilience import Policy, Resilience
 from anyint_resilience.emulator import Emulator, Fault
+from anyint_resilience.stores import companion
 from tests.conformance.kit import ASK, CHAT
 from tests.conformance.lives import FILM, body_of, path_of
 from tests.conformance.surfaces import SURFACES, Caller, Surface, every_surface
-from tests.processes.kit import asked, every_store, hasty, life, opened, real, store_url
+from tests.processes.kit import asked, every_store, hasty, in_turn, life, opened, real, store_url
+from tests.redis_kit import needs_redis
 from tests.redis_kit import redis_server as redis_server  # a fixture
+from tests.waiting import until
 
 ROUNDS, CALLS = 3, 5
 QUICK = Policy(rate_base=0.01)
@@ -57,8 +60,7 @@ def test_one_event_loop_after_the_other(
         assert threads_of(anyint) == ([] if store == "memory" else ["anyint-store"])
 
 
-@every_store
-@every_surface
+@in_turn(SURFACES)
 def test_several_event_loops_at_the_same_time(
     surface: Surface, store: str, request: pytest.FixtureRequest, tmp_path: Path, emu: Emulator
 ) -> None:
@@ -137,3 +139,37 @@ def test_asyncio_run_again_and_again(
             emu.script(Fault.error(503))
             assert asyncio.run(main(), debug=True) == 200
         assert len(emu.requests("POST", CHAT)) == 2 * ROUNDS
+
+
+class Greenlet(threading.Thread):
+    """A thread that is none: it runs where it is started, as gevent's do as far as asyncio can see."""
+
+    def start(self) -> None:
+        self.run()
+
+    def join(self, timeout: float | None = None) -> None:
+        """It has ended."""
+
+
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("redis", marks=needs_redis)])
+def test_where_another_event_loop_runs_in_its_thread_a_store_is_away_at_once(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path, emu: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it, it says why, and where there is a thread it serves."""
+    monkeypatch.setattr(companion.threading, "Thread", Greenlet)
+    anyint = real(emu, store_url(store, request, tmp_path), store_wait=60.0)
+    member: Any = anyint.ledger.store.member  # type: ignore[attr-defined]
+
+    async def main() -> int:
+        with opened(Surface("requests"), anyint) as caller:
+            return asked(caller)
+
+    emu.script(Fault.error(503))
+    assert asyncio.run(main()) == 200
+    assert "another event loop runs in its thread" in member.down
+    monkeypatch.undo()
+    anyint.ledger.store.close()
+    with opened(Surface("requests"), anyint) as caller:
+        life(caller)
+    until(lambda: bool(member.up))
+    anyint.ledger.store.close()
