@@ -1,12 +1,13 @@
 """Why a mutant that nobody sees makes no difference, read from ``survivors/*.toml``. Must not play one.
 
 A mutant is known by its module, its function and what the change is, so that lines may move. ``mutants`` lists such
-ones; ``changes`` are pairs of texts that mean the same wherever one stands for the other. What is listed and does not
-survive any more is stale.
+ones; ``changes`` are pairs of texts that mean the same wherever one stands for the other; ``patterns`` are parts of a
+line in which a change means nothing. What is listed and does not survive any more is stale.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Explained:
 
     listed: dict[Key, str] = field(default_factory=dict)
     changes: list[tuple[str, str, str]] = field(default_factory=list)
+    patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
 
     def why(self, mutant: Mutant) -> str | None:
         """Say why nobody can see this one, None where nobody has said so."""
@@ -44,7 +46,7 @@ class Explained:
         for old, new, why in self.changes:
             if _changed(mutant.was, mutant.now, old, new):
                 return why
-        return None
+        return next((why for it, why in self.patterns if it.sub("", mutant.was) == it.sub("", mutant.now)), None)
 
     def stale(self, alive: set[Key]) -> list[Key]:
         """What is listed and survives no more."""
@@ -70,5 +72,6 @@ def explanations(room: str) -> Explained:
         for group in groups:
             for module, function, was, now in group.get("mutants", []):
                 found.listed[(module, function, was, now)] = group["why"]
+            found.patterns += [(re.compile(it), group["why"]) for it in group.get("patterns", [])]
             found.changes += [(old, new, group["why"]) for old, new in group.get("changes", [])]
     return found
