@@ -159,7 +159,7 @@ def tampered(reply: Reply, fault: Fault) -> Tampered:
     if phase == "trailer":
         return Tampered([("send", raw[: span.start] + JUNK), ("end", "fin")], phase, kind)
     changed = _garbled(reply, raw, span, place, fault, phase)
-    if changed is None:  # where no client could see it: see README
+    if changed is None:  # no client could see it: no Content-Length says so, or a shorter one
         return Tampered(_cut(raw[:place], "fin", settled=True), phase, "fin")
     return Tampered([("send", changed), ("end", "fin")], phase, kind)
 

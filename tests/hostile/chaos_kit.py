@@ -50,9 +50,8 @@ def world(planned: Plan, *, ports: int = 0, tls: bool = False) -> Iterator[tuple
 class Raw:
     """A socket that says how a connection ended: ``fin``, ``rst``, or ``open`` when nothing came for a while."""
 
-    def __init__(self, port: int, patience: float = 0.3) -> None:
+    def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
-        self.patience = patience
         self.came = b""
         self.ended = "open"
 
@@ -63,9 +62,9 @@ class Raw:
         self.socket.sendall(head.encode() + b"\r\n" + body)
         return self
 
-    def read(self, until: bytes | None = None) -> Raw:
-        """Read to the end, to these bytes, or until nothing more comes."""
-        self.socket.settimeout(10 if until is not None else self.patience)
+    def read(self, until: bytes | None = None, *, ends: bool = True) -> Raw:
+        """Read to these bytes, or to the end; one that does not end is read until nothing has come for a moment."""
+        self.socket.settimeout(10 if until is not None or ends else 0.2)
         while until is None or until not in self.came:
             try:
                 data = self.socket.recv(65_536)

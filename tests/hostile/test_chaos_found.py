@@ -106,9 +106,15 @@ CHUNKED = WHOLE.replace(b"content-length: 2\r\n\r\n{}", b"transfer-encoding: chu
 
 @every_surface
 @pytest.mark.parametrize(
-    "sent", [*(WHOLE[: WHOLE.index(it) + len(it)] for it in CUTS), CHUNKED[: CHUNKED.index(b"chunked") + 3], GARBLED]
+    ("path", "sent"),
+    [
+        *((CHAT, WHOLE[: WHOLE.index(it) + len(it)]) for it in CUTS),
+        (CHAT, CHUNKED[: CHUNKED.index(b"chunked") + 3]),
+        (CHAT, GARBLED),
+        (VIDEOS, WHOLE[: WHOLE.index(CUTS[1])]),
+    ],
+    ids=["status", "header", "length", "chunked", "garbled", "create"],
 )
-@pytest.mark.parametrize("path", [CHAT, VIDEOS])
 def test_an_answer_that_broke_off_in_its_head_is_no_empty_success(surface: Surface, path: str, sent: bytes) -> None:
     """http.client takes the end of the connection for the end of the head, and of a body without a length."""
     with Server([sent]) as server, client(surface, server, configured(server, policy=Policy(attempts=2))) as caller:
@@ -121,13 +127,11 @@ def test_an_answer_that_broke_off_in_its_head_is_no_empty_success(surface: Surfa
 
 @every_surface
 @pytest.mark.parametrize(("path", "body"), [(CHAT, ASK), (VIDEOS, FILM)])
-@pytest.mark.parametrize("early", [102, 103])
 def test_an_early_answer_is_not_taken_for_the_final_one(
-    surface: Surface, emu: Emulator, path: str, body: dict[str, Any], early: int
+    surface: Surface, emu: Emulator, path: str, body: dict[str, Any]
 ) -> None:
     """http.client passes over 100 alone; the final answer would stay behind for whoever has the connection next."""
-    fault = Fault(status=early)
-    emu.script(*[fault] * 2, match="POST")
+    emu.script(Fault(status=103), Fault(status=102), match="POST")
     with client(surface, emu, pool=1) as caller:
         answers = [caller.request("POST", path, json={**body, "user": str(number)}) for number in range(3)]
     assert [it.status for it in answers] == [200] * 3

@@ -157,4 +157,4 @@ def test_what_is_left_behind_is_counted() -> None:
         thread.join()
     assert (open_now["clients"], sum(closed.values())) == (1, 0)
     assert all(now[name] > before[name] for name in before)
-    assert left() == before
+    assert settled(left, before.__eq__) == before
