@@ -45,11 +45,12 @@ def check(data: bytes) -> None:
     file = _written(raw, project=project)
     found = load(file, environ=env)
     _said_well(found, raw, env)
-    again = load(file, environ=env)
-    assert (again.problems, list(again.arguments)) == (found.problems, list(found.arguments))
+    if len(data) % 8 == 0:  # now and then: it is most of what this costs
+        again = load(file, environ=env)
+        assert (again.problems, list(again.arguments)) == (found.problems, list(found.arguments))
     text = raw.decode("utf-8", "replace")
-    problems = problems_in(text, project=project, environ=env)
     if text.encode() == raw and not any(it.startswith("ANYINT_") for it in env):
+        problems = problems_in(text, project=project, environ=env)
         assert bool(problems) == bool(found.problems), (problems, found.problems)
     _can_be_used(found, file, raw, env)
 
