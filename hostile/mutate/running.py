@@ -107,7 +107,7 @@ def _pytest(copy: Path, files: list[str], log: str, **env: str) -> subprocess.Po
         "pytest",
         *args,
         "--rootdir=.",
-        "--basetemp=.tmp",
+        f"--basetemp={copy.parent / (copy.name + '-tmp')}",
         "--timeout=0",
         "--tb=short",
         "-q",
