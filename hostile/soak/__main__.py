@@ -91,6 +91,7 @@ def figures(notes: Notes, told: Account, judged: dict[tuple[str, str], Verdict])
         "processes left behind": notes.left,
         "connections left open": notes.connections_left,
         "longest call, s": round(told.longest[0], 1),
+        "not recorded": told.not_recorded,
         "store failures": notes.events.get("store failure", 0),
         "cores used": round(notes.cores, 2),
     }

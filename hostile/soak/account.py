@@ -41,6 +41,8 @@ BROKEN: Final = frozenset(
     }
 )
 """What a call may raise that met a fault."""
+NEAR: Final = 30.0
+"""Seconds after its beginning in which what befell its process befell a call."""
 SHOWN: Final = 12
 """Problems of one sort that are told in full."""
 
@@ -50,6 +52,7 @@ class Account:
     """The figures, and all that must not be; ``calls`` and ``ends`` by kind of process, ``pids`` that made calls.
 
     ``longest``: seconds of the longest call that was no wait for a task, and which one it was.
+    ``not_recorded``: creates that were not sent because the store did not answer in time, which was told.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -61,6 +64,7 @@ class Account:
     unexpected: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     longest: tuple[float, str] = (0.0, "")
+    not_recorded: int = 0
 
     def problems(self) -> list[str]:
         """Return all that must not be, a few of each sort."""
@@ -79,8 +83,18 @@ class _Book:
 
     def __init__(self) -> None:
         self.begun: dict[str, tuple[float, int, str, str]] = {}  # name: when, pid, kind of call, create
+        self.labels: dict[str, str] = {}  # name: kind of process
         self.ended: dict[str, tuple[str, str, str]] = {}  # name: told, why, note
-        self.killed: set[int] = set()
+        self.killed: dict[int, list[float]] = defaultdict(list)  # pid: when; a pid comes again
+        self.failed: dict[str, list[float]] = defaultdict(list)  # kind of process: when its store failed
+
+    def was_killed(self, pid: int, begun: float) -> bool:
+        """Whether the process of a call was killed while that was on its way."""
+        return any(0 <= at - begun <= NEAR for at in self.killed[pid])
+
+    def store_failed(self, label: str, begun: float) -> bool:
+        """Whether the store was told to have failed, in processes of this kind, while a call was on its way."""
+        return any(0 <= at - begun <= NEAR for at in self.failed[label])
 
 
 def account(journals: dict[str, Iterable[list[Any]]], log: dict[str, Any]) -> Account:
@@ -103,7 +117,7 @@ def _take(label: str, line: list[Any], found: Account, book: _Book) -> None:
     sort, pid, at, *words = line
     if sort == "b":
         name, kind, what = words
-        book.begun[name] = (at, pid, kind, what)
+        book.begun[name], book.labels[name] = (at, pid, kind, what), label
         found.calls[label] += 1
         found.pids[label].add(pid)
     elif sort == "e":
@@ -118,19 +132,23 @@ def _take(label: str, line: list[Any], found: Account, book: _Book) -> None:
     else:
         found.words[words[0]] += 1
         if words[0].startswith("killed "):
-            book.killed.add(int(words[0].split()[1]))
+            book.killed[int(words[0].split()[1])].append(at)
+        if words[0].startswith("store failure"):
+            book.failed[label].append(at)
 
 
 def _judge_call(name: str, begun: tuple[float, int, str, str], book: _Book, harmed: set[str], found: Account) -> None:
-    _, pid, kind, _ = begun
+    at, pid, kind, _ = begun
     end = book.ended.get(name)
     if end is None:
-        if pid not in book.killed:
+        if not book.was_killed(pid, at):
             found.lost.append(f"{name} ({kind}) never ended")
         return
     told, why, note = end
     if told == "short":
         found.lost.append(f"{name} ({kind}) came short: {note}")
+    elif told == "NotRecorded" and book.store_failed(book.labels[name], at):
+        found.not_recorded += 1
     elif not _expected(kind, told, why, name in harmed):
         found.unexpected.append(f"{name} ({kind}): {told} {why} {note}, {'met' if name in harmed else 'no'} fault")
 

@@ -72,7 +72,7 @@ class Parent:
     def round(self, over: Any) -> None:
         """Fork a child, maybe kill it, wait for it, and keep what it ordered to be ordered again."""
         self.count += 1
-        what = f"fork:{self.setting.label}:{os.getpid()}:{self.count}"
+        what = f"fork:{self.setting.place(str(self.count))}"
         killed = self.chance.random() < KILLED
         moment = self.chance.uniform(0.0, 0.3)
         self.journal.count("fork")
@@ -104,7 +104,7 @@ class Parent:
         try:
             faulthandler.dump_traceback_later(HUNG, exit=True, file=self.trace)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            drawer = Drawer(self.setting.seed, f"{self.setting.label}:{os.getpid()}:child", self.setting.store_name)
+            drawer = Drawer(self.setting.seed, self.setting.place("child"), self.setting.store_name)
             jobs = [replace(it, within=None) for it in (drawer.draw() for _ in range(CALLS)) if it.kind != "wait"]
             jobs.insert(self.chance.randrange(2), drawer.order(what, f"{what}:first"))
             turn = self.count % (len(BLOCKING) + len(ON_ASYNCIO))

@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import signal
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,10 @@ class Setting:
     def path(self, name: str) -> Path:
         """Return a file of the run."""
         return Path(self.folder) / name
+
+    def place(self, user: str = "") -> str:
+        """Return a name for this process, or for a user in it, that no other has: numbers of processes come again."""
+        return f"{self.label}:{os.getpid()}@{time.monotonic():.3f}:{user}"
 
     def resilience(self, **more: Any) -> Resilience:
         """Make the configuration of a process: guards shared, creates never sent that can't be written down."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import faulthandler
 import logging
 import multiprocessing
-import os
 import sys
 import warnings
 
@@ -36,7 +35,7 @@ def work(setting: Setting, anyint: Resilience) -> None:
     warnings.simplefilter("ignore")
     journal = Journal(setting.path(f"journal-{setting.label}.jsonl"))
     try:
-        drawer = Drawer(setting.seed, f"{setting.label}:{os.getpid()}", setting.store_name)
+        drawer = Drawer(setting.seed, setting.place(), setting.store_name)
         for names, few in ((BLOCKING, few_blocking), (ON_ASYNCIO, few_on_asyncio)):
             for library in names:
                 jobs = [job for job in (drawer.draw() for _ in range(CALLS)) if job.kind != "wait"]
@@ -57,7 +56,7 @@ def main() -> int:
     sampler = Sampler(setting, journal)
     anyint = setting.resilience()
     surface = Blocking("httpx", setting.url, anyint, journal)
-    drawer = Drawer(setting.seed, f"{setting.label}:{os.getpid()}", setting.store_name)
+    drawer = Drawer(setting.seed, setting.place(), setting.store_name)
     context = multiprocessing.get_context("spawn")
     while not told.wait(PACE):
         surface.make(drawer.draw("shared"))

@@ -37,9 +37,8 @@ class Users:
 
     def drawer(self, user: str, *, cancels: bool = False) -> Drawer:
         """Return what draws the calls of a user."""
-        place = f"{self.setting.label}:{os.getpid()}:{user}"
         store = self.setting.store_name or f"memory-{os.getpid()}"
-        return Drawer(self.setting.seed, place, store, cancels=cancels)
+        return Drawer(self.setting.seed, self.setting.place(user), store, cancels=cancels)
 
     def threads(self, surface: Blocking, count: int) -> None:
         """Start some users of a blocking surface."""

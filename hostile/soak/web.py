@@ -29,7 +29,7 @@ anyint = setting.resilience()
 
 def _used() -> None:
     """Use the configuration once, in the process that is forked later."""
-    drawer = Drawer(setting.seed, f"{setting.label}:{os.getpid()}:master", setting.store_name)
+    drawer = Drawer(setting.seed, setting.place("master"), setting.store_name)
     (surface,) = blocking(("httpx",), setting.url, anyint, journal)
     surface.make(drawer.draw("keyed"))
     surface.close()
@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.drawer = Drawer(setting.seed, f"{setting.label}:{self.pid}", setting.store_name, cancels=True)
+        self.drawer = Drawer(setting.seed, setting.place(), setting.store_name, cancels=True)
         self.surfaces: list[Any] = []
 
     def next(self) -> tuple[Any, Any]:

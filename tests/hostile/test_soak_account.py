@@ -44,8 +44,25 @@ def test_a_create_with_two_tasks_is_paid_twice() -> None:
 def test_a_call_that_never_ended_is_lost_unless_its_process_was_killed() -> None:
     lines = [begun("a", pid=7)]
     assert "never ended" in found(lines).lost[0]
-    assert found([*lines, ["n", 1, 0.0, "killed 7"]]).lost == []
-    assert "never ended" in found([*lines, ["n", 1, 0.0, "killed 8"]]).lost[0]
+    assert found([*lines, ["n", 1, next(CLOCK), "killed 7"]]).lost == []
+    assert "never ended" in found([*lines, ["n", 1, next(CLOCK), "killed 8"]]).lost[0]
+
+
+def test_that_another_process_of_the_same_number_was_killed_is_no_excuse() -> None:
+    """Numbers of processes come again within half an hour."""
+    assert "never ended" in found([["n", 1, next(CLOCK), "killed 7"], begun("a", pid=7)]).lost[0]
+    assert "never ended" in found([begun("a", pid=7), ["n", 1, next(CLOCK) + 1000, "killed 7"]]).lost[0]
+
+
+def test_a_create_that_was_not_recorded_is_explained_by_a_store_that_failed() -> None:
+    lines = [
+        begun("a", "create", "film"),
+        ["n", 1, next(CLOCK), "store failure: StoreError"],
+        ended("a", "NotRecorded"),
+    ]
+    assert found(lines).problems() == []
+    assert found(lines).not_recorded == 1
+    assert "NotRecorded" in found([lines[0], lines[2]]).unexpected[0]
 
 
 def test_an_answer_that_came_short_without_a_word_is_lost() -> None:
