@@ -37,6 +37,7 @@ PACE = 1.5  # seconds from one fork to the next
 HUNG = 45.0  # seconds after which a child tells where it stands, and is ended
 KILLED = 0.15  # the share of children that are killed
 CALLS = 4
+LATE = 6.0  # seconds
 
 
 def few_blocking(setting: Setting, anyint: Resilience, journal: Journal, library: str, jobs: list[Job]) -> None:
@@ -121,7 +122,9 @@ class Parent:
     def again(self, surface: Blocking) -> None:
         """Order once more what children that have ended ordered."""
         while self.later and self.later[0][0] < time.monotonic():
-            surface.make(self.later.popleft()[1])
+            due, job = self.later.popleft()
+            if time.monotonic() - due < LATE:  # else the ledger may have forgotten it, and it would be made anew
+                surface.make(job)
 
 
 def main() -> int:
