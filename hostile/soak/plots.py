@@ -55,7 +55,7 @@ def draw(notes: Notes, folder: Path) -> list[Path]:
             axis.spines[["top", "right"]].set_visible(False)
             axis.legend(fontsize=7, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         path = folder / f"soak_{name}.png"
-        figure.savefig(path, dpi=80)
+        figure.savefig(path, dpi=70)
         plt.close(figure)
         drawn.append(path)
     return drawn
