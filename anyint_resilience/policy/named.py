@@ -43,8 +43,12 @@ def _members(body: bytes) -> list[tuple[str, int, int, str]] | None:
             at = _skip(text, at)
             if text[at : at + 1] == ",":
                 at = _skip(text, at + 1)
+                if text[at : at + 1] == "}":
+                    return None
             elif text[at : at + 1] != "}":
                 return None
+        if _skip(text, at + 1) != len(text):
+            return None
     except (ValueError, RecursionError):
         return None
     return found

@@ -36,6 +36,8 @@ def kept(name: str, *folders: Path) -> tuple[int, int]:
         subprocess.run(
             command, cwd=HERE, env=env, check=True, timeout=_MOST_SECONDS, capture_output=True, stdin=subprocess.DEVNULL
         )
+        if not any(chosen.iterdir()):
+            raise RuntimeError(f"nothing was chosen for {name}: its corpus stays as it is")
         shutil.rmtree(corpus)
         corpus.mkdir()
         return _copied(chosen, corpus)

@@ -23,7 +23,8 @@ def main(arguments: list[str]) -> None:
         from hostile.fuzz.targets import target
 
         check = target(name).check
-    atheris.Setup(["hostile.fuzz", *options], check, enable_python_coverage=True)
+    again = f"{sys.executable} -m hostile.fuzz.worker {name}"  # which libFuzzer hands to a shell where it merges
+    atheris.Setup([again, *options], check, enable_python_coverage=True)
     atheris.Fuzz()
 
 

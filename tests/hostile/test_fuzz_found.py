@@ -17,6 +17,7 @@ from anyint_resilience.contract.words import AuthStyle, Certainty, Family
 from anyint_resilience.credentials import Credentials
 from anyint_resilience.guards import breaker, budget, gate
 from anyint_resilience.guards.twins import verdict_of
+from anyint_resilience.policy.named import features_in, with_model
 from anyint_resilience.policy.reading import read_response
 from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.flows import Pending
@@ -185,3 +186,10 @@ def test_a_number_that_no_float_holds_is_trouble_that_is_told(tmp_path: Path) ->
     assert db.execute("SELECT state FROM entries").fetchone() == (row[1],)
     db.close()
     store.close()
+
+
+@pytest.mark.parametrize("body", [b'{"model":"m",}', b'{"model":"m"} {}', b'{"model":"m"}\x00'])
+def test_a_body_that_is_no_json_has_no_model_to_replace(body: bytes) -> None:
+    """A comma too many, or more behind it: another model was put into what the gateway can only refuse."""
+    assert with_model(body, Family.OPENAI, "n") is None
+    assert features_in(body, ("tools",)) is None
