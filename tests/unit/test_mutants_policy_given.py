@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from anyint_resilience.contract.matching import RouteTable
 from anyint_resilience.contract.words import Operation
-from anyint_resilience.policy.fallback import Fallback
+from anyint_resilience.policy.fallback import GUIDE, Fallback, chain_problems
 from anyint_resilience.policy.given import (
     Invalid,
     bytes_of,
@@ -282,3 +283,43 @@ def test_what_is_wrong_with_a_fallback_word_for_word(more: dict[str, Any], probl
     with pytest.raises(Invalid) as caught:
         Fallback(**{**GOOD, **more})
     assert str(caught.value) == "Fallback: " + "; ".join(problems)
+
+
+CHAT = "/openai/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("rows", "problems"),
+    [
+        ([{"model": "m", "to": "n"}, {"model": "n", "to": "o"}], []),
+        (
+            [{"route": "/openai/v1/chat/completion"}, {"route": "/nowhere/at/all"}],
+            [
+                f"fallback 'w': /openai/v1/chat/completion is no route that a model serves: did you mean {CHAT}?",
+                "fallback 'w': /nowhere/at/all is no route that a model serves",
+            ],
+        ),
+        (
+            [{"route": "/openai/v1/models", "to_route": "/anthropic/v1/messages"}],
+            [
+                "fallback 'w': /openai/v1/models is no route that a model serves: did you mean /openai/v1/videos?",
+                f"fallback 'w': from openai to anthropic: {GUIDE}",
+            ],
+        ),
+        (
+            [{"to_route": "/openai/v1/embeddings"}],
+            [f"fallback 'w': from {CHAT} to /openai/v1/embeddings: {GUIDE}"],
+        ),
+        ([{"to_route": "/nowhere"}], [f"fallback 'w': from openai to no family: {GUIDE}"]),
+        ([{"to_route": CHAT}], []),
+        ([{}, {"to": "o"}], [f"fallback 'w': 'm' on {CHAT} has one already; {GUIDE}"]),
+        (
+            [{"model": "a", "to": "b"}, {"model": "b", "to": "c"}, {"model": "c", "to": "a"}],
+            [f"fallback 'w': its chain comes back to {it!r}: a loop serves nobody" for it in "abc"],
+        ),
+        ([{"model": "a", "to": "b"}, {"model": "b", "to": None, "base_url": "https://x"}], []),
+    ],
+)
+def test_what_is_wrong_with_fallbacks_together_word_for_word(rows: list[dict[str, Any]], problems: list[str]) -> None:
+    """All of it, row by row."""
+    assert chain_problems(tuple(Fallback(**{**GOOD, **row}) for row in rows), RouteTable()) == problems
