@@ -80,9 +80,10 @@ class Exact:
 
 
 if get_config_var("Py_GIL_DISABLED"):
-    _GOOD = Exact(Tally.good)
+    _GOOD, _OUT = Exact(vars(Tally)["good"]), Exact(vars(Tally)["out"])
 
     def _taken(tally: Tally) -> int:
         return _GOOD.swap(tally)
 
-    Tally.good, Tally.out, Tally.take = _GOOD, Exact(Tally.out), _taken  # type: ignore[assignment, method-assign]
+    for _name, _it in (("good", _GOOD), ("out", _OUT), ("take", _taken)):
+        setattr(Tally, _name, _it)
