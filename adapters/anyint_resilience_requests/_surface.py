@@ -157,7 +157,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         """Put a request on the wire."""
         try:
             response = parcel.adapter.send(parcel.request, **parcel.options)
-            if not response.headers.get("content-length") and self.plan_of(parcel) is not None:
+            if not (response.headers.get("content-length") or "").isdigit() and self.plan_of(parcel) is not None:
                 response = final(response, parcel.request)
         except requests.RequestException as error:
             if error.request is parcel.request:

@@ -121,7 +121,7 @@ def _reported(case: Case, told: Told) -> list[str]:
 def _in_client(case: Case, told: Told) -> bool:
     """Whether a client read a good answer by itself and broke off: its exception leads to no answer, nor its report."""
     tries = case.of(told.mark)
-    good = bool(tries) and tries[-1]["head_out"] and not tries[-1]["whole"] and tries[-1]["status"] < 400
+    good = bool(tries) and tries[-1]["passed"] and not tries[-1]["whole"] and (tries[-1]["status"] or 500) < 400
     return told.how == "raised" and not told.ours and good and not case.plan.along
 
 
