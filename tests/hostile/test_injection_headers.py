@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from anyint_resilience import Fallback, Resilience, ResilienceError
-from tests.conformance.surfaces import Surface, every_surface
+from tests.conformance.surfaces import Caller, Surface, every_surface
 from tests.hostile.keys_kit import CHAT, KEY, configured, opened, spilled
 from tests.hostile.keys_servers import Listener
 from tests.waiting import until
@@ -117,6 +117,15 @@ def test_a_callers_key_with_a_line_break_is_refused_and_not_shown(
     assert wrong == []
 
 
+def _refused(caller: Caller, gateway: Listener, headers: dict[str, str]) -> bool:
+    """Whether the client itself refuses them; requests before 2.33 lets one line break at the end through."""
+    try:
+        caller.request("GET", f"{gateway.url}{MODELS}", headers=headers)
+    except ValueError:
+        return True
+    return False
+
+
 @every_surface
 @pytest.mark.parametrize("name", OWN)
 def test_a_key_with_the_line_break_of_its_file_is_sent_without(
@@ -125,8 +134,7 @@ def test_a_key_with_the_line_break_of_its_file_is_sent_without(
     """What nearly everybody means who reads a key from a file; requests alone refuses it before we see it."""
     value = f"Bearer {KEY}\n" if name == "Authorization" else f"{KEY}\r\n"
     with opened(surface, configured(api_key=None, base_url=gateway.url), tmp_path) as caller:
-        if surface.library == "requests":
-            assert isinstance(caller.error("GET", f"{gateway.url}{MODELS}", headers={name: value}), ValueError)
+        if surface.library == "requests" and _refused(caller, gateway, {name: value}):
             return
         for path, header, sent in (
             (MODELS, "authorization", f"Bearer {KEY}"),

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from anyint_resilience.guards import breaker, gate, twins
+from tests.waiting import until
 
 SERVERS = ("redis-server", "valkey-server")
 START = 1_764_000_000.0 - 1_700_000_000.0
@@ -147,18 +148,21 @@ def serving(folder: Path) -> Iterator[Any]:
     if _missing():
         pytest.skip(_missing())
     import redis
-    from redis.backoff import ConstantBackoff
-    from redis.retry import Retry
 
     path = next(filter(None, map(shutil.which, SERVERS)))
     socket = folder / "r.sock"
     how = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder)]
     process = subprocess.Popen([path, *how], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    # Its socket is not there at once: the client tries until it is.
-    patient = Retry(ConstantBackoff(0.02), 500, supported_errors=(redis.ConnectionError, redis.TimeoutError))
-    client = redis.Redis(unix_socket_path=str(socket), retry=patient)
+    client = redis.Redis(unix_socket_path=str(socket))
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:  # its socket is not there at once
+            return False
+
     try:
-        client.ping()
+        until(answers)
         yield client
     finally:
         client.close()
