@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from anyint_resilience.contract.routes import Route
 from anyint_resilience.contract.words import Cause, Certainty, Operation
 from anyint_resilience.policy.model import Hint, Observation
 from anyint_resilience.policy.reading import read_response
@@ -56,3 +57,21 @@ def test_an_answer_that_cannot_be_read_is_a_loss_only_where_something_was_made(
     """Of an inference the caller has what came; of a create the id is gone; of a query nothing is lost but time."""
     route = VIDEO if operation in (Operation.CREATE, Operation.UPLOAD) else VIDEO_QUERY
     assert read(route, 200, body, operation=operation).cause is cause
+
+
+@pytest.mark.parametrize(
+    ("route", "operation", "document", "pending", "note"),
+    [
+        (VIDEO, Operation.UPLOAD, {"x": 1}, False, "the answer names no task"),
+        (VIDEO, Operation.UPLOAD, {"id": "v1"}, False, ""),
+        (VIDEO, Operation.UPLOAD, {"status": "odd"}, False, ""),
+        (VIDEO, Operation.UPLOAD, {"id": "v1", "status": "queued"}, True, ""),
+        (VIDEO, Operation.CREATE, {"id": "v1"}, True, "no state is named yet"),
+    ],
+)
+def test_what_a_body_made_of_a_call_says_whether_a_task_is_to_be_named(
+    route: Route, operation: Operation, document: Any, pending: bool, note: str
+) -> None:
+    """An id alone is that of a task only where one was to be made; an upload is asked for where it has both."""
+    seen = read(route, 200, document, operation=operation)
+    assert (seen.cause, seen.pending, seen.note) == (None, pending, note)
