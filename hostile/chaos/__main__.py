@@ -42,7 +42,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--surfaces", default="", help="names with commas between; all by default")
     parser.add_argument("--at-once", type=int, default=2, help="surfaces side by side (2)")
-    parser.add_argument("--write", action="store_true", help="write hostile/results/chaos.json")
+    parser.add_argument(
+        "--write", action="store_true", help="write hostile/results/chaos.json: of some surfaces, their rows"
+    )
     parser.add_argument("--world", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--ports", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
@@ -105,6 +107,14 @@ def record(wish: argparse.Namespace, rows: list[dict[str, Any]], seconds: float)
     }
 
 
+def others(wish: argparse.Namespace, names: list[str]) -> list[dict[str, Any]]:
+    """Return the rows that stand in the result file of surfaces that were not run now, if they are to stay there."""
+    if not (wish.write and wish.surfaces and RESULT.exists()):
+        return []
+    held = json.loads(RESULT.read_text(encoding="utf-8"))
+    return [row for row in held["rows"] if row["surface"] not in names and row["seed"] == wish.seed]
+
+
 def main() -> int:
     """Run what is wanted; 1 if anything did not hold."""
     wish = options()
@@ -127,7 +137,7 @@ def main() -> int:
             for process in _RUNNING:
                 process.kill()  # which ends its other end too
             raise
-    result = record(wish, rows, time.monotonic() - began)
+    result = record(wish, [*others(wish, names), *rows], time.monotonic() - began)
     print(json.dumps(result["figures"]), f"{result['seconds']} s, seed {wish.seed}")
     if wish.write:
         RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
