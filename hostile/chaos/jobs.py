@@ -38,11 +38,11 @@ def _asked(number: int, **more: Any) -> dict[str, Any]:
 
 def _chat(number: int, ids: Mapping[str, str]) -> Job:
     # A model of its own: who is told to wait for minutes stands alone in line.
-    return Job("POST", "/openai/v1/chat/completions", _asked(number, model=f"chat-{number}"))
+    return Job("POST", "/openai/v1/chat/completions", _asked(number, model=f"chat-{number % 4096}"))
 
 
 def _stream(number: int, ids: Mapping[str, str]) -> Job:
-    asked = _asked(number, model=f"chat-{number}", stream=True)
+    asked = _asked(number, model=f"chat-{number % 4096}", stream=True)
     return Job("POST", "/openai/v1/chat/completions", asked)
 
 
