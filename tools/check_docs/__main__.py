@@ -16,7 +16,7 @@ from .blocks import ROOT, Page, Program, named, read
 __all__ = ["main"]
 
 # Of these the blocks are looked up and not run: they are for who has the whole tree, and run its checks.
-LOOKED_UP = ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
+LOOKED_UP = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md")
 RUN = ("README.md", "observability/README.md")
 SDKS = ROOT / "docs" / "sdks"
 SLOW = 3.0

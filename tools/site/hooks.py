@@ -23,10 +23,11 @@ PAGES = {
     "benchmarks/README.md": "figures.md",
     "observability/README.md": "dashboard.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "threats.md",
 }
 """Documents of the tree that are pages of the site: where they are, and where they go."""
 
-TITLES = {"figures.md": "All figures"}
+TITLES = {"figures.md": "All figures", "threats.md": "Threat model"}
 """What a page of the tree is called on the site, where another has its title."""
 
 SEARCH = {
@@ -40,6 +41,7 @@ FILES = {
     "LICENSE": "license.txt",
     "benchmarks/results/*.png": "pictures/",
     "benchmarks/results/*.svg": "pictures/",
+    "hostile/results/*.png": "pictures/",
     "observability/*.json": "observability/",
     "observability/*.yml": "observability/",
 }
