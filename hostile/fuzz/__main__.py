@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
                 files, size = kept(name, Path(folder) / name / "found", Path(folder) / name / "seeds")
                 print(f"{name}: a corpus of {files} files, {size} bytes")
     if given.write:
-        _write(rows, arguments, given.seed)
+        _write(rows, seconds=seconds, seed=given.seed)
     return 1 if crashed else 0
 
 
@@ -109,13 +109,13 @@ def _show(row: dict[str, Any], folder: Path, keep: Path) -> None:
         print(f"the input is in {keep / (row['target'] + '-' + path.name)}")
 
 
-def _write(rows: list[dict[str, Any]], arguments: Sequence[str], seed: int) -> None:
+def _write(rows: list[dict[str, Any]], *, seconds: int, seed: int) -> None:
     """Put the rows into the results; those of targets that were not run this time stay as they are."""
     before = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.exists() else []
     mine = {row["target"]: row for row in (*before, *rows)}
     all_rows = [mine[name] for name in TARGETS if name in mine]
     document = {
-        "command": " ".join(("python -m hostile.fuzz", *arguments)),
+        "command": f"python -m hostile.fuzz --seconds {seconds} --seed {seed} --write",
         "date": datetime.now(timezone.utc).date().isoformat(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _PACKAGES},
