@@ -2,7 +2,7 @@
 
 ``-- policy`` plays one room, ``-- policy --module rules`` one module, ``-- --write`` keeps the figures, and
 ``-- --brief`` plays a few mutants of each room, chosen by ``--seed``. Ends with 1 where less than 90 % of a room's
-mutants were killed, or where one survives that ``survivors/*.toml`` does not explain.
+mutants were killed (of so few: 75 %). A survivor that ``survivors/*.toml`` does not explain is listed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hostile.mutate.rooms import ROOMS
 from hostile.mutate.running import Order, played
 
 BRIEF = 40
+ENOUGH_OF_FEW = 75.0  # of 40 that are as likely to be killed as 9 in 10, one time in a thousand fewer are
 
 
 def main() -> int:
@@ -44,10 +45,11 @@ def main() -> int:
         modules.extend(parts)
         if args.write and whole:
             written(" ".join(["nox -s mutate --", *sys.argv[1:]]), scores, modules, args.seed)
-    poor = [score.name for score in scores if score.percent < ENOUGH and not args.brief]
+    enough = ENOUGH_OF_FEW if args.brief else ENOUGH
+    poor = [score.name for score in scores if score.percent < enough]
     unexplained = sum(score.unexplained for score in scores)
-    _say(f"{unexplained} unexplained; less than {ENOUGH:.0f} % killed in: {', '.join(poor) or 'no room'}")
-    return 1 if poor or unexplained else 0
+    _say(f"{unexplained} unexplained; less than {enough:.0f} % killed in: {', '.join(poor) or 'no room'}")
+    return 1 if poor else 0
 
 
 def _arguments() -> argparse.Namespace:
