@@ -118,7 +118,8 @@ def final(response: requests.Response, request: requests.PreparedRequest) -> req
                 wire.begin()
             if wire.status != early:
                 return final(_after(response, request), request)
-            if wire.chunked or wire.length is not None or wire.fp.peek(1):
+            garbled = getattr(raw, "chunked", False) and not wire.chunked  # urllib3 reads the coding more leniently
+            if not garbled and (wire.chunked or wire.length is not None or wire.fp.peek(1)):
                 return response
     except HTTPError as broken:
         error = broken

@@ -213,3 +213,24 @@ def test_a_create_whose_answer_breaks_off_at_the_deadline_is_of_unknown_outcome(
             errors = [caller.error("POST", VIDEOS, json=FILM) for _ in range(2)]
     assert server.asked == 1
     assert all(isinstance(it, (OutcomeUnknown, DeadlineExceeded)) for it in errors)
+
+
+EVENTS = [
+    b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n',
+    b'data: {"choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"stop"}]}\n\n',
+    b"data: [DONE]\n\n",
+]
+FRAMED = b"".join(b"%x\r\n%s\r\n" % (len(it), it) for it in EVENTS) + b"0\r\n\r\n"
+
+
+@every_surface
+def test_the_framing_of_a_stream_is_never_its_content(surface: Surface) -> None:
+    """A tab in the blank line: http.client reads another coding than chunked there, and urllib3 reads chunked."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\t\n"
+    with Server([head + FRAMED]) as server, client(surface, server, configured(server)) as caller:
+        try:
+            _, came, broken = caller.stream("POST", CHAT, json={**ASK, "stream": True})
+        except surface.error as error:
+            came, broken = b"", error
+    assert broken is not None
+    assert b"\r\n" not in came
