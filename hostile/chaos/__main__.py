@@ -140,6 +140,7 @@ def main() -> int:
     result = record(wish, [*others(wish, names), *rows], time.monotonic() - began)
     print(json.dumps(result["figures"]), f"{result['seconds']} s, seed {wish.seed}")
     if wish.write:
+        RESULT.parent.mkdir(exist_ok=True)
         RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return 1 if result["figures"]["violations"] else 0
 
