@@ -151,7 +151,12 @@ def budget_step(chance: random.Random, now: float, tickets: list[str]) -> tuple[
     return "budget.spend", {"good": good, "reserve": 4.0, "ratio": 0.125, **more}
 
 
-KINDS = {"gate": (gate_step, 16, 45), "breaker": (breaker_step, 6, 40), "budget": (budget_step, 2, 40)}
+KINDS = {
+    "gate": (gate_step, 16, 45),
+    "heir": (gate_step, 4, 15),
+    "breaker": (breaker_step, 6, 40),
+    "budget": (budget_step, 2, 40),
+}
 
 if __name__ == "__main__":
     written = []
@@ -159,6 +164,13 @@ if __name__ == "__main__":
         for number in range(count):
             chance, now, rows = random.Random(f"{kind} {number}"), 1000.0, []
             tickets = list("abcdef")[: chance.choice([2, 4, 6])]
+            if kind == "heir":  # of a gate that others have closed
+                cause, named = ["rate", "rate", "down", "quota"][number], number % 2 == 0
+                left = {"cause": cause, "until": now + 9.0, "shut": now - 6.0, "named": named, "limit": number * 1.5}
+                probe = 0.0 if cause in ("rate", "down") else now + 3.0
+                rows.append(
+                    {"life": f"heir {number}", "at": now, "does": "gate.inherit", "with": {**left, "probe": probe}}
+                )
             for _ in range(length):
                 now += chance.choice([0.0, 0.0, 0.25, 1.0, 3.0, 20.0, 61.0, -0.5])
                 does, given = make(chance, now, tickets)
