@@ -20,7 +20,7 @@ __all__ = ["Case", "cases_of", "judged", "matched", "soft"]
 NOT_SENT: Final = ("connect_error", "connect_timeout", "tls_error", "tls_certificate", "pool_timeout", "local_error")
 _SILENT: Final = ("read_timeout", "write_timeout")
 _GARBLED: Final = ("garbage", "flip", "truncate", "duplicate")
-_ENDS: Final = (b"[DONE]", b'"finish_reason":"stop"', b'"stop_reason":"end_turn"', b'"finishReason":"STOP"')
+_ENDS: Final = (b"[DONE]", b'"finish_reason":"', b'"stop_reason":"', b'"finishReason":"')
 _LAST_EVENT: Final = 64  # bytes: [DONE], or message_stop
 _STREAMS: Final = ("stream", "messages_stream", "gemini_stream")
 

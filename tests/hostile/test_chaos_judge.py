@@ -158,3 +158,12 @@ def test_what_is_left_behind_is_counted() -> None:
     assert (open_now["clients"], sum(closed.values())) == (1, 0)
     assert all(now[name] > before[name] for name in before)
     assert settled(left, before.__eq__) == before
+
+
+@pytest.mark.parametrize("at", [0.2, 0.966])
+def test_a_garbled_stream_is_soft_only_if_its_end_was_told(at: float) -> None:
+    """A byte taken out of the last event but one passes; in the middle it is an error."""
+    pick = 7 if at > 0.5 else 3  # role, six pieces, the reason for the end, [DONE]
+    with judged(plan("stream", fault("data", "truncate", at, pick=pick))) as (case, found):
+        assert found == []
+        assert (case.told[0].how == "answer") is (pick == 7)
