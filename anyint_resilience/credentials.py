@@ -304,8 +304,8 @@ class Credentials:
                         "control character"
                     )
                 key = _token(value) or (b"" if low == b"authorization" else value.strip())
-                if key and key not in self._seen:
-                    self._remember(key)
+                if key:
+                    self._remember(key)  # again, or it would be forgotten with those met long ago
 
     def _remember(self, key: bytes) -> None:
         if self._seen.add(key):  # it begins anew: what was found good then must be met again

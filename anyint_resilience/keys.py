@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Final
+
+from .forking import after_fork
 
 __all__ = ["MAX_SEEN", "NO_KEY", "Seen", "key_id", "key_problem"]
 
@@ -24,21 +27,29 @@ def key_problem(key: object) -> str | None:
 class Seen:
     """The keys that went to AnyInt, the last thousand of them at any time. Shared between threads."""
 
-    __slots__ = ("_now", "_past")
+    __slots__ = ("__weakref__", "_lock", "_now", "_past")
 
     def __init__(self) -> None:
         self._now: set[bytes] = set()
         self._past: set[bytes] = set()
+        after_fork(self, Seen._forked)
+        self._lock = Lock()
+
+    def _forked(self) -> None:
+        self._lock = Lock()
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._now or key in self._past
 
     def add(self, key: bytes) -> bool:
         """Remember a key; True: there were too many, and those met longest ago are forgotten."""
-        full = len(self._now) >= MAX_SEEN
-        if full:
-            self._past, self._now = self._now, set()  # one met a moment ago may be on its way with a redirect
-        self._now.add(key)
+        if key in self._now:
+            return False
+        with self._lock:
+            full = len(self._now) >= MAX_SEEN
+            if full:
+                self._past, self._now = self._now, set()  # one met a moment ago may be on its way with a redirect
+            self._now.add(key)
         return full
 
     def stand_in(self, text: str, own: bytes | None) -> bool:

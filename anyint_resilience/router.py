@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
     if host in {"localhost", "::1", "[::1]"}:
         return True
     numbers = host.split(".") if host.startswith("127.") and host.isascii() else ()
-    return len(numbers) == 4 and all(it.isdigit() and int(it) < 256 for it in numbers)
+    return len(numbers) == 4 and all(len(it) <= 3 and it.isdigit() and int(it) < 256 for it in numbers)
 
 
 def host_problem(url: object) -> str | None:

@@ -20,6 +20,7 @@ from .effects import Answer, Result, Send
 from .exceptions import (
     ResilienceError,
 )
+from .forking import after_fork
 from .intents import OWN, attempt_before, name_of, paper_of
 from .openings import OpeningSurface
 from .policy.request import GZIP, glance, operation_of
@@ -82,6 +83,10 @@ class SurfaceBase(OpeningSurface[Q, R]):
         self.plans: dict[Any, Plan | None] = {}
         self._unchecked = False  # or it was said
         self.lane = self.anyint.credentials.lane
+        after_fork(self, SurfaceBase._forked)
+
+    def _forked(self) -> None:
+        self.plans.clear()  # they count with the parent's
 
     # what an adapter says of its client's requests
 

@@ -139,6 +139,7 @@ class ResilientMiddleware:
             plan is None
             or (plan.local and request.proxy is not None)
             or request.server_hostname is not None
+            or request.ssl is not True
             or not surface.shared.calm
             or KEY in headers
             or GOOGLE in headers

@@ -76,8 +76,9 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     def plan_of(self, hop: Hop) -> Plan | None:
         """Return its plan, remembered under its method and URL."""
         url = hop.request.url
+        own = getattr(hop.request, "ssl", True) is not True  # its own word on certificates: looked at each time
         try:
-            return self.plans[hop.request.method, url]
+            return self.look_up(hop, None) if own else self.plans[hop.request.method, url]
         except KeyError:
             return self.look_up(hop, None if url.raw_query_string else (hop.request.method, url))
 

@@ -24,7 +24,7 @@ from anyint_resilience.surface import Body
 
 from ._faults import as_requests
 
-__all__ = ["CHUNK", "Carried", "File", "Stream", "body_of", "final", "peek", "replay_of", "unread"]
+__all__ = ["CHUNK", "Carried", "File", "Stream", "body_of", "final", "peek", "replay_of", "sized", "unread"]
 
 CHUNK = 65_536
 _MOST_EARLY = 8  # answers below 200 before the final one
@@ -101,7 +101,7 @@ def final(response: requests.Response, request: requests.PreparedRequest) -> req
     Raises:
         requests.RequestException: if nothing comes after what came of the head.
     """
-    if (response.headers.get("content-length") or "").isdigit() or response.status_code >= 300:
+    if sized(response) or response.status_code >= 300:
         return response
     raw: Any = response.raw
     wire: Any = getattr(raw, "_fp", None)
@@ -129,6 +129,12 @@ def final(response: requests.Response, request: requests.PreparedRequest) -> req
         raise kind(error, request=request)
     finally:
         del error
+
+
+def sized(response: requests.Response) -> bool:
+    """Whether its head says how long its body is; one that an adapter made up may hold anything there."""
+    said: object = response.headers.get("content-length")
+    return isinstance(said, str) and said.isdigit()
 
 
 def _is_plain(wire: object) -> bool:

@@ -31,7 +31,7 @@ from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
-from ._bodies import body_of, final, peek, replay_of, unread
+from ._bodies import body_of, final, peek, replay_of, sized, unread
 from ._faults import fault_of
 from ._others import Whole, answering, asking, bounded, edited, going, holding, unbind
 from ._reader import watched
@@ -43,6 +43,7 @@ __all__ = ["Parcel", "Surface", "spent"]
 
 
 _NONE = (None, None)
+_PLAIN = ("http", "all")  # or ``http://host``
 _NO_RETRY = frozenset((None, 0))  # False is 0
 OTHERS = frozenset(("host", "x-api-key", "x-goog-api-key", "x-stainless-retry-count"))
 """Headers that take a request off the lane on which only ``Authorization`` is looked at."""
@@ -146,18 +147,21 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
         return (said + "it was left out of this call, so that attempts do not multiply",)
 
     def proxied(self, parcel: Parcel) -> bool:
-        """Whether a proxy for its URL reads along; of one by TLS, any that the session has: a fallback's may do so."""
+        """Whether a proxy for its URL reads along; of one by TLS, that for plain http: a fallback's may do so."""
         url, proxies = parcel.request.url or "", parcel.options.get("proxies")
         if not proxies:
             return False
-        found = proxies.values() if url[:6].lower() == "https:" else [select_proxy(url, proxies)]
+        if url[:6].lower() != "https:":
+            found = [select_proxy(url, proxies)]
+        else:  # among them stand those for https, and what goes by none (``no``, ``no_proxy``)
+            found = [it for name, it in proxies.items() if name.partition(":")[0] in _PLAIN]
         return any(it and reads_along(it) for it in found)
 
     def send(self, parcel: Parcel) -> requests.Response:
         """Put a request on the wire."""
         try:
             response = parcel.adapter.send(parcel.request, **parcel.options)
-            if not (response.headers.get("content-length") or "").isdigit() and self.plan_of(parcel) is not None:
+            if not sized(response) and self.plan_of(parcel) is not None:
                 response = final(response, parcel.request)
         except requests.RequestException as error:
             if error.request is parcel.request:

@@ -30,6 +30,8 @@ from .shapes import Kit, Q, R
 
 __all__ = ["Base"]
 
+_TIMES = frozenset(("timeout",))
+
 
 class Base(SurfaceBase[Q, R]):
     """What does not wait, and so is the same sync and async."""
@@ -79,8 +81,7 @@ class Base(SurfaceBase[Q, R]):
                 and not (plan.local and self._below.proxied)
                 and self.plain
                 and self.shared.calm
-                and len(request.extensions) < 2  # beside its time-outs: a policy, a target, a name
-                and REPORT_KEY not in request.extensions
+                and _TIMES.issuperset(request.extensions)  # else a policy, a target, a name, a report
                 and OVERRIDES.get() is None
                 and self._in_order(headers._list, plan.style)
             ):

@@ -60,9 +60,9 @@ _ASKED = {"accept-encoding": "gzip, deflate"}
 
 
 def _look_sync(client: Any, url: str) -> Looked:
-    body = Gathered()
+    body = Gathered()  # of an answer that is in memory, as after a client's hook that read it, what there is
     with client.stream("GET", url, headers=_ASKED, follow_redirects=False) as response:
-        for piece in response.iter_raw():
+        for piece in (response.content,) if response.is_stream_consumed else response.iter_raw():
             if body.full(piece):
                 break
     return body.looked(response.status_code, response.headers.raw)
@@ -70,11 +70,12 @@ def _look_sync(client: Any, url: str) -> Looked:
 
 async def _look_async(client: Any, url: str) -> Looked:
     body = Gathered()
-    async with (
-        client.stream("GET", url, headers=_ASKED, follow_redirects=False) as response,
-        aclosing(response.stream.__aiter__()) as pieces,  # not aiter_raw(), which leaves this one in the middle
-    ):
-        async for piece in pieces:  # closed here: trio warns of one that is left in the middle
-            if body.full(piece):
-                break
+    async with client.stream("GET", url, headers=_ASKED, follow_redirects=False) as response:
+        if response.is_stream_consumed:
+            body.full(response.content)
+            return body.looked(response.status_code, response.headers.raw)
+        async with aclosing(response.stream.__aiter__()) as pieces:  # not aiter_raw(), which leaves this one open
+            async for piece in pieces:  # closed here: trio warns of one that is left in the middle
+                if body.full(piece):
+                    break
     return body.looked(response.status_code, response.headers.raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 __all__ = ["Spell", "State", "Step", "Store", "StoreError", "kept_for", "no_number"]
@@ -36,6 +37,9 @@ class Spell(float):
         made = super().__new__(cls, seconds)
         made.idle = idle
         return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Spell, idle=self.idle), (float(self),)
 
 
 def kept_for(ttl: float, state: State) -> float:
