@@ -86,6 +86,8 @@ def test_a_code_is_read_up_to_the_bound_and_the_caller_gets_all(surface: Surface
 @every_surface
 def test_a_bomb_as_an_error_is_read_for_its_beginning(surface: Surface) -> None:
     """Compressed once or twice, with garbage behind it, or cut: what it says first is understood."""
+    if surface.library == "aiohttp" and tuple(map(int, surface.module.__version__.split(".")[:2])) < (3, 14):
+        pytest.skip("aiohttp before 3.14 opens a piece whole before anybody sees it")
     bodies = [(1, b""), (2, b""), (1, b"trailing \x1f\x8b garbage"), (1, None)]
     made = {
         f"/openai/v1/models/m{at}": (
