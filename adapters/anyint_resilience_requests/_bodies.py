@@ -111,11 +111,13 @@ def final(response: requests.Response, request: requests.PreparedRequest) -> req
     try:
         with raw._error_catcher():
             early = wire.status
-            for _ in range(_MOST_EARLY):
+            for _ in range(_MOST_EARLY + 1):
                 if not 100 <= wire.status < 200 or wire.status == http.client.SWITCHING_PROTOCOLS:
                     break
                 wire.headers = wire.msg = None
                 wire.begin()
+            else:
+                raise ProtocolError("early answers, and no end of them")
             if wire.status != early:
                 return final(_after(response, request), request)
             garbled = getattr(raw, "chunked", False) and not wire.chunked  # urllib3 reads the coding more leniently

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from itertools import cycle, islice
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from anyint_resilience import Resilience, TaskHandle
+from anyint_resilience import Policy, Resilience, TaskHandle
 from anyint_resilience.contract.words import AuthStyle, Family
 from anyint_resilience.credentials import Credentials
 from anyint_resilience.emulator import Emulator
@@ -19,6 +20,7 @@ from anyint_resilience.stores.protocol import Spell, kept_for
 from tests.alone import ALONE
 from tests.conformance.lives import FILM, World, made, task_of, waited
 from tests.conformance.surfaces import Surface, Waits, calling, every_httpx, every_surface, surfaces
+from tests.hostile.bounds_kit import Pouring
 from tests.hostile.keys_kit import CHAT, GATEWAY, KEY, Net, configured, opened
 from tests.processes.kit import forked
 
@@ -221,3 +223,13 @@ def layer_of(client: Any, url: str) -> Any:
     if hasattr(client, "get_adapter"):
         return client.get_adapter(url).surface
     return client._middlewares[0].surface if hasattr(client, "_middlewares") else client._transport
+
+
+@of_requests
+def test_early_answers_without_end_were_followed_to_the_end_of_the_stack(surface: Surface) -> None:
+    """A RecursionError came of it, which nobody expects of a client."""
+    early = [b"HTTP/1.1 %d Early\r\n\r\n" % (102 + number % 3) for number in range(3)]
+    with Pouring(lambda head: islice(cycle(early), 30_000)) as server:
+        mine = Resilience(api_key=KEY, base_url=server.url, guards=ALONE, policy=Policy(attempts=1))
+        with calling(surface, mine, base_url=server.url) as caller:
+            assert isinstance(caller.error("POST", CHAT, json=ASK), surface.module.ConnectionError)
