@@ -16,7 +16,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from . import configuration, decision_codes, decision_routes, decisions, extras, measured, telemetry_tables
+from . import (
+    configuration,
+    decision_codes,
+    decision_routes,
+    decisions,
+    dependencies,
+    extras,
+    hostile,
+    measured,
+    telemetry_tables,
+)
 
 __all__ = ["TABLES", "drift", "filled", "main", "pages"]
 
@@ -30,6 +40,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     **configuration.TABLES,
     **measured.TABLES,
     **extras.TABLES,
+    **hostile.TABLES,
+    **dependencies.TABLES,
 }
 """Every table there is: name -> a function that returns it in Markdown."""
 
@@ -44,7 +56,7 @@ _OPEN = re.compile(r"^<!-- generated: .*$", re.MULTILINE)
 
 def pages() -> list[Path]:
     """Return the documents that may hold a table."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def filled(text: str, name: str = "") -> str:
