@@ -21,7 +21,7 @@ from anyint_resilience.tasks.updates import TaskUpdate
 from anyint_resilience.tasks.waiting import Looked
 from anyint_resilience.waits import Gathered, unwrapped, updates_sync, waited
 
-from ._bodies import final
+from ._heads import final
 from ._surface import OTHERS, Parcel, Surface, spent
 
 __all__ = [

@@ -31,8 +31,9 @@ from anyint_resilience.reports import attach
 from anyint_resilience.router import Plan
 from anyint_resilience.surface import Body, Errors, Place, SurfaceBase
 
-from ._bodies import body_of, final, peek, replay_of, sized, unread
+from ._bodies import body_of, peek, replay_of, unread
 from ._faults import fault_of
+from ._heads import final, sized
 from ._others import Whole, answering, asking, bounded, edited, going, holding, unbind
 from ._reader import watched
 
@@ -52,11 +53,12 @@ OTHERS = frozenset(("host", "x-api-key", "x-goog-api-key", "x-stainless-retry-co
 class Parcel:
     """A request with what its session wants done with it, and the adapter that shall send it."""
 
-    __slots__ = ("adapter", "given", "options", "original", "request")
+    __slots__ = ("adapter", "foreign", "given", "options", "original", "request")
 
     def __init__(self, adapter: BaseAdapter, request: requests.PreparedRequest, options: dict[str, Any]) -> None:
         self.adapter = adapter
         self.request = request
+        self.foreign = False  # none of AnyInt's: its answer is not looked at
         self.original = request  # what the caller gave: the response must not show our key
         self.options = options
         self.given: Any = None  # the caller's own time-out, where this request has another
@@ -157,11 +159,17 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             found = [it for name, it in proxies.items() if name.partition(":")[0] in _PLAIN]
         return any(it and reads_along(it) for it in found)
 
+    def stranger(self, parcel: Parcel) -> Parcel:
+        """Return a request to a foreign host without any key of AnyInt's."""
+        made = super().stranger(parcel)
+        made.foreign = True
+        return made
+
     def send(self, parcel: Parcel) -> requests.Response:
         """Put a request on the wire."""
         try:
             response = parcel.adapter.send(parcel.request, **parcel.options)
-            if not sized(response) and self.plan_of(parcel) is not None:
+            if not parcel.foreign and not sized(response):
                 response = final(response, parcel.request)
         except requests.RequestException as error:
             if error.request is parcel.request:
