@@ -69,6 +69,8 @@ def _by_requests(module: Any, ours: Any) -> Reader:
             goes = parse(request.url)
         except Exception:
             return None
+        if not request.url.lower().startswith(("http://", "https://")):  # for which requests has no adapter
+            return None
         try:
             place = place_of(None, SimpleNamespace(request=request))
         except ValueError:  # which the adapter takes for a foreign host
