@@ -7,14 +7,26 @@ only, over https only (http to a loopback address), and never into a repr.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .contract.routes import ANTHROPIC_VERSION
 from .contract.words import AuthStyle, Family
 from .exceptions import ResilienceError
 from .forking import after_fork
+from .headers import (
+    AUTH_NAMES,
+    HOST,
+    NAMES,
+    RETRIES,
+    VERSION,
+    HeaderEdit,
+    LoweredHeaders,
+    RawHeaders,
+    caller_key,
+    outer_retries,
+    token,
+)
 from .keys import MAX_SEEN, Seen, key_id, key_problem
 
 if TYPE_CHECKING:
@@ -25,38 +37,8 @@ __all__ = ["Credentials", "HeaderEdit", "KeySource", "LoweredHeaders", "RawHeade
 KeySource: TypeAlias = "str | Callable[[], str | Awaitable[str]] | None"
 """A key, a callable that returns one (or, with async clients, an awaitable of one), or None: the caller's own."""
 
-RawHeaders: TypeAlias = "Sequence[tuple[bytes, bytes]]"
-
-LoweredHeaders: TypeAlias = "Iterable[tuple[bytes, bytes, bytes]]"
-"""Name as sent, lower-case name, value."""
-
-_AUTH_NAMES = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
-_VERSION = b"anthropic-version"
-_HOST = b"host"
-_RETRIES = b"x-stainless-retry-count"
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
-_NAMES = frozenset((*_AUTH_NAMES, _VERSION, _RETRIES, _HOST))
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderEdit:
-    """What to change on a request's headers: lower-case names to take off, pairs to put on."""
-
-    remove: frozenset[bytes] = frozenset()
-    add: tuple[tuple[bytes, bytes], ...] = ()
-
-    def apply(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """Return the edited headers; the order of the others stays."""
-        return [(name, value) for name, value in headers if name.lower() not in self.remove] + list(self.add)
-
-    def __repr__(self) -> str:
-        return f"HeaderEdit(remove={sorted(self.remove)}, add={[name for name, _ in self.add]})"
-
-
-def _token(value: bytes) -> bytes:
-    """Return the token of an ``Authorization: Bearer`` value, or nothing."""
-    return value[7:].strip() if value[:7].lower() == b"bearer " else b""
 
 
 class Credentials:
@@ -116,9 +98,9 @@ class Credentials:
 
     def replacing(self, headers: RawHeaders, family: Family | None, style: AuthStyle) -> HeaderEdit | None:
         """Return the edit that puts this key on, whatever key the headers have; None: there is none to put on."""
-        bare = [(name, value) for name, value in headers if name.lower() not in _AUTH_NAMES]
+        bare = [(name, value) for name, value in headers if name.lower() not in AUTH_NAMES]
         fresh = self.edit(bare, family, style, secure=True)
-        taken = frozenset(name.lower() for name, _ in headers if name.lower() in _AUTH_NAMES)
+        taken = frozenset(name.lower() for name, _ in headers if name.lower() in AUTH_NAMES)
         return None if fresh is None else HeaderEdit(fresh.remove | taken, fresh.add)
 
     def accept(self, answer: object) -> None:
@@ -145,19 +127,19 @@ class Credentials:
             right_name, good, version = b"x-api-key", self._keys, False  # this family also wants a version
         right = False
         for _, name, value in headers:
-            if name in _NAMES:
+            if name in NAMES:
                 if name == right_name:
                     if right:
                         return False  # twice: a server may take either
                     if value not in good and not self._vet(value, style):
                         return False
                     right = True
-                elif name == _VERSION:
+                elif name == VERSION:
                     version = version or value != b""
-                elif name == _HOST:
+                elif name == HOST:
                     if value not in self._hosts and not self.at_home(value):
                         return False
-                elif name != _RETRIES or value != b"0":
+                elif name != RETRIES or value != b"0":
                     return False
         return right and version
 
@@ -194,16 +176,17 @@ class Credentials:
         self._hosts.add(host)
         return True
 
-    def strays(self, headers: RawHeaders) -> bool:
-        """Whether a request to AnyInt is for somebody else by its ``Host`` header."""
-        return any(
-            name.lower() == _HOST and value not in self._hosts and not self.at_home(value) for name, value in headers
-        )
+    def stray(self, headers: RawHeaders) -> bytes | None:
+        """Return the ``Host`` header by which a request to AnyInt is for somebody else, None without one."""
+        for name, value in headers:
+            if name.lower() == HOST and value not in self._hosts and not self.at_home(value):
+                return value
+        return None
 
     def _vet(self, value: str | bytes, style: AuthStyle) -> bool:
         """Look closely at a header value not met before; a good one is known from then on."""
         raw = value.encode("latin-1", "replace") if isinstance(value, str) else value
-        key, good = (_token(raw), self._bearers) if style is _BEARER else (raw.strip(), self._keys)
+        key, good = (token(raw), self._bearers) if style is _BEARER else (raw.strip(), self._keys)
         if not key or raw != raw.strip() or _CONTROL.search(raw):  # which a client would refuse, and show
             return False
         self._remember(key)
@@ -221,15 +204,24 @@ class Credentials:
         Raises:
             ResilienceError: if a key of the caller's has a line break or another control character in it.
         """
-        values = {name.lower(): value.strip() for name, value in headers}
-        pairs = ((name.lower(), value.strip()) for name, value in headers)
-        found = {name: value for name, value in pairs if value and name in _AUTH_NAMES}  # an empty one hides no other
+        found: dict[bytes, bytes] = {}
+        there: set[bytes] = set()
+        version = b""
+        for name, value in headers:
+            low = name.lower()
+            if low == VERSION:
+                there.add(low)
+                version = value.strip()
+            elif low in AUTH_NAMES:
+                there.add(low)
+                if bare := value.strip():  # an empty one hides no other
+                    found[low] = bare
         if found:
             self._meet(headers)
         if not secure:
             return HeaderEdit(frozenset(found)) if found else None
         right = b"authorization" if style is _BEARER else b"x-api-key"
-        own = _token(found.get(right, b"")) if style is _BEARER else found.get(right, b"")
+        own = token(found.get(right, b"")) if style is _BEARER else found.get(right, b"")
         remove: set[bytes] = set()
         add: list[tuple[bytes, bytes]] = []
         key = own
@@ -240,16 +232,16 @@ class Credentials:
                 remove.add(right)
                 add.append((b"Authorization", b"Bearer " + own) if style is _BEARER else (b"x-api-key", own))
         else:
-            key = self._key if self._key is not None else _caller_key(found)
+            key = self._key if self._key is not None else caller_key(found)
             if key:
                 # An empty or malformed header of the right name goes too: two of them would be refused.
-                remove = set(found) | ({right} & values.keys())
+                remove = set(found) | ({right} & there)
                 add.append((b"Authorization", b"Bearer " + key) if style is _BEARER else (b"x-api-key", key))
         if key and key not in self._seen:
             self._remember(key)
-        if family is Family.ANTHROPIC and not values.get(_VERSION):
-            remove |= {_VERSION} & values.keys()
-            add.append((_VERSION, ANTHROPIC_VERSION.encode()))
+        if family is Family.ANTHROPIC and not version:
+            remove |= {VERSION} & there
+            add.append((VERSION, ANTHROPIC_VERSION.encode()))
         return HeaderEdit(frozenset(remove), tuple(add)) if remove or add else None
 
     def strip(self, headers: RawHeaders) -> HeaderEdit | None:
@@ -257,8 +249,8 @@ class Credentials:
         leaking = {
             name.lower()
             for name, value in headers
-            if name.lower() in _AUTH_NAMES
-            and any(it == self._key or it in self._seen for it in (value.strip(), _token(value)))
+            if name.lower() in AUTH_NAMES
+            and any(it == self._key or it in self._seen for it in (value.strip(), token(value)))
         }
         return HeaderEdit(frozenset(leaking)) if leaking else None
 
@@ -290,20 +282,20 @@ class Credentials:
     def used(self, headers: RawHeaders, edit: HeaderEdit | None) -> bytes | None:
         """Return the key a request goes out with."""
         final = headers if edit is None else edit.apply(headers)
-        found = {name.lower(): value for name, value in final if name.lower() in _AUTH_NAMES}
-        return _token(found.get(b"authorization", b"")) or found.get(b"x-api-key")
+        found = {name.lower(): value for name, value in final if name.lower() in AUTH_NAMES}
+        return token(found.get(b"authorization", b"")) or found.get(b"x-api-key")
 
     def _meet(self, headers: RawHeaders) -> None:
         """Remember each key of a request to AnyInt, also one that comes off: its client may follow a redirect."""
         for name, value in headers:
             low = name.lower()
-            if low in _AUTH_NAMES:
+            if low in AUTH_NAMES:
                 if _CONTROL.search(value.strip()):
                     raise ResilienceError(
                         f"what stands in the header {low.decode()} can't be a key: it holds a line break, or another "
                         "control character"
                     )
-                key = _token(value) or (b"" if low == b"authorization" else value.strip())
+                key = token(value) or (b"" if low == b"authorization" else value.strip())
                 if key:
                     self._remember(key)  # again, or it would be forgotten with those met long ago
 
@@ -312,19 +304,3 @@ class Credentials:
             self._bearers.clear()
             self._keys.clear()
             self.lane.clear()
-
-
-def _caller_key(found: dict[bytes, bytes]) -> bytes:
-    return (
-        _token(found.get(b"authorization", b""))
-        or found.get(b"x-api-key", b"").strip()
-        or found.get(b"x-goog-api-key", b"").strip()
-    )
-
-
-def outer_retries(headers: RawHeaders) -> int:
-    """Return how often a layer above has already retried (``x-stainless-retry-count``), 0 if none says so."""
-    for name, value in headers:
-        if name.lower() == _RETRIES and value.isdigit() and len(value) <= 6:
-            return int(value)
-    return 0

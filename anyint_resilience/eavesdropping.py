@@ -10,8 +10,8 @@ from .router import is_loopback
 __all__ = ["UNCHECKED", "reads_along", "takes_any"]
 
 UNCHECKED = (
-    "this client checks no certificate, and whoever answers in the place of {host} gets the key: "
-    "instead of verify=False or ssl=False give it the authority that it misses"
+    "this client does not check that a certificate is {host}'s, and whoever answers in its place gets the key: "
+    "instead of verify=False, ssl=False or check_hostname=False give it the authority that it misses"
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from .calls import Call, nameless
 from .config import OVERRIDES, Resilience
-from .contract.words import AuthStyle, Certainty, Operation
+from .contract.words import AuthStyle, Certainty
 from .credentials import HeaderEdit, RawHeaders, outer_retries
 from .driven import Keyed
 from .eavesdropping import UNCHECKED
@@ -21,14 +21,16 @@ from .exceptions import (
     ResilienceError,
 )
 from .forking import after_fork
+from .headers import telling
 from .intents import OWN, attempt_before, name_of, paper_of
 from .openings import OpeningSurface
-from .policy.request import GZIP, glance, operation_of
+from .policy.request import may_switch, operation_within
 from .policy.rules import Policy
 from .policy.verdicts import PAID
 from .raising import Errors
 from .repeats import MULTIPLY
 from .router import MAX_CACHED, Plan, is_loopback
+from .strays import CERTIFICATE, HEADER, tell
 from .tasks.paper import NO_PAPER
 from .telemetry.watch import Watch
 from .watched import Body, Place, tells_off
@@ -47,17 +49,6 @@ def settled(anyint: Resilience | None) -> Resilience:
     if anyint is not None and not isinstance(anyint, Resilience):
         raise TypeError(f"anyint must be a Resilience, not {type(anyint).__name__}")
     return Resilience.from_env() if anyint is None else anyint
-
-
-def _may_switch(watch: bytes, content: bytes | None) -> bool:
-    """Whether a body may turn its route into a paid one."""
-    return content is not None and (watch in content or content[:2] == GZIP)
-
-
-def _operation(plan: Plan, content: bytes | None) -> Operation:
-    """Return what a request does. A large body is only read whole where it may turn it into paid work."""
-    paid = plan.watch is not None and _may_switch(plan.watch, content)
-    return operation_of(plan.route, content) if paid else glance(plan.route, content)
 
 
 class SurfaceBase(OpeningSurface[Q, R]):
@@ -160,7 +151,7 @@ class SurfaceBase(OpeningSurface[Q, R]):
         if plan is None:
             return None
         name = self.named(request)
-        if name is not None and not self.anyint.credentials.at_home(name):
+        if name is not None and self.misnamed(request, name):
             return None
         if plan.local and self.proxied(request):
             plan = plan.exposed()
@@ -170,13 +161,13 @@ class SurfaceBase(OpeningSurface[Q, R]):
             and self.shared.calm
             and OVERRIDES.get() is None
             and (not self.per_request or self.own_policy(request) is None)
-            and (plan.watch is None or not _may_switch(plan.watch, self.body_of(request).content))
+            and (plan.watch is None or not may_switch(plan.watch, self.body_of(request).content))
         ):
             if self.in_order(request, plan.style):
                 self.remember(request, plan)
                 return plan
             return self.keyed(request, plan)
-        if self.anyint.credentials.strays(self.raw_of(request)):
+        if self.strays(request, self.raw_of(request)):
             return None
         return self.open_call(request, plan, self.monotonic())
 
@@ -194,13 +185,30 @@ class SurfaceBase(OpeningSurface[Q, R]):
 
     def keyed(self, request: Q, plan: Plan, /) -> Plan | Keyed[Q] | Call | None:
         """Put the key on a request that is quick but for its headers, if that can be done without asking anybody."""
-        credentials, raw = self.anyint.credentials, self.raw_of(request)
-        if credentials.strays(raw):
+        credentials, raw = self.anyint.credentials, telling(self.raw_of(request))
+        if self.strays(request, raw):
             return None
         if credentials.wants_key or outer_retries(raw):
             return self.open_call(request, plan, self.monotonic())
         edit = credentials.edit(raw, plan.route.family, plan.style, secure=True)
         return plan if edit is None else Keyed(plan, edit, self.rewrite(request, Send(1, edit)))
+
+    def misnamed(self, request: Q, name: str | bytes, /) -> bool:
+        """Whether the name that its server's certificate must have makes a request to a gateway somebody else's."""
+        credentials = self.anyint.credentials
+        if credentials.at_home(name):
+            return False
+        tell(self.place_of(request)[1], name, CERTIFICATE, secret=credentials.holds(str(name)))
+        return True
+
+    def strays(self, request: Q, headers: RawHeaders, /) -> bool:
+        """Whether the ``Host`` header does so."""
+        credentials = self.anyint.credentials
+        name = credentials.stray(headers)
+        if name is None:
+            return False
+        tell(self.place_of(request)[1], name, HEADER, secret=credentials.holds(name.decode("latin-1")))
+        return True
 
     def stranger(self, request: Q, /) -> Q:
         """Return a request to a foreign host without any key of AnyInt's."""
@@ -220,7 +228,7 @@ class SurfaceBase(OpeningSurface[Q, R]):
     ) -> Call:
         """Make the state of one call."""
         anyint, raw, body = self.anyint, self.raw_of(request), self.body_of(request)
-        operation = _operation(plan, body.content)
+        operation = operation_within(plan.route, plan.watch, body.content)
         policy = self.policy_of(request)
         paid = policy.enabled and operation in PAID
         # Reads are asked again and again by nature (polls); a file is read for nothing less than a paid create.

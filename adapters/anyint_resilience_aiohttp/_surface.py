@@ -107,7 +107,7 @@ class Surface(SurfaceBase[Hop, aiohttp.ClientResponse]):
     def passing(self, hop: Hop) -> Hop:
         """Return a web socket's request, which is not ours to judge: as it is, less a key that must not go there."""
         plan, credentials, raw, name = self.plan_of(hop), self.anyint.credentials, self.raw_of(hop), self.named(hop)
-        if plan is None or credentials.strays(raw) or (name is not None and not credentials.at_home(name)):
+        if plan is None or self.strays(hop, raw) or (name is not None and self.misnamed(hop, name)):
             return self.stranger(hop)
         secure = plan.secure and not (plan.local and self.proxied(hop))
         edit = credentials.edit(raw, plan.route.family, plan.style, secure=secure)

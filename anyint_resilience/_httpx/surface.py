@@ -22,6 +22,7 @@ from ..policy.model import Fault
 from ..replay import Replay
 from ..reports import LIVE_KEY, REPORT_KEY
 from ..router import Plan
+from ..strays import no_path
 from ..surface import Body, Place, SurfaceBase
 from .below import Below
 from .bodies import body_of
@@ -94,11 +95,21 @@ class Base(SurfaceBase[Q, R]):
         """Return its plan."""
         url: Any = request.url
         if "target" in request.extensions:
+            self._aimed(request)
             return self.look_up(request, None)
         try:
             return self.plans[request.method, url._uri_reference]
         except (KeyError, AttributeError, TypeError):
             return self.look_up(request, _key(request.method, url))
+
+    def _aimed(self, request: Q) -> None:
+        """Say of a request whose target is no path that it is nobody's, where its URL is a gateway's."""
+        url = request.url
+        if request.extensions["target"][:1] == b"/":
+            return
+        host = url.raw_host.decode("ascii")
+        if self.anyint.router.plan(url.scheme, host, url.port, request.method, url.raw_path) is not None:
+            no_path(host)
 
     def in_order(self, request: Q, style: AuthStyle) -> bool:
         """Whether its headers can go out as they are."""

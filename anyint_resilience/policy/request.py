@@ -13,7 +13,7 @@ from functools import lru_cache
 from ..contract.routes import Route
 from ..contract.words import Operation
 
-__all__ = ["GZIP", "glance", "operation_of", "same_body", "same_json"]
+__all__ = ["GZIP", "glance", "may_switch", "operation_of", "operation_within", "same_body", "same_json"]
 
 _LARGE = 65_536
 _END = 4096
@@ -72,6 +72,17 @@ def glance(route: Route, body: bytes | None) -> Operation:
         if switch.search(body[:_END]) or switch.search(body[-_END:]):
             return operation
     return route.operation
+
+
+def may_switch(watch: bytes, content: bytes | None) -> bool:
+    """Whether a body may turn its route into a paid one; ``watch``: what stands in one that does."""
+    return content is not None and (watch in content or content[:2] == GZIP)
+
+
+def operation_within(route: Route, watch: bytes | None, content: bytes | None) -> Operation:
+    """Return what a request does. A large body is only read whole where it may turn it into paid work."""
+    paid = watch is not None and may_switch(watch, content)
+    return operation_of(route, content) if paid else glance(route, content)
 
 
 def same_body(chunk: bytes, content_type: bytes) -> bytes:

@@ -64,6 +64,7 @@ RULES: dict[str, tuple[Any, str, Any, Callable[[Caller], Any], dict[str, Any]]] 
 }
 
 
+@pytest.mark.filterwarnings("ignore:a request to")
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("off", [False, True])
 def test_without_a_rule_the_key_gets_out(

@@ -17,6 +17,8 @@ MODELS = "/openai/v1/models"
 ASK = {"model": "gpt-5", "messages": []}
 OURS = [f"Bearer {KEY}"]
 
+pytestmark = pytest.mark.filterwarnings("ignore:a request to")  # said: test_strays_told.py
+
 AWAY = ["evil.test", "evil.test:443", "gateway.api.anyint.ai.evil.test", "gateway.api.anyint.ai@evil.test", "[::2]"]
 HOME = ["gateway.api.anyint.ai", "GATEWAY.api.anyint.ai.", "api.anyint.ai:443", "127.0.0.1:8080", "[::1]:1"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from anyint_resilience import report
 from tests.conformance.surfaces import Surface, every_httpx
 from tests.hostile.keys_kit import CHAT, GATEWAY, KEY, Net, configured, opened
@@ -13,6 +15,7 @@ ASK = {"model": "gpt-5", "messages": []}
 OURS = [f"Bearer {KEY}"]
 
 
+@pytest.mark.filterwarnings("ignore:a request to")
 @every_httpx
 def test_a_key_goes_to_the_gateway_alone_by_http_2_too(surface: Surface, net: Net, tmp_path: Path) -> None:
     """By a redirect, to a host that looks alike, and to another one behind the same address."""

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from anyint_resilience import Fallback
-from tests.conformance.surfaces import Surface, every_surface
-from tests.hostile.keys_kit import CHAT, GATEWAY, GATEWAYS, KEY, Net, configured, opened, serving, spilled
+from tests.conformance.surfaces import Surface, every_surface, surfaces
+from tests.hostile.keys_kit import CHAT, GATEWAY, GATEWAYS, KEY, Net, ca, configured, opened, serving, spilled
 from tests.hostile.keys_servers import Listener
 
 MODELS = "/openai/v1/models"
@@ -101,6 +101,30 @@ def test_a_client_that_checks_no_certificate_says_so_once(
         assert "gateway.api.anyint.ai" in said[0]
         assert not [it for it in said if KEY in it]
     assert {seen.all("authorization")[0] for seen in bad.seen} == {f"Bearer {KEY}"}
+
+
+@surfaces(lambda surface: surface.library != "requests")
+def test_of_a_client_that_checks_no_name_it_was_said_that_it_checks_no_certificate(
+    surface: Surface, net: Net, bad: Listener, tmp_path: Path
+) -> None:
+    """It does: of an authority that it trusts, for whomever. What is said holds for both."""
+    shows(bad, BAD["for somebody else"])
+    nameless = trusted_for_any_name()
+    with (
+        opened(surface, configured(), tmp_path, verify=nameless) as caller,
+        pytest.warns(UserWarning, match=r"does not check that a certificate is gateway\.api\.anyint\.ai's") as told,
+    ):
+        assert caller.request("GET", f"{GATEWAY}{MODELS}").status == 200
+    assert len(told) == 1
+    assert "no certificate" not in str(told[0].message)
+    assert "check_hostname=False" in str(told[0].message)
+
+
+def trusted_for_any_name() -> ssl.SSLContext:
+    """Return TLS settings for which a good certificate need not be for the host that is asked."""
+    made = ssl.create_default_context(cadata=ca("trusted").cert_pem.bytes().decode())
+    made.check_hostname = False
+    return made
 
 
 @every_surface

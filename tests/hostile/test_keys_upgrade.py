@@ -46,6 +46,7 @@ def test_a_web_sockets_key_follows_no_redirect(surface: Surface, net: Net, tmp_p
     assert net.spilled() == {}
 
 
+@pytest.mark.filterwarnings("ignore:a request to")
 @upgrading
 def test_a_web_socket_of_a_foreign_host_header_carries_no_key(surface: Surface, net: Net, tmp_path: Path) -> None:
     """It is none of ours then."""

@@ -17,9 +17,9 @@ from anyint_resilience.contract.routes import Route
 from anyint_resilience.contract.words import Operation
 from anyint_resilience.intents import OWN, attempt_before, name_of, paper_of
 from anyint_resilience.policy.bodies import MAX_BODY, slim
-from anyint_resilience.policy.request import operation_of, same_json
+from anyint_resilience.policy.request import may_switch, operation_of, same_json
 from anyint_resilience.router import Plan, mount_before
-from anyint_resilience.surface import SurfaceBase, _may_switch
+from anyint_resilience.surface import SurfaceBase
 from anyint_resilience.watched import Body, Place
 from tests.unit.engine_kit import HOST
 from tests.unit.task_kit import encoded
@@ -119,7 +119,7 @@ def test_what_may_be_paid_for_leaves_the_fast_lane(pack: Any) -> None:
 )
 def test_where_a_body_is_looked_at(content: bytes | None, may: bool) -> None:
     """Where the word stands in it, or where nobody can tell; a stream is not read."""
-    assert _may_switch(b'"background"', content) is may
+    assert may_switch(b'"background"', content) is may
 
 
 # --- the same JSON
