@@ -18,7 +18,7 @@ __all__ = ["TABLES", "WHY"]
 RESULT = Path(__file__).resolve().parents[2] / "hostile" / "results" / "supply.json"
 
 WHY: Mapping[str, str] = {
-    "aiohttp": "the client; before 3.12.4 a connection that could not be made may stay open",
+    "aiohttp": "the client; before 3.12.6 a connection stays open, or its loss is told to nobody",
     "backoff": "the ceilings of waits, and its decorators for applications",
     "h11": "HTTP of the emulator; below 0.16 it takes chunks with anything at their end (CVE-2025-43859)",
     "hatchling": "builds wheel and sdist; 1.26.0 to 1.26.2 were taken back",
