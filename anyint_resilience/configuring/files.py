@@ -5,6 +5,7 @@ TOML (https://toml.io): ``anyint-resilience.toml``, or the table ``tool.anyint-r
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,17 @@ FILE: Final = "anyint-resilience.toml"
 _PROJECT: Final = "pyproject.toml"
 _TABLE: Final = "anyint-resilience"
 _BYTES: Final = 1024 * 1024
-_DOTS: Final = 500
-"""In one line: what a key of many parts takes to be read grows with the square of them, and a key is within one."""
+_DOTS: Final = 100
+"""In one key: what one of many parts takes to be read grows with the square of them."""
+_OPENS: Final = re.compile(r'"""|\'\'\'|["\'#]')
+_CLOSES: Final = {
+    '"""': re.compile(r'\\.|"{3,5}', re.DOTALL),
+    "'''": re.compile(r"'{3,5}"),
+    '"': re.compile(r'\\.|["\n]'),
+    "'": re.compile(r"['\n]"),
+    "#": re.compile(r"\n"),
+}
+_DOTTED: Final = re.compile(r"[\w\-. \t]+", re.ASCII)
 
 
 class FileProblem(ValueError):
@@ -67,8 +77,11 @@ def parsed(text: str, *, name: str, project: bool) -> dict[str, Any]:
 
 
 def _loaded(text: str, name: str) -> dict[str, Any]:
-    if any(line.count(".") > _DOTS for line in text.split("\n")):
-        raise FileProblem(f"{name} has a line with more than {_DOTS} dots: no configuration has")
+    bare = _bare(text)
+    for it in _DOTTED.finditer(bare):
+        if it[0].count(".") > _DOTS:
+            line = bare.count("\n", 0, it.start()) + 1
+            raise FileProblem(f"line {line} of {name} has a key of more than {_DOTS} dots: take it out")
     if sys.version_info >= (3, 11):  # late: without a file nobody needs it
         import tomllib
     else:
@@ -79,6 +92,32 @@ def _loaded(text: str, name: str) -> dict[str, Any]:
         why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         raise FileProblem(f"{name} is no TOML: {why}") from None
     return document
+
+
+def _bare(text: str) -> str:
+    """Return a text in TOML with a letter for each string and no comments: a dot in it is a key's or a number's.
+
+    Read as TOML is, up to the first fault: what comes after that is read by nobody.
+    """
+    pieces: list[str] = []
+    at = 0
+    while (opened := _OPENS.search(text, at)) is not None:
+        pieces.append(text[at : opened.start()])
+        at = _closed(text, opened.end(), _CLOSES[opened[0]])
+        pieces.append("" if opened[0] == "#" else "s")
+        pieces.append("\n" * text.count("\n", opened.end(), at))
+    return "".join((*pieces, text[at:]))
+
+
+def _closed(text: str, at: int, closes: re.Pattern[str]) -> int:
+    """Return where a string or a comment ends that begins here; a line's end is not a part of it."""
+    while (found := closes.search(text, at)) is not None:
+        if found[0] == "\n":
+            return found.start()
+        at = found.end()
+        if found[0][0] != "\\":
+            return at
+    return len(text)
 
 
 def _misspelt(tool: object) -> str | None:

@@ -15,7 +15,6 @@ import pytest
 from anyint_resilience import Policy
 from anyint_resilience.cli.doctor.key import flaws
 from anyint_resilience.cli.masking import HIDDEN, Mask
-from anyint_resilience.configuring.files import FileProblem, parsed
 from anyint_resilience.contract.matching import RouteTable
 from anyint_resilience.contract.streams import StreamEnds, ends_of
 from anyint_resilience.contract.words import AuthStyle, Cause
@@ -190,15 +189,7 @@ def test_a_report_could_hold_a_million_attempts() -> None:
         Policy(attempts=MOST_ATTEMPTS + 1)
 
 
-# --- a configuration file, and the doctor
-
-
-@pytest.mark.parametrize("text", ["a" + ".a" * 600 + " = 1", "[" + "a." * 600 + "a]", "x = {a" + ".a" * 600 + " = 1}"])
-def test_a_key_of_many_parts_took_hours_to_be_read(text: str) -> None:
-    """By the square of their number, in a file that ``config show`` is to look at first."""
-    with pytest.raises(FileProblem, match="a line with more than 500 dots"):
-        parsed(text, name="x.toml", project=False)
-    assert parsed(f'note = "{"." * 490}"', name="x.toml", project=False)
+# --- the doctor
 
 
 def test_a_long_row_of_stars_in_an_answer_hung_the_doctor() -> None:

@@ -76,7 +76,7 @@ def test_a_bound_on_the_page_is_the_code_s(row: str, bound: int) -> None:
         ("characters of one header's value", hints._MAX_VALUE),
         ("an event's id, in characters", MAX_ID),
         ("`Policy(attempts=...)`, all of which stand on the report", MOST_ATTEMPTS),
-        ("dots in one of its lines", files._DOTS),
+        ("dots in one of its keys", files._DOTS),
         ("plans of URLs", MAX_CACHED),
         ("keys that were seen, in each of two turns", MAX_SEEN),
         ("hosts that are counted", shared._MOST),
