@@ -24,6 +24,7 @@ from .headers import (
     LoweredHeaders,
     RawHeaders,
     caller_key,
+    looked_at,
     outer_retries,
     token,
 )
@@ -204,18 +205,7 @@ class Credentials:
         Raises:
             ResilienceError: if a key of the caller's has a line break or another control character in it.
         """
-        found: dict[bytes, bytes] = {}
-        there: set[bytes] = set()
-        version = b""
-        for name, value in headers:
-            low = name.lower()
-            if low == VERSION:
-                there.add(low)
-                version = value.strip()
-            elif low in AUTH_NAMES:
-                there.add(low)
-                if bare := value.strip():  # an empty one hides no other
-                    found[low] = bare
+        found, there, version = looked_at(headers)
         if found:
             self._meet(headers)
         if not secure:

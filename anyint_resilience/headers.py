@@ -19,6 +19,7 @@ __all__ = [
     "LoweredHeaders",
     "RawHeaders",
     "caller_key",
+    "looked_at",
     "outer_retries",
     "telling",
     "token",
@@ -77,3 +78,20 @@ def caller_key(found: dict[bytes, bytes]) -> bytes:
         or found.get(b"x-api-key", b"").strip()
         or found.get(b"x-goog-api-key", b"").strip()
     )
+
+
+def looked_at(headers: RawHeaders) -> tuple[dict[bytes, bytes], set[bytes], bytes]:
+    """Return the headers that a key may stand in, and do; those that are there at all; and the API's version."""
+    found: dict[bytes, bytes] = {}
+    there: set[bytes] = set()
+    version = b""
+    for name, value in headers:
+        low = name.lower()
+        if low == VERSION:
+            there.add(low)
+            version = value.strip()
+        elif low in AUTH_NAMES:
+            there.add(low)
+            if bare := value.strip():  # an empty one hides no other
+                found[low] = bare
+    return found, there, version

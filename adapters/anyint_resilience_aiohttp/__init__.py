@@ -19,6 +19,7 @@ from anyint_resilience import Resilience, report
 from anyint_resilience import exceptions as ours
 from anyint_resilience.config import OVERRIDES
 from anyint_resilience.drive import answered, drive_async, failed, resume_async
+from anyint_resilience.router import Plan
 from anyint_resilience.runtime import later
 from anyint_resilience.surface import Errors
 from anyint_resilience.tasks.updates import TaskUpdate
@@ -128,25 +129,11 @@ class ResilientMiddleware:
         headers: Any = getattr(request, "headers", None)
         try:
             request.anyint_seen = True  # type: ignore[attr-defined]
-            plan = surface.lane[
-                (request.method, request.url, headers.get(hdrs.HOST), *headers.getall(hdrs.AUTHORIZATION))
-            ]
-        except KeyError:
-            plan = None
+            key = (request.method, request.url, headers.get(hdrs.HOST), *headers.getall(hdrs.AUTHORIZATION, ()))
+            plan = surface.lane.get(key)
         except (AttributeError, TypeError):
             return await handler(request)  # made by a request_class that makes no requests, as tests do
-        if (
-            plan is None
-            or (plan.local and request.proxy is not None)
-            or request.server_hostname is not None
-            or request.ssl is not True
-            or not surface.shared.calm
-            or KEY in headers
-            or GOOGLE in headers
-            or RETRIES in headers
-            or OVERRIDES.get() is not None
-            or surface.looked_at()
-        ):
+        if plan is None or self._is_special(request, plan):
             if request.method in IDEMPOTENT:
                 return await self._idempotent(request, handler)
             return await drive_async(surface, Hop(request, handler))
@@ -170,6 +157,21 @@ class ResilientMiddleware:
             return await resume_async(surface, Hop(request, handler), plan, started, first)
         finally:
             del first  # it may hold the error, whose traceback holds this frame
+
+    def _is_special(self, request: aiohttp.ClientRequest, plan: Plan) -> bool:
+        """Whether a request like one that was in order has something about it that takes a closer look."""
+        headers = request.headers
+        return (
+            (plan.local and request.proxy is not None)
+            or request.server_hostname is not None
+            or request.ssl is not True
+            or not self.surface.shared.calm
+            or KEY in headers
+            or GOOGLE in headers
+            or RETRIES in headers
+            or OVERRIDES.get() is not None
+            or self.surface.looked_at()
+        )
 
     async def _idempotent(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
         """Send what aiohttp would send once more by itself after we gave it up; give it up once for all."""

@@ -50,8 +50,7 @@ def final(response: requests.Response, request: requests.PreparedRequest) -> req
                 raise ProtocolError("early answers, and no end of them")
             if wire.status != early:
                 return final(_after(response, request), request)
-            garbled = getattr(raw, "chunked", False) and not wire.chunked  # urllib3 reads the coding more leniently
-            if not garbled and (wire.chunked or wire.length is not None or _closes(wire) or wire.fp.peek(1)):
+            if _is_whole(raw, wire):
                 return response
     except HTTPError as broken:
         error = broken
@@ -72,6 +71,12 @@ def sized(response: requests.Response) -> bool:
 def _is_plain(wire: object) -> bool:
     """Whether it is http.client's own response, which is read as it is known to be."""
     return type(wire) is http.client.HTTPResponse
+
+
+def _is_whole(raw: Any, wire: Any) -> bool:
+    """Whether a head came to its end, as far as that can be told."""
+    garbled = getattr(raw, "chunked", False) and not wire.chunked  # urllib3 reads the coding more leniently
+    return not garbled and bool(wire.chunked or wire.length is not None or _closes(wire) or wire.fp.peek(1))
 
 
 def _closes(wire: http.client.HTTPResponse) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..contract.words import Certainty
 from ..stores.protocol import State
+from .recorded import FATES, Create, creates_of
 
 __all__ = [
     "GO",
@@ -39,11 +40,8 @@ __all__ = [
 
 _MOST: Final = 32
 """Creates remembered of one intent; those that are over are left out first, rejected ones before the others."""
-_NEVER: Final = 1e15  # seconds
 _OPEN: Final = ("in_flight", "unknown")
-_ORDER: Final = ("rejected", "finished", "committed", "in_flight", "unknown")
 
-Create: TypeAlias = "dict[str, Any]"
 Gone: TypeAlias = Callable[[str], bool]
 """Whether the process of that name has ended, so that what it had on its way will never be settled."""
 
@@ -220,54 +218,6 @@ def fate_among(made: Sequence[Create]) -> str:
     return "committed" if last == "finished" else str(last)
 
 
-def creates_of(state: State | None, now: float) -> list[Create]:
-    """Return the creates of a state. What can't be read says nothing good: it may have been done.
-
-    One of the future is of now: the clock was ahead, and its window would never end.
-    """
-    if state is None:
-        return []
-    held = state.get("creates")
-    if not isinstance(held, list):
-        return [_unread(now)]
-    return [{**it, "at": min(it["at"], now)} if _is_whole(it) else _unread(now) for it in held]
-
-
-def _unread(now: float) -> Create:
-    blank: Create = {"id": "", "owner": "", "fate": "unknown", "at": now, "mark": "", "body": "", "facts": {}}
-    return {**blank, "task": None, "answer": None}
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NEVER
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_object_or_none(value: object) -> bool:
-    return value is None or isinstance(value, dict)
-
-
-_FIELDS: Final[tuple[tuple[str, Callable[[Any], bool]], ...]] = (
-    *((name, _is_text) for name in ("id", "owner", "mark", "body")),
-    ("fate", lambda it: isinstance(it, str) and it in _ORDER),
-    ("at", _is_time),
-    ("facts", _is_object),
-    ("task", _is_object_or_none),
-    ("answer", _is_object_or_none),
-)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, dict) and all(name in value and good(value[name]) for name, good in _FIELDS)
-
-
 def _swept(made: list[Create], now: float, window: float, gone: Gone) -> list[Create]:
     """Return the creates that count still; what an ended process had on its way is of unknown outcome from now on."""
     swept: list[Create] = []
@@ -294,7 +244,7 @@ def _done(made: list[Create], again: str, before: str, key_id: object) -> Create
 def _state(made: list[Create]) -> State:
     """Return the state of these creates, of so many at most."""
     if len(made) > _MOST:
-        ranked = sorted(range(len(made)), key=lambda at: (_ORDER.index(made[at]["fate"]), at))
+        ranked = sorted(range(len(made)), key=lambda at: (FATES.index(made[at]["fate"]), at))
         left = sorted(ranked[len(made) - _MOST :])
         made = [made[at] for at in left]
     busy = sorted({it["owner"] for it in made if it["fate"] == "in_flight"})

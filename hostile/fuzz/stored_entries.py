@@ -17,7 +17,7 @@ from anyint_resilience.stores.protocol import StoreError
 from anyint_resilience.stores.redis.names import named, read_name, tag_of
 from anyint_resilience.stores.redis.shots import Held, Shot, state_of
 from anyint_resilience.stores.roles import Op
-from anyint_resilience.tasks import entries
+from anyint_resilience.tasks import entries, recorded
 from anyint_resilience.tasks.answers import given, kept
 from anyint_resilience.tasks.handle import TaskHandle, read_handle
 from anyint_resilience.tasks.ledger import Ledger
@@ -59,7 +59,7 @@ def ledger(found: Found) -> None:
     lost = [it for it in made if it["fate"] == "unknown" and now - it["at"] < 60.0]
     assert verdict.kind == "refuse" or not lost
     held = state.get("creates")
-    readable = isinstance(held, list) and len(made) == len(held) and all(entries._is_whole(it) for it in held)
+    readable = isinstance(held, list) and len(made) == len(held) and all(recorded._is_whole(it) for it in held)
     assert readable or verdict.kind == "refuse", "what can't be read may have been done"
     json.dumps(after, allow_nan=_odd(state), default=_not)
     for step in (

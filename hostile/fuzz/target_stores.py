@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from anyint_resilience.contract.words import Certainty
 from anyint_resilience.guards import gate
-from anyint_resilience.tasks import entries
+from anyint_resilience.tasks import entries, recorded
 from anyint_resilience.tasks.handle import TaskHandle
 
 from .shapes import dumped, loose, message, number, pick, written
@@ -58,9 +58,9 @@ def words() -> Iterator[str]:
     yield from sorted(
         {f'"{name}":' for name in ("since", "probes", "tokens", "good", "seen", "creates", "keep", "busy")}
     )
-    yield from sorted({f'"{name}":' for name, _ in entries._FIELDS})
+    yield from sorted({f'"{name}":' for name, _ in recorded._FIELDS})
     yield from (
-        *entries._ORDER,
+        *recorded.FATES,
         "dead",
         "me.1",
         '"$request":["prompt"]',
