@@ -25,6 +25,7 @@ import pytest
 from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator
 from anyint_resilience.runtime import Runtime
+from anyint_resilience.stores import link as link  # first: its handlers are called after those that come later
 from tests.alone import ALONE
 from tests.conformance.kit import ASK, CHAT, KEY
 from tests.conformance.lives import FILM, body_of, path_of, updates
@@ -32,6 +33,7 @@ from tests.conformance.surfaces import Caller, Surface, calling
 from tests.redis_kit import needs_redis
 
 __all__ = [
+    "PATIENCE",
     "STORES",
     "asked",
     "can_fork",
@@ -82,7 +84,15 @@ def real(emu: Emulator, store: str | None = None, **more: Any) -> Resilience:
 
 def hasty() -> Runtime:
     """Return the real clock, on which no sleep is longer than a moment."""
-    return Runtime(sleep=lambda seconds: time.sleep(min(seconds, 0.002)), asleep=_moment, random=lambda: 0.5)
+    return Runtime(sleep=_nap, asleep=_moment, random=_half)  # each can be pickled
+
+
+def _half() -> float:
+    return 0.5
+
+
+def _nap(seconds: float) -> None:
+    time.sleep(min(seconds, 0.002))
 
 
 async def _moment(seconds: float) -> None:

@@ -19,11 +19,11 @@ import pytest
 from anyint_resilience.emulator import Emulator, Fault
 from tests.conformance.lives import FILM, path_of
 from tests.conformance.surfaces import SURFACES, Surface
-from tests.processes.kit import can_fork, in_turn, real, store_url
+from tests.processes.kit import PATIENCE, can_fork, in_turn, real, store_url
 from tests.redis_kit import redis_server as redis_server  # a fixture
 from tests.waiting import until
 
-pytestmark = can_fork
+pytestmark = [can_fork, pytest.mark.timeout(3 * PATIENCE)]
 each = in_turn(SURFACES)
 
 HUNG = Fault(stall="before_headers", process=True)
@@ -55,7 +55,7 @@ class Programs:
         self.zygote.stdin.write(json.dumps({**words, "files": [str(it) for it in self.files]}) + "\n")
         number = int(self._line())
         self.input = open(self.files[0], "w")  # noqa: SIM115 - closed when it has ended
-        until(lambda: bool(emu.requests("POST", path_of(FILM))))
+        until(lambda: bool(emu.requests("POST", path_of(FILM))), PATIENCE)
         return number
 
     def end(self) -> tuple[int, str, str]:
@@ -112,8 +112,10 @@ def test_ctrl_c_in_a_create(
     assert wrong.strip().endswith("KeyboardInterrupt"), wrong
     assert "Exception ignored" not in wrong
     assert "Exception in thread" not in wrong
+    # A cancelled task of trio's can await nothing more: on Redis it is on its way until this process's lease is over.
+    late = ["in_flight"] if (store, surface.backend) == ("redis", "trio") else ["unknown"]
     if store != "memory":
-        assert fates(emu, url) == ["unknown"]
+        assert fates(emu, url) in (["unknown"], late)
 
 
 @each

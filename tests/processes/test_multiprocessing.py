@@ -21,7 +21,7 @@ from anyint_resilience import Resilience
 from anyint_resilience.emulator import Emulator
 from tests.conformance.lives import FILM, path_of
 from tests.conformance.surfaces import SURFACES, Surface
-from tests.processes.kit import asked, can_fork, in_turn, life, opened, real, store_url
+from tests.processes.kit import asked, can_fork, hasty, in_turn, life, opened, real, store_url
 from tests.redis_kit import redis_server as redis_server  # a fixture
 
 pytestmark = can_fork
@@ -67,7 +67,7 @@ def test_a_configuration_is_given_to_another_process(
 ) -> None:
     """It works there at once, whatever its parent did with it before, and shares what the store shares."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(it for it in sys.path if it))
-    anyint = real(emu, store_url(store, request, tmp_path))
+    anyint = real(emu, store_url(store, request, tmp_path), runtime=hasty())
     assert work(anyint, surface).startswith(f"{os.getpid()} ")
     number, entries = started(way, anyint, surface).split()
     assert int(number) != os.getpid()
@@ -81,7 +81,7 @@ def test_a_copy_goes_on_where_it_is(
     surface: Surface, store: str, request: pytest.FixtureRequest, tmp_path: Path, emu: Emulator
 ) -> None:
     """Copied, copied deep and pickled, in one process: each can be used, beside the others."""
-    anyint = real(emu, store_url(store, request, tmp_path))
+    anyint = real(emu, store_url(store, request, tmp_path), runtime=hasty())
     for twin in (anyint, copy.copy(anyint), copy.deepcopy(anyint), pickle.loads(pickle.dumps(anyint))):
         with opened(surface, twin) as caller:
             life(caller, key="mine")
