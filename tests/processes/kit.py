@@ -71,8 +71,11 @@ can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has n
 def store_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str | None:
     """Return the URL of an empty store; None: this process's memory."""
     if kind == "redis":
-        pytest.importorskip("redis", reason="redis-py is not here: pip install redis")
-        return str(request.getfixturevalue("redis_server").url)
+        redis = pytest.importorskip("redis", reason="redis-py is not here: pip install redis")
+        url = str(request.getfixturevalue("redis_server").url)
+        with redis.Redis.from_url(url) as client:
+            client.flushall()  # it served other tests of this process
+        return url
     return None if kind == "memory" else f"sqlite:///{folder / 'store.db'}"
 
 
