@@ -65,6 +65,7 @@ def in_turn(surfaces: list[Any], stores: tuple[str, ...] = STORES) -> Any:
     return pytest.mark.parametrize(("surface", "store"), found)
 
 
+_DATABASES = cycle(range(1, 16))
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
@@ -73,8 +74,9 @@ def store_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str | 
     if kind == "redis":
         redis = pytest.importorskip("redis", reason="redis-py is not here: pip install redis")
         url = str(request.getfixturevalue("redis_server").url)
+        url += f"{'&' if '?' in url else '?'}db={next(_DATABASES)}"  # it served other tests of this process
         with redis.Redis.from_url(url) as client:
-            client.flushall()  # it served other tests of this process
+            client.flushdb()
         return url
     return None if kind == "memory" else f"sqlite:///{folder / 'store.db'}"
 
