@@ -5,10 +5,13 @@ Must not know what is read, nor by whom.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Difference", "named"]
+from hostile.fuzz.shapes import message
+from hostile.fuzz.targets import inputs_of
+
+__all__ = ["Difference", "named", "values"]
 
 
 class Difference(NamedTuple):
@@ -26,3 +29,11 @@ def named(rows: Sequence[Difference], text: str, ours: Any, theirs: Any) -> str:
         if row.holds(text, ours, theirs):
             return row.name
     raise AssertionError(f"{text!r}: ours {ours!r}, theirs {theirs!r}")
+
+
+def values() -> Iterator[str]:
+    """Every value of every header in the fuzzer's corpus of hints, and every body."""
+    for _, data in inputs_of("hints"):
+        said = message(data)
+        yield from (value for _, value in said.headers)
+        yield said.body.decode("utf-8", "replace")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,9 +13,7 @@ from hypothesis import strategies as st
 
 from anyint_resilience.policy.hints import _members
 from anyint_resilience.policy.times import number
-from hostile.fuzz.shapes import message
-from hostile.fuzz.targets import inputs_of
-from tests.hostile.differences import Difference, named
+from tests.hostile.differences import Difference, named, values
 
 KEYS: Final = ("r", "t", "q", "w")
 Read = list[tuple[str, tuple[float | None, ...]]]
@@ -140,13 +137,6 @@ def test_a_field_with_something_amiss_is_read_the_same_or_differs_by_name(text: 
 def test_anything_else_is_read_the_same_or_differs_by_name(text: str) -> None:
     """Text of all kinds, and pieces of such a field in any order."""
     compare(text)
-
-
-def values() -> Iterator[str]:
-    for _, data in inputs_of("hints"):
-        said = message(data)
-        yield from (value for _, value in said.headers)
-        yield said.body.decode("utf-8", "replace")
 
 
 def test_what_the_fuzzer_found_is_read_the_same_or_differs_by_name() -> None:

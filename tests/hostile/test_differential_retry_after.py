@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from typing import Any, Final
@@ -17,9 +16,7 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
 from anyint_resilience.policy.hints import MAX_HINT, normal_headers, read_hint
-from hostile.fuzz.shapes import message
-from hostile.fuzz.targets import inputs_of
-from tests.hostile.differences import Difference, named
+from tests.hostile.differences import Difference, named, values
 
 if tuple(map(int, urllib3.__version__.split(".")[:3])) < (2, 6, 3):
     pytest.skip("the differences are to the Retry of urllib3 2.6.3 and later", allow_module_level=True)
@@ -173,13 +170,6 @@ def test_dates_with_something_amiss_are_read_the_same_or_differ_by_name(text: st
 def test_anything_else_is_read_the_same_or_differs_by_name(text: str) -> None:
     """Text of all kinds, and what looks like a date or a number."""
     compare(text)
-
-
-def values() -> Iterator[str]:
-    for _, data in inputs_of("hints"):
-        said = message(data)
-        yield from (value for _, value in said.headers)
-        yield said.body.decode("utf-8", "replace")
 
 
 def test_what_the_fuzzer_found_is_read_the_same_or_differs_by_name() -> None:

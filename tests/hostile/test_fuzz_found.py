@@ -26,6 +26,7 @@ from anyint_resilience.stores.protocol import StoreError
 from anyint_resilience.stores.roles import Nobody, Op
 from anyint_resilience.stores.sqlite import SqliteStore
 from anyint_resilience.tasks import entries
+from hostile.fuzz.stored import run
 
 NOW = 1.8e9
 TABLE = RouteTable(seedance=True)
@@ -54,15 +55,6 @@ def machine(tmp_path: Path) -> Iterator[tuple[MachineBackend, sqlite3.Connection
     yield backend, db
     db.close()
     backend._store.close()
-
-
-def run(what: Any) -> Any:
-    """Run a coroutine that waits for nothing."""
-    try:
-        what.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("it waits")
 
 
 GATE, CIRCUIT, BUDGET = "gate:acct0001:host:m", "breaker:acct0001:host:POST /x:m", "budget:acct0001:host"
