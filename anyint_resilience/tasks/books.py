@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -86,7 +87,7 @@ class Books:
             self.spare.update(key, _here(step), ttl)  # before the store, which may lose it as soon as it has it
         try:
             try:
-                yield from self._catching_up()
+                yield from self._catching_up(key)
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
@@ -104,6 +105,8 @@ class Books:
             held = self.spare.update(key, _here(step), ttl)
             self._enter_again()  # it is told as soon as it answers: others may want the same meanwhile
             return held
+        with suppress(Exception):  # of others: it may be an entry that can't be read, and is their affair
+            yield from self._catching_up()
         self._look_for_losses()
         if must and not _holds_back(verdict) and self._leased and self.store.young(key):  # type: ignore[attr-defined]
             yield from self._undoing(key, step, failed)
@@ -176,22 +179,37 @@ class Books:
         """
         self._dropped.append((key, step))
 
-    def _catching_up(self) -> Flow:
-        """Run the steps that are still to be run. Raises what the store raises: then they stay."""
+    def _catching_up(self, only: str | None = None) -> Flow:
+        """Run the steps that are still to be run, or those on one key.
+
+        Raises what the store raises: then they stay, behind those on other keys, since those may be no trouble.
+        """
         while self._dropped:
-            try:
-                key, step = self._dropped.popleft()
-            except IndexError:  # another thread was faster
+            key, steps = self._due(only)
+            if not steps:
                 return
             try:
-                yield from self._updating(key, step, self.window)
-                if self._remembers(key):
-                    self.spare.update(key, _here(step), self.window)
-                if all(it != key for it, _ in list(self._dropped)):
-                    self._apart.pop(key, None)
+                while steps:
+                    yield from self._updating(key, steps[0], self.window)
+                    if self._remembers(key):
+                        self.spare.update(key, _here(steps[0]), self.window)
+                    steps.popleft()
             except BaseException:
-                self._dropped.appendleft((key, step))
+                self._dropped.extend((key, it) for it in steps)
                 raise
+            if all(it != key for it, _ in list(self._dropped)):
+                self._apart.pop(key, None)
+
+    def _due(self, only: str | None) -> tuple[str, deque[Step]]:
+        """Take the steps on the key that is next, or on this one, in their order."""
+        held, taken = list(self._dropped), deque[Step]()
+        key = only if only is not None else held[0][0] if held else ""
+        for it in held:
+            if it[0] == key:
+                with suppress(ValueError, IndexError):  # another thread was faster, or is at it
+                    self._dropped.remove(it)
+                    taken.append(it[1])
+        return key, taken
 
     def _known_here(self, key: str, step: Step) -> Any:
         """Return what this process's memory says of a create that it holds back; None: it would let it out."""

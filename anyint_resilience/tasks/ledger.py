@@ -172,7 +172,7 @@ class Ledger(Books):
         return self._both(intent, step)
 
     def _both(self, intent: str, step: Step) -> bool:
-        waited(self._catching_up())
+        waited(self._catching_up(self.key(intent)))
         verdicts = [store.update(self.key(intent), step, self.longest) for store in (self.store, self.spare)]
         return any(verdicts)
 
