@@ -64,6 +64,7 @@ TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND e
 # One of the others has the lowest versions that are promised; 3.14 can't be it, for which they have no wheels.
 LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
 TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
+SHARES = [name.partition("-")[2] for name in TESTS]
 nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "hostile", "docs"]
 
 
@@ -72,11 +73,17 @@ def _group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
-def _pytest(session: nox.Session, *args: str, brief: bool = False) -> None:
+def _brief(session: nox.Session) -> str:
+    """How the tests are run on a Python that is one of several: briefly, and of many parameters its share."""
+    place = SHARES.index(str(session.python)) if str(session.python) in SHARES else None
+    return "brief" if place is None else f"brief:{place}/{len(SHARES)}"
+
+
+def _pytest(session: nox.Session, *args: str, how: str = "all") -> None:
     workers = str(min(4, (os.cpu_count() or 1) + 1))  # one more than can run at once: many tests wait for time-outs
     # One hash seed for all workers: they must collect the same tests, also where a set is a test's parameter.
     parallel = ("-n", workers, "--dist", "worksteal")
-    env = {**ENV, "PYTHONHASHSEED": "0", "ANYINT_TESTS": "brief" if brief else "all"}
+    env = {**ENV, "PYTHONHASHSEED": "0", "ANYINT_TESTS": how}
     session.run("python", "-m", "pytest", *parallel, *args, env=env)
 
 
@@ -109,12 +116,13 @@ def tests(session: nox.Session) -> None:
     """All tests, on each Python found. ``nox -s tests -- -k word`` hands arguments to pytest.
 
     Without ``-s`` one Python is left out, where the session ``wheel`` runs the same tests, and more of them: what only
-    another repetition or a second event loop would show is left to that one (``tests/brief.py``).
+    another repetition or a second event loop would show is left to that one, and of a test with many parameters each
+    Python plays its share (``tests/brief.py``).
     """
     if not FOUND:
         session.error(f"none of Python {', '.join(PYTHONS)} was found")
     session.install("-e", ".[all]", *_group("test"), env=ENV)
-    _pytest(session, *session.posargs, brief=session.python != ONE and not session.posargs)
+    _pytest(session, *session.posargs, how="all" if session.python == ONE or session.posargs else _brief(session))
 
 
 @nox.session(python=ONE)
@@ -138,11 +146,13 @@ def lowest(session: nox.Session) -> None:
     session.install(*ours, "-c", str(constraints), env=ENV)
     session.run("python", "-m", "tools.supply.record", "lowest", env=ENV)
     _build(session, Path(session.virtualenv.location, "built"))
-    _pytest(session, *(it for it in session.posargs if it != "--write"), brief=True)
+    _pytest(
+        session, *(it for it in session.posargs if it != "--write"), how="brief" if session.posargs else _brief(session)
+    )
     if "--write" in session.posargs:
         session.run("python", "-m", "tools.supply.record", "lowest", "--write", env=ENV)
         session.install("--upgrade", *ours, env=ENV)
-        _pytest(session, brief=True)
+        _pytest(session, how="brief")
         session.run("python", "-m", "tools.supply.record", "newest", "--write", env=ENV)
 
 

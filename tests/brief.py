@@ -1,21 +1,57 @@
-"""Whether this run is a brief one. Must not know any test.
+"""Whether this run is a brief one, and what share of the tests is its own. Must not know any test.
 
 The gate plays everything on one Python. On the others each test is run with each client library too, on one of its
-event loops; what is left out there is what another loop or another repetition would show once more.
+event loops; what is left out there is what another loop or another repetition would show once more. Of a test with
+many parameters each of these Pythons plays a share, one after the other, so that together they play them all.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from zlib import crc32
 
-__all__ = ["BRIEF", "one_each"]
+import pytest
 
-BRIEF = os.environ.get("ANYINT_TESTS") == "brief"
+__all__ = ["BRIEF", "FEW", "examples", "once", "one_each", "shared"]
+
+_HOW, _, _SHARE = os.environ.get("ANYINT_TESTS", "").partition(":")
+BRIEF = _HOW == "brief"
+
+FEW = 4
+"""So many parameters of a test are no work worth sharing."""
 
 _ONE_EACH = ("httpx-sync", "httpx2-trio", "requests-sync", "aiohttp-asyncio")
+
+once = pytest.mark.skipif(BRIEF, reason="a brief run: this is the same on every Python, and another one plays it")
+
+T = TypeVar("T")
 
 
 def one_each(surface: Any) -> bool:
     """Whether a surface stands for its client library in a brief run; any does in a whole one."""
     return not BRIEF or str(surface) in _ONE_EACH
+
+
+def examples(many: int) -> int:
+    """Return how many examples hypothesis tries: those of a whole run, or of them a fifth."""
+    return max(10, many // 5) if BRIEF else many
+
+
+def shared(groups: dict[str, Sequence[tuple[str, T]]], share: str = _SHARE) -> list[T]:
+    """Return what is another Python's to play: of each test's named parameters, where there are more than a few.
+
+    ``share`` is such as ``1/3``, the second of three; without one, all is this Python's.
+    """
+    if not share:
+        return []
+    mine, of = (int(part) for part in share.split("/"))
+    left = []
+    for name, items in groups.items():
+        if len(items) <= FEW:
+            continue
+        first = crc32(name.encode())
+        turned = sorted(items, key=lambda item: crc32(item[0].encode()))  # neighbours are often of one client
+        left += [it for place, (_, it) in enumerate(turned) if (first + place) % of != mine]
+    return left

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.brief import BRIEF
+from tests.brief import BRIEF, shared
 
 if TYPE_CHECKING:
     from anyint_resilience.emulator import Emulator
@@ -62,6 +62,17 @@ def emu(gateway: Emulator) -> Emulator:
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every test marked ``anyio`` runs on both event loops."""
     return str(request.param)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other Pythons of the gate their share."""
+    groups: dict[str, list[tuple[str, pytest.Item]]] = {}
+    for it in items:
+        groups.setdefault(it.nodeid.partition("[")[0], []).append((it.nodeid, it))
+    left = set(shared(groups))
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [it for it in items if it not in left]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -11,7 +11,10 @@ import pytest
 
 from hostile.chaos.plan import Fault
 from hostile.chaos.wire import JUNK
+from tests.brief import once
 from tests.hostile.chaos_kit import Raw, fault, plan, world
+
+pytestmark = once
 
 CHAT = b'{"model":"m","messages":[{"role":"user","content":"chaos call 1."}],"stream":true}'
 END = b"0\r\n\r\n"

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from hostile.fuzz.targets import TARGETS, inputs_of, target
+from tests.brief import once
 
 pytest.importorskip("redis", reason="redis-py is not here: pip install redis")  # whose wire forms are read, too
+
+pytestmark = once
 
 PLANTED: dict[str, tuple[str, Callable[..., Any]]] = {
     # what is never repeated is

@@ -10,6 +10,10 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.brief import once
+
+pytestmark = once
+
 CLIENTS = {"aiohttp", "httpcore", "httpcore2", "httpx", "httpx2", "redis", "requests", "urllib3"}
 EXTRAS = {"h11", "rich"}
 OTHER_LOOPS = {"anyio", "trio"}

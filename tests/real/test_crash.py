@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.brief import once
+
 pytest.importorskip("h11")  # the emulator's
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "crash.py"
@@ -22,6 +24,7 @@ KINDS = (
 )
 
 
+@once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this Python can't fork: Windows has neither fork nor SIGKILL")
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the benchmarks are not beside these tests: the tree's own tests do it")
 def test_after_a_kill_no_create_is_lost_or_done_twice() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brief import BRIEF
+from tests.brief import once
 from tests.redis_kit import needs_redis
 
 pytest.importorskip("httpx")  # the fleet's client
@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "chaos.py"
 
 
 @needs_redis
-@pytest.mark.skipif(BRIEF, reason="a brief run: another Python plays it")
+@once
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the benchmarks are not beside these tests: the tree's own tests do it")
 def test_a_fleet_outlives_its_store() -> None:

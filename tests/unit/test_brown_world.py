@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from anyint_resilience import Guards
+from tests.brief import once
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not beside these tests")
+pytestmark = [
+    once,
+    pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not beside these tests"),
+]
 
 SMALL = {"capacity": 200.0, "offered": 150.0, "begins": 4.0, "lasts": 4.0, "seconds": 20.0}
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.brief import once
 from tests.unit.check_docs_kit import written
 from tools.check_docs import __main__ as command
 from tools.check_docs import blocks, looking, running
+
+pytestmark = once
 
 Write = Callable[..., Path]
 

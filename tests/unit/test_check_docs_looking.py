@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.brief import once
 from tests.unit.check_docs_kit import written
 from tools.check_docs import blocks, links, looking
+
+pytestmark = once
 
 Write = Callable[..., Path]
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from anyint_resilience.guards import sharing
+from tests.brief import examples
 from tests.unit.fleet_kit import Caller, World
 
 PROCESSES = 3
@@ -189,12 +190,12 @@ class Troubled(Fleet):
             process.member.turn(up=True)
 
 
-def case(machine: Any, examples: int) -> Any:
+def case(machine: Any) -> Any:
     """Make a test of a machine."""
     made = machine.TestCase
-    made.settings = settings(max_examples=examples, stateful_step_count=40)
+    made.settings = settings(max_examples=examples(120), stateful_step_count=40)
     return made
 
 
-TestSound = case(Sound, 120)
-TestTroubled = case(Troubled, 120)
+TestSound = case(Sound)
+TestTroubled = case(Troubled)

@@ -23,6 +23,7 @@ from anyint_resilience.guards.opening import Pace
 from anyint_resilience.guards.settings import Guards
 from anyint_resilience.policy.backoff import HINT_SPREAD_MAX
 from anyint_resilience.policy.hints import MAX_HINT
+from tests.brief import examples
 
 HIGHEST = 4096
 SHORT = 20.0  # seconds: fifty such steps stay below the lease of a permit
@@ -255,4 +256,4 @@ class GateMachine(RuleBasedStateMachine):
 
 
 TestGate = GateMachine.TestCase
-TestGate.settings = settings(max_examples=250, stateful_step_count=50)
+TestGate.settings = settings(max_examples=examples(250), stateful_step_count=50)

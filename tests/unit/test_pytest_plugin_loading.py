@@ -8,8 +8,10 @@ import pytest
 
 pytest.importorskip("h11")
 
+from tests.brief import once
 from tests.unit.pytest_plugin_kit import run
 
+pytestmark = once
 pytest_plugins = ["pytester"]
 
 NO_STASH = "import pytest\ndel pytest.StashKey\n"  # pytest 6

@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.brief import once
+
+pytestmark = once
+
 PACKAGES = ("anyint_resilience", "anyint_resilience_aiohttp", "anyint_resilience_httpx", "anyint_resilience_httpx2",
             "anyint_resilience_pytest", "anyint_resilience_requests")  # fmt: skip
 NOT_ON_310 = ("anthropic", "httpx2", "openai")

@@ -18,14 +18,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.brief import BRIEF
+from tests.brief import once
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-pytestmark = pytest.mark.skipif(BRIEF, reason="the source is the same on every Python")
+pytestmark = once
 
 PACKAGES = ("anyint_resilience", "anyint_resilience_aiohttp", "anyint_resilience_httpx", "anyint_resilience_httpx2",
             "anyint_resilience_pytest", "anyint_resilience_requests")  # fmt: skip

@@ -15,7 +15,9 @@ pytest.importorskip("httpx2")  # needs Python 3.11
 
 from anyint_resilience.emulator import TURNS, Fault
 from anyint_resilience.testing.faults import FIELDS
+from tests.brief import once
 
+pytestmark = once
 pytest_plugins = ["pytester"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"

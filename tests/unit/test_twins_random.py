@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from anyint_resilience.guards import breaker, budget, gate
 from anyint_resilience.guards.opening import CALM, Pace
 from anyint_resilience.policy.times import MAX_HINT
+from tests.brief import examples
 from tests.unit.twins_kit import START, Result, Twins, compare, in_python, serving
 
 TICKETS = ("a", "B", "c", "10", "9", "é", "a b")
@@ -204,9 +205,9 @@ def played(play: type[Play], data: Any, *, exact: bool) -> Play:
 @pytest.mark.parametrize("name", PLAYS)
 def test_a_twin_gives_what_the_step_gives(server: Twins, name: str) -> None:
     """New state, verdict, brief and news: each on the state that Python left, at moments where something changes."""
-    play, examples = PLAYS[name]
+    play, many = PLAYS[name]
 
-    @settings(max_examples=examples)
+    @settings(max_examples=examples(many))
     @given(st.data())
     def holds(data: Any) -> None:
         it = played(play, data, exact=False)
@@ -219,9 +220,9 @@ def test_a_twin_gives_what_the_step_gives(server: Twins, name: str) -> None:
 @pytest.mark.parametrize("name", PLAYS)
 def test_twins_go_on_from_what_they_wrote(server: Twins, name: str) -> None:
     """The states that a server has written itself lead to the same verdicts as those of Python."""
-    play, examples = PLAYS[name]
+    play, many = PLAYS[name]
 
-    @settings(max_examples=examples // 4)
+    @settings(max_examples=examples(many // 4))
     @given(st.data())
     def holds(data: Any) -> None:
         it, own = played(play, data, exact=True), None
