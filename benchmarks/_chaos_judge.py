@@ -239,7 +239,7 @@ class Judge:
         if left["on their way"]:
             self.wrong.append(f"creates are on their way though nobody is there: {left['on their way']}")
         self.wrong += [f"tokens: {it[0]} of {it[1]}, and not {it[2]}" for it in left["tokens"] if not it[3]]
-        if not left["tokens"]:
+        if self.timed and not left["tokens"]:  # of the few calls of a quick run none may have been retried since
             self.wrong.append("there is no retry budget on the server")
         if victim and self.timed and (victim["back"] is None or not victim["back"] <= LEASE + SLACK):
             self.wrong.append(f"the permits of the process that was killed came back after {victim['back']} s")
