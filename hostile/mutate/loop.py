@@ -37,7 +37,7 @@ CONTROL = "no mutant"
 MEMORY = 1 << 30
 CPU, WALL = 2.0, 30.0
 
-_on_failure: list[Callable[[pytest.Item], None]] = []
+_on_failure: list[Callable[[pytest.Item, pytest.CallInfo[Any]], None]] = []
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,7 +80,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     """The first failure is all there is to know: no report is made of it."""
     if call.excinfo is not None and not call.excinfo.errisinstance(Skipped):
         for told in _on_failure:
-            told(item)
+            told(item, call)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -164,7 +164,7 @@ class Loop:
 
     def _watched(self) -> dict[str, Any]:
         failed: list[str] = []
-        _on_failure.append(lambda item: failed.append(item.nodeid))
+        _on_failure.append(lambda item, call: failed.append(f"{item.nodeid}: {call.excinfo!r}"))
         took = []
         watching = _coverage(self.work["modules"])
         watching.start()
@@ -267,7 +267,7 @@ class Loop:
 def _child(name: str, items: list[pytest.Item], place: dict[str, int], writing: int, estimate: float) -> None:
     """Play one mutant. Never returns: the fork ends with 0 (nobody saw it) or 1."""
 
-    def seen(item: pytest.Item) -> None:
+    def seen(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
         _told(writing, str(place[item.nodeid]))
         os._exit(1)
 
