@@ -24,7 +24,7 @@ from .guards.shared import Shared
 from .keys import key_id
 from .policy.echoes import id_of
 from .policy.model import Attempt, Decision, Observation
-from .policy.rules import Policy
+from .policy.rules import LONGEST_READ, Policy
 from .policy.verdicts import PAID
 from .router import Plan, mount_before
 from .runtime import Runtime
@@ -185,8 +185,8 @@ class Call:
         return self.runtime.monotonic() - self.started
 
     def remaining(self) -> float | None:
-        """Return seconds left of the user's deadline, None without one."""
-        return None if self.deadline is None else self.deadline - self.elapsed()
+        """Return seconds left of the user's deadline, no more than any wait may take; None without one."""
+        return None if self.deadline is None else min(self.deadline - self.elapsed(), LONGEST_READ)
 
     def late(self) -> bool:
         """Whether the user's deadline has passed."""
@@ -210,7 +210,7 @@ class Call:
             body = body if way.body is None else way.body
             target = way.target
         once = self.operation in PAID
-        silent = None if once else self.policy.first_byte_timeout
+        silent = None if once else self.policy.first_byte
         return Send(number, edit, remaining, body, to=target, silent=silent, paced=self.policy.paced and not once)
 
     def bound_for(self, effect: Send) -> Target | None:

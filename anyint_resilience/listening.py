@@ -33,8 +33,8 @@ def listened(call: Call, outcome: Outcome[R]) -> Generator[Peek[R], Any, Observa
     assert watcher is not None
     assert outcome.response is not None
     now, first = call.runtime.monotonic(), None
-    if policy.first_byte_timeout is not None:
-        first = max(0.001, policy.first_byte_timeout - (call.elapsed() - call.sent_at))
+    if policy.first_byte is not None:
+        first = max(0.001, policy.first_byte - (call.elapsed() - call.sent_at))
     peeked = outcome.peeked
     if peeked is None:
         peeked = yield Peek(

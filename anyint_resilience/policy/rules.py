@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ..contract.matching import RouteTable
+from ..contract.matching import RouteTable, route_table
 from ..contract.routes import Route
 from ..contract.tasks import TASKS
 from ..contract.words import Cause, Certainty, Operation, Origin
@@ -36,9 +36,12 @@ from .user_words import user_message
 from .verdicts import IDEMPOTENT, NEVER_REPEATED, RULES, is_unsafe, refusal
 from .wording import guidance, log_line
 
-__all__ = ["DEFAULT_TABLE", "IDEMPOTENT", "NEVER_REPEATED", "RULES", "Policy", "is_unsafe"]
+__all__ = ["DEFAULT_TABLE", "IDEMPOTENT", "LONGEST_READ", "NEVER_REPEATED", "RULES", "Policy", "is_unsafe"]
 
-DEFAULT_TABLE: Final = RouteTable()
+DEFAULT_TABLE: Final = route_table(seedance=False)
+
+LONGEST_READ: Final = 2_000_000.0
+"""Seconds, some 23 days, that one read of a socket may take: not all of them take more, and none takes ``inf``."""
 
 _MOST: Final[dict[Cause, int]] = {Cause.SERVER: 3, Cause.UNKNOWN: 2}
 """Attempts in all, however many the policy allows: a provider's fault may come from the request itself."""
@@ -124,7 +127,12 @@ class Policy:
     def idle(self) -> float | None:
         """Seconds that a read in the middle of a stream may take, None for any time."""
         given = [it for it in (self.stream_idle_timeout, self.content_idle_timeout) if it is not None]
-        return min(given) if given else None
+        return min(*given, LONGEST_READ) if given else None
+
+    @property
+    def first_byte(self) -> float | None:
+        """Seconds in which an answer must begin, None for any time."""
+        return None if self.first_byte_timeout is None else min(self.first_byte_timeout, LONGEST_READ)
 
     @classmethod
     def default(cls) -> Policy:

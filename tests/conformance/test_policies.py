@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -185,3 +186,22 @@ def test_wrap_keeps_the_transports_the_client_had(surface: Surface, emu: Emulato
         assert None in again._mounts.values()
         assert caller.request("POST", CHAT, json=ASK).status == 200
     assert len(emu.seen) == 2
+
+
+@every_surface
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "long",
+    [{"deadline": math.inf}, {"deadline": 1e12}, {"first_byte_timeout": 1e12}, {"content_idle_timeout": 1e12}],
+    ids=str,
+)
+def test_a_bound_longer_than_a_socket_can_wait_is_none(
+    surface: Surface, long: dict[str, float], stream: bool, emu: Emulator
+) -> None:
+    """A client without time-outs of its own was given it for its socket, which takes no such number."""
+    body = {**ASK, "stream": True} if stream else {"model": "sora-2", "prompt": "a cat"}
+    with client(surface, emu, configured(emu, policy=Policy(**long)), timeout=None) as caller:
+        reply = caller.request("POST", CHAT if stream else VIDEOS, json=body)
+    assert (reply.status, len(emu.seen)) == (200, 1)
+    found = report(reply)
+    assert found is None or len(found.attempts) == 1
