@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .calls import Call
+from .contract.matching import route_table
 from .contract.words import Certainty, Operation
 from .effects import Ask, Discard, Outcome, Send
 from .judging import Aim, judge
 from .policy.model import Action, Decision, Observation
 from .router import Plan
-from .tasks.updates import every_route
 
 __all__ = ["Asked", "ask"]
 
@@ -43,7 +43,7 @@ def ask(
     ``decides``: what is decided about it is the call's affair.
     """
     number = len(call.attempts) + 1
-    route = every_route().match("GET", path.partition(b"?")[0].decode("latin-1"))
+    route = route_table(seedance=True).match("GET", path.partition(b"?")[0].decode("latin-1"))
     fate, own = call.certainty, (call.seen, call.answer, call.whole, call.peeked)
     began = call.begin()
     call.certainty = fate

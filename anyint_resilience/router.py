@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final, final
 
-from .contract.matching import RouteTable
+from .contract.matching import route_table
 from .contract.routes import AUTH_STYLE, HOSTS, PREFIXES, Route
 from .contract.words import AuthStyle, Family, Operation
 from .forking import after_fork
@@ -123,7 +123,7 @@ class Router:
         seedance: bool = False,
         tally: Callable[[str], Tally] | None = None,
     ) -> None:
-        self.table = RouteTable(seedance=seedance)
+        self.table = route_table(seedance=seedance)
         self._tally = tally
         self._origins: dict[tuple[str, str, int], str] = {
             (scheme, host, port): "" for host in HOSTS for scheme, port in PORTS.items()

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, Final
 
-from ..contract.matching import RouteTable
+from ..contract.matching import RouteTable, route_table
 from ..contract.words import Certainty, Operation
 from ..policy.model import Action, Decision, FaultKind
 from ..policy.rules import Policy
@@ -143,7 +143,7 @@ def _add_outcome(outcome: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    table = RouteTable(seedance=options.seedance)
+    table = route_table(seedance=options.seedance)
     found = asked(options, table)
     policy = _POLICIES[options.policy]()
     decision = _decision(options, found, policy, table)

@@ -9,7 +9,7 @@ import os
 from difflib import get_close_matches
 from typing import Final
 
-from ..contract.matching import RouteTable
+from ..contract.matching import RouteTable, route_table
 from ..contract.routes import HOSTS
 from ..policy.given import path_of
 from .terminal import clean
@@ -40,7 +40,7 @@ def doubts(table: RouteTable, method: str, url: str) -> list[str]:
         like = whole[:_MOST] or get_close_matches(path, known, n=_MOST, cutoff=_LIKE)
         near = f"; near it: {', '.join(like)}" if like else "; 'anyint-resilience routes' lists what there is"
         said.append(f"the contract has no path {clean(path)[:100]!r}{near}")
-        if not table.match("GET", path).family and RouteTable(seedance=True).match("GET", path).family:
+        if not table.match("GET", path).family and route_table(seedance=True).match("GET", path).family:
             said.append("it is a /doubao path, which is known with --seedance only")
     elif method.upper() not in methods:
         said.append(f"the contract has this path with {' and '.join(methods)} only")

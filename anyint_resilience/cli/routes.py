@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from ..contract.matching import RouteTable
+from ..contract.matching import route_table
 from ..contract.routes import ANTHROPIC_VERSION, AUTH_STYLE, Route
 from ..contract.words import AuthStyle, Family
 from .parsing import page
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     seedance = options.seedance or options.family == Family.SEEDANCE.value
     rows = [
         route
-        for route in RouteTable(seedance=seedance).routes
+        for route in route_table(seedance=seedance).routes
         if options.family is None or route.family == options.family
     ]
     if options.json:

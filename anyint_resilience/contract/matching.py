@@ -5,10 +5,12 @@ Must not know any row by name. No pattern is ever scanned.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .routes import BY_TASK, PREFIXES, ROUTES, SEEDANCE_ROUTES, Route
 from .words import Family, Operation, Origin
 
-__all__ = ["RouteTable"]
+__all__ = ["RouteTable", "route_table"]
 
 
 class _Node:
@@ -83,6 +85,12 @@ class RouteTable:
         if method.upper() == "POST" and segments[0] in self._unlisted_creates:
             return self._unlisted_creates[segments[0]]
         return self._unlisted.get(segments[0], self._unknown)
+
+
+@lru_cache(maxsize=2)
+def route_table(*, seedance: bool) -> RouteTable:
+    """Return the look-up, which all share: it is made of hundreds of rows when it is first asked for."""
+    return RouteTable(seedance=seedance)
 
 
 def _unlisted(prefix: str, family: Family, *, paid: bool = False) -> Route:

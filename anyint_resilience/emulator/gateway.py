@@ -12,7 +12,7 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, Final
 
-from ..contract.matching import RouteTable
+from ..contract.matching import route_table
 from ..contract.routes import AUTH_STYLE, Route
 from ..contract.words import AuthStyle, Family, Operation
 from .envelopes import INVALID_JSON, MISSING_MODEL, envelope, model_missing
@@ -57,7 +57,7 @@ class Gateway:
 
     def __init__(self, *, keys: Iterable[str] | None, seed: int, clock: Clock, query_limit: int | None = None) -> None:
         self.keys = None if keys is None else frozenset(keys)
-        self.table = RouteTable(seedance=True)
+        self.table = route_table(seedance=True)
         self.tasks = TaskStore(clock)
         self.objects = ObjectStore()
         self._mint = Mint(seed)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final, Literal
 
-from ..contract.matching import RouteTable
+from ..contract.matching import route_table
 from ..contract.routes import Route
 from ..contract.tasks import TASKS, TaskStates
 from ..contract.words import Operation
@@ -18,7 +17,7 @@ from ..policy.model import Decision, HeaderPairs, Observation
 from ..policy.reading import read_response
 from .handle import CREATES, TaskHandle
 
-__all__ = ["MAX_DOCUMENT", "Phase", "TaskUpdate", "every_route", "query_route", "read_task", "states_of"]
+__all__ = ["MAX_DOCUMENT", "Phase", "TaskUpdate", "query_route", "read_task", "states_of"]
 
 MAX_DOCUMENT: Final = 16 * 1024 * 1024
 """Bytes of the answer to a query that are read; a longer one ends the wait with ``QueryRefused``."""
@@ -71,15 +70,9 @@ class TaskUpdate:
         return self.phase in ("success", "failed")
 
 
-@lru_cache(maxsize=1)
-def every_route() -> RouteTable:
-    """Return the table of all rows, the opt-in ones too."""
-    return RouteTable(seedance=True)  # made when it is first needed: it costs every program at import
-
-
 def query_route(handle: TaskHandle) -> Route:
     """Return the row that asks for a task."""
-    return every_route().match("GET", handle.path.partition("?")[0])
+    return route_table(seedance=True).match("GET", handle.path.partition("?")[0])
 
 
 def states_of(handle: TaskHandle) -> TaskStates:

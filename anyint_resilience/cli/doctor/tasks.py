@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from ...contract.matching import RouteTable
+from ...contract.matching import route_table
 from ...contract.tasks import TASKS
 from ...exceptions import OutcomeUnknown, TaskError, TaskTimeout
 from ...policy.envelopes import read_envelope
@@ -46,7 +46,7 @@ def _dry(ctx: Context) -> Finding:
         return wrong or failed(
             f"HTTP {reply.status} for a video that does not exist", "Look at what answers under this address."
         )
-    row = RouteTable().match("POST", _PATH)
+    row = route_table(seedance=False).match("POST", _PATH)
     states = TASKS[row.tasks or ""]
     body = ctx.mask.foreign(json.dumps(_body(ctx)), 120)
     return ok(

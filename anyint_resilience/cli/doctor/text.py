@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...contract.matching import RouteTable
+from ...contract.matching import route_table
 from ...exceptions import StreamInterrupted
 from ...policy.bodies import is_array, is_object, values_at
 from ...streams.choosing import watcher_of
@@ -69,7 +69,7 @@ def check_stream(ctx: Context) -> Finding:
     wrong = trouble(ctx, reply, json=False)
     if wrong is not None:
         return wrong
-    watcher = watcher_of(RouteTable().match("POST", _PATH), reply.status, reply.headers)
+    watcher = watcher_of(route_table(seedance=False).match("POST", _PATH), reply.status, reply.headers)
     if watcher is None:
         kind = ctx.mask.foreign(reply.kind, 40) or "no content type"
         return failed(
