@@ -89,7 +89,7 @@ def test_an_event_stream_is_not_held_up_nor_taken_for_lost(surface: Surface, pat
     emu.script(Fault(status=200, headers={"content-type": "text/event-stream"}, body=events, stall="mid_body"))
     anyint = configured(emu)
     body = {"model": "m", "input": "x", "background": True, "stream": True}
-    with client(surface, emu, anyint, timeout=5.0) as caller:
+    with client(surface, emu, anyint, timeout=1.5) as caller:
         answer, read, broken = caller.stream("POST", path, json=body, chunks=0)
     assert (answer.status, read, broken) == (200, b"", None)
     assert "x-should-retry" not in answer.headers

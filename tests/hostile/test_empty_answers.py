@@ -55,6 +55,7 @@ def test_an_empty_answer_that_ends_with_its_connection_was_taken_for_a_lost_one(
             path = CHAT if method == "POST" else f"{MODELS}/m"
             answer = caller.request(method, path, **({"json": ASK} if method == "POST" else {}))
             assert (answer.status, answer.content) == (200, b"")
+            del answer  # its pool, and with it the connection, lives as long as it does
     assert len(server.asked) == 2
 
 
