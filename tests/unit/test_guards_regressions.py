@@ -231,7 +231,7 @@ def test_a_permit_that_comes_free_right_after_the_question_is_not_missed() -> No
 
 def test_calls_that_vanished_give_all_their_permits_back() -> None:
     """However many were out when an event loop died."""
-    many = 5000
+    many = 2000
     shared = Shared(MemoryStore(lambda: 0.0))
     for number in range(many):
         shared.change("gate:a", partial(gate.ask, ticket=str(number), since=0.0, bound=9.0, most=many))
