@@ -25,7 +25,7 @@ from anyint_resilience import Resilience
 
 from .jobs import Drawer, Job
 from .journal import Journal
-from .mixed import DRAIN, until_told
+from .mixed import until_told
 from .sampling import Sampler
 from .setting import Setting, no_core
 from .surfaces import BLOCKING, ON_ASYNCIO, Blocking, awaiting, blocking
@@ -145,14 +145,9 @@ def main() -> int:
     while not told.wait(PACE):
         parent.round(told)
         parent.again(surfaces[parent.count % len(surfaces)])
-    users.over.set()
-    hung = users.join(DRAIN)
-    for name in hung:
-        journal.wrong(f"{name} did not come to its end")
-    for surface in surfaces:
-        surface.close()
+    ended = users.end(surfaces)
     sampler.stop()
-    return 1 if hung else 0
+    return 0 if ended else 1
 
 
 if __name__ == "__main__":

@@ -23,10 +23,7 @@ from .setting import Setting, no_core
 from .surfaces import BLOCKING, blocking
 from .users import Users
 
-__all__ = ["DRAIN", "main", "plant", "until_told"]
-
-DRAIN = 60.0
-"""Seconds that calls under way have to come to their ends."""
+__all__ = ["main", "plant", "until_told"]
 
 
 def until_told() -> threading.Event:
@@ -79,16 +76,11 @@ def main() -> int:
     users.loops_anew()
     kept = plant(setting.plant)
     told.wait()
-    users.over.set()
-    hung = users.join(DRAIN)
-    for name in hung:
-        journal.wrong(f"{name} did not come to its end")
-    for surface in surfaces:
-        surface.close()
+    ended = users.end(surfaces)
     gc.collect()
     sampler.stop()
     kept.clear()
-    return 1 if hung else 0
+    return 0 if ended else 1
 
 
 if __name__ == "__main__":

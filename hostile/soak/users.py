@@ -10,7 +10,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import anyio
 
@@ -24,6 +24,7 @@ from .surfaces import ON_ASYNCIO, ON_TRIO, Awaiting, Blocking, awaiting
 
 __all__ = ["Users"]
 
+_DRAIN = 60.0  # seconds that users have to come to their ends
 _LOOK = 0.2  # seconds after which an event loop looks again whether the run is over
 
 
@@ -60,12 +61,18 @@ class Users:
 
         self._start("anew", use)
 
-    def join(self, seconds: float) -> list[str]:
-        """Wait for all users to come to their ends; return the names of those that did not."""
-        end = time.monotonic() + seconds
+    def end(self, surfaces: Iterable[Blocking]) -> bool:
+        """Let all users come to their ends, and close what they used; return whether they did."""
+        self.over.set()
+        end = time.monotonic() + _DRAIN
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        return [thread.name for thread in self._threads if thread.is_alive()]
+        hung = [thread.name for thread in self._threads if thread.is_alive()]
+        for name in hung:
+            self.journal.wrong(f"{name} did not come to its end")
+        for surface in surfaces:
+            surface.close()
+        return not hung
 
     def _start(self, name: str, run: Callable[[], object]) -> None:
         def guarded() -> None:
