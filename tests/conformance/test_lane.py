@@ -56,11 +56,32 @@ def test_an_override_still_holds(surface: Surface, emu: Emulator) -> None:
 
 
 @every_surface
-def test_a_key_in_a_second_header_still_comes_off(surface: Surface, emu: Emulator) -> None:
+@pytest.mark.parametrize("second", ["x-api-key", "x-goog-api-key"])
+def test_a_key_in_a_second_header_still_comes_off(surface: Surface, second: str, emu: Emulator) -> None:
     """Only what is in order in every header goes out unseen."""
     with warm(surface, emu) as caller:
-        assert caller.request("POST", CHAT, json=ASK, headers={"x-api-key": KEY}).status == 200
-    assert "x-api-key" not in emu.seen[0].headers
+        assert caller.request("POST", CHAT, json=ASK, headers={second: KEY}).status == 200
+    assert second not in emu.seen[0].headers
+
+
+@every_surface
+def test_what_a_layer_above_says_still_counts(surface: Surface, emu: Emulator) -> None:
+    """The report of a good answer too says how often it was sent before."""
+    with warm(surface, emu) as caller:
+        found = report(caller.request("POST", CHAT, json=ASK, headers={"x-stainless-retry-count": "2"}))
+    assert found is not None
+    assert found.outer_retries == 2
+
+
+@every_surface
+def test_spans_are_made_of_calls_whose_like_was_in_order(surface: Surface, emu: Emulator) -> None:
+    """One for each of them, and not only for the first."""
+    from tests.real.tracing_kit import Traces  # late: it is skipped without OpenTelemetry's SDK, the others are not
+
+    traces = Traces()
+    with warm(surface, emu, configured(emu, tracer_provider=traces.provider)) as caller:
+        assert caller.request("POST", CHAT, json=ASK).status == 200
+    assert (len(traces.calls()), len(traces.attempts())) == (3, 3)
 
 
 @every_surface

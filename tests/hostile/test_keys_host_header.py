@@ -137,3 +137,19 @@ def test_no_key_goes_where_the_certificate_is_checked_for_a_foreign_name(
         caller.request("POST", f"https://api.anyint.ai{CHAT}", json=ASK, **more)
         caller.request("POST", f"https://api.anyint.ai{CHAT}", json=ASK, headers={"Authorization": OURS[0]}, **more)
     assert [seen.all("authorization") for seen in net.other.seen] == [OURS if ours else []] * 2
+
+
+@surfaces(lambda surface: surface.is_httpx or surface.library == "aiohttp")
+def test_the_certificates_name_is_looked_at_where_a_request_like_it_was_in_order(
+    surface: Surface, net: Net, tmp_path: Path
+) -> None:
+    """The same request but for that name, which comes by the fast lane."""
+    more = {"extensions": {"sni_hostname": "evil.test"}} if surface.is_httpx else {"server_hostname": "evil.test"}
+    own = {"Authorization": OURS[0]}
+    with opened(surface, configured(), tmp_path) as caller:
+        for _ in range(2):
+            assert caller.request("POST", f"{GATEWAY}{CHAT}", json=ASK, headers=own).status == 200
+        net.reset()
+        net.places["gateway.api.anyint.ai", 443] = net.other
+        assert caller.request("POST", f"{GATEWAY}{CHAT}", json=ASK, headers=own, **more).status == 200
+    assert [seen.all("authorization") for seen in (*net.gateway.seen, *net.other.seen)] == [[]]

@@ -72,8 +72,9 @@ def test_a_fallback_to_this_machine_is_not_asked_by_a_proxy(surface: Surface, pr
 
 
 @every_surface
+@pytest.mark.parametrize("path", [CHAT, "/openai/v1/responses"], ids=["on the fast lane", "looked at"])
 def test_a_client_without_a_proxy_does_not_lend_its_way_to_one_with(
-    surface: Surface, proxied: Net, tmp_path: Path
+    surface: Surface, proxied: Net, tmp_path: Path, path: str
 ) -> None:
     """Two clients of one configuration: what is in order straight to this machine is not by way of a proxy."""
     own = {"Authorization": f"Bearer {KEY}"}
@@ -81,10 +82,10 @@ def test_a_client_without_a_proxy_does_not_lend_its_way_to_one_with(
     anyint = configured(base_url=here.url)
     with opened(surface, anyint, tmp_path) as straight:
         for _ in range(2):
-            assert straight.request("POST", f"{here.url}/openai/v1/responses", json={}, headers=own).status == 200
+            assert straight.request("POST", f"{here.url}{path}", json={}, headers=own).status == 200
     assert [seen.all("authorization") for seen in here.seen] == [[f"Bearer {KEY}"]] * 2
     with opened(surface, anyint, tmp_path, proxy="http://proxy.test:3128") as caller:
-        assert caller.request("POST", f"{here.url}/openai/v1/responses", json={}, headers=own).status == 200
+        assert caller.request("POST", f"{here.url}{path}", json={}, headers=own).status == 200
     here.close()
     assert len(proxied.proxy.seen) == 1
     assert proxied.spilled() == {}

@@ -103,6 +103,19 @@ def test_a_client_that_checks_no_certificate_says_so_once(
     assert {seen.all("authorization")[0] for seen in bad.seen} == {f"Bearer {KEY}"}
 
 
+@surfaces(lambda surface: surface.library == "aiohttp")
+def test_a_request_that_checks_no_certificate_says_so_though_others_like_it_do(
+    surface: Surface, net: Net, tmp_path: Path
+) -> None:
+    """With aiohttp that is a word of each request; those before went out by the fast lane."""
+    own = {"Authorization": f"Bearer {KEY}"}
+    with opened(surface, configured(), tmp_path) as caller:
+        for _ in range(2):
+            assert caller.request("POST", f"{GATEWAY}{CHAT}", json={}, headers=own).status == 200
+        with pytest.warns(UserWarning, match="does not check that a certificate is gateway"):
+            assert caller.request("POST", f"{GATEWAY}{CHAT}", json={}, headers=own, ssl=False).status == 200
+
+
 @surfaces(lambda surface: surface.library != "requests")
 def test_of_a_client_that_checks_no_name_it_was_said_that_it_checks_no_certificate(
     surface: Surface, net: Net, bad: Listener, tmp_path: Path
