@@ -51,6 +51,14 @@ def sent(
             Family.ANTHROPIC,
             {(b"x-api-key", b"k"), (b"anthropic-version", b"2026-10-21")},
         ),
+        # a blank one is none, and hides no other
+        (
+            "k",
+            [(b"authorization", b"Bearer own"), (b"authorization", b" ")],
+            Family.OPENAI,
+            {(b"Authorization", b"Bearer own")},
+        ),
+        ("k", [(b"anthropic-version", b" ")], Family.ANTHROPIC, {(b"x-api-key", b"k"), VERSION}),
         # nothing usable
         (None, [], Family.OPENAI, set()),
         (None, [(b"Authorization", b"Basic dTpw")], Family.OPENAI, {(b"Authorization", b"Basic dTpw")}),
