@@ -23,7 +23,7 @@ from .tasks.answers import kept
 __all__ = ["Aim", "judge", "judge_fault", "judge_read"]
 
 PEEK_BYTES = 64 * 1024  # of a body are read for classification; the caller still gets all of it
-PEEK_SECONDS = 10.0  # is how long that may take
+PEEK_SECONDS = 10.0  # after which no further piece is read; how long one may take is the client's to say
 PAID_BYTES = 1024 * 1024  # of the answer to a paid create: until it is whole nobody knows whether its task's id is lost
 PAID_SECONDS = 60.0
 
