@@ -110,7 +110,8 @@ class MachineBackend:
 
     def _states(self) -> list[tuple[str, State]]:
         """Return what stands there of guards; what another version wrote, or nobody, is nothing."""
-        return [(key, it) for prefix in _GUARDS for key, it in self._store.scan(prefix) if is_whole(key, it)]
+        found = (it for prefix in _GUARDS for it in self._store.scan(prefix))
+        return [(key, it) for key, it in found if it is not None and is_whole(key, it)]
 
     def _stands(self, state: State | None) -> bool:
         """Whether a call of this process stands in a gate's line."""

@@ -89,9 +89,10 @@ class Store(Protocol):
         """
         ...
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
+    def scan(self, prefix: str) -> Iterator[tuple[str, State | None]]:
         """Yield the live keys that begin with ``prefix`` and their states, as of one moment, in any order.
 
+        None: what stands there can't be read. That is not the same as absent, and no trouble of the others.
         Raises StoreError if the store fails.
         """
         ...

@@ -138,8 +138,8 @@ class SqliteStore:
                 db.execute("COMMIT")
             return verdict
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
-        """Yield a snapshot of the live entries under ``prefix``."""
+    def scan(self, prefix: str) -> Iterator[tuple[str, State | None]]:
+        """Yield a snapshot of the live entries under ``prefix``; None is the state of one that can't be read."""
         start = prefix.encode()
         rows: list[tuple[bytes, Any, Any]] = []
         with self._link as db, self._link.telling():
@@ -148,8 +148,9 @@ class SqliteStore:
                     break
                 rows.append(row)
         now = self._clock()
-        read = ((key.decode(errors="replace"), self._read(state, expires, now)) for key, state, expires in rows)
-        return iter([(key, state) for key, state in read if state is not None])
+        live = ((key, _state_of(state, expires)) for key, state, expires in rows if not _has_expired(expires, now))
+        kept = [(key, state) for key, state in live if state is not None or not self._passing]
+        return iter([(key.decode(errors="replace"), state) for key, state in kept])
 
     def close(self) -> None:
         """Close the connection; the name stays with the process."""
@@ -163,15 +164,10 @@ class SqliteStore:
 
         Raises StoreError, but of what need not last: unreadable is not the same as absent.
         """
-        if isinstance(expires, float) and expires <= now:
+        if _has_expired(expires, now):
             return None
-        try:
-            found = json.loads(state.decode(), parse_constant=no_number)
-        except (AttributeError, ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not isinstance(expires, float):
-            if self._passing:
-                return None
+        found = _state_of(state, expires)
+        if found is None and not self._passing:
             raise StoreError(f"{self._path} holds an entry that is not as it was written; nothing was changed")
         return found
 
@@ -192,6 +188,19 @@ class SqliteStore:
         excess = db.execute(_COUNT).fetchone()[0] - self._max_entries
         if excess > 0:
             db.execute(_EVICT, (excess,))
+
+
+def _has_expired(expires: Any, now: float) -> bool:
+    return isinstance(expires, float) and expires <= now
+
+
+def _state_of(state: Any, expires: Any) -> State | None:
+    """Return the state that a row holds, None if it is not as it was written."""
+    try:
+        found = json.loads(state.decode(), parse_constant=no_number)
+    except (AttributeError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and isinstance(expires, float) else None
 
 
 def _made(path: str, clock: Callable[[], float], *, max_entries: int, shares: bool, wait: float) -> SqliteStore:

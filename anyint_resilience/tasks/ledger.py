@@ -13,8 +13,10 @@ from functools import partial
 from os import urandom
 from typing import Any
 
+from ..policy.given import shown
 from ..stores.flows import waited
 from ..stores.protocol import State, Step, Store
+from ..telemetry.logs import LOG
 from .books import CREATES, Books, never
 from .callbacks import Callback, parse_callback
 from .entries import begin, counting, fate_among, finish, forget, resolve
@@ -29,6 +31,7 @@ _CLOCK = "clock:"
 _CALLBACK = "callback:"
 _CALLBACK_TTL = 86_400.0  # seconds in which the same callback counts as told before
 _LATEST = 1e11  # Unix seconds
+_NAMED = 3  # intents that can't be read, in one line of the log
 
 
 def intent_of(*parts: bytes, account: str = "") -> str:
@@ -112,20 +115,36 @@ class Ledger(Books):
         """Return what is known of every intent, also of those that a process left behind when it died.
 
         The oldest come first, none is older than ``unknown_window``, and tasks that are done are among them. Their
-        handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``.
+        handles are for going on with: ``wait_for_task(client, entry.tasks[-1])``. What can't be read is left out, and
+        the log says so.
         """
         with suppress(Exception):  # a store that fails says so below
             waited(self._catching_up())
         fates: dict[str, Entry] = {}
+        garbled: list[str] = []
         for store in (self.store, self.spare):
-            for entry in self._entries(store, self._gone if store is self.store else never):
+            for entry in self._entries(store, self._gone if store is self.store else never, garbled):
                 if entry.intent not in fates or entry.fate == "unknown":
                     fates[entry.intent] = entry
+        self._tell_of([it for it in garbled if it not in fates])
         return tuple(sorted(fates.values(), key=lambda it: it.created_at or 0.0))
 
-    def _entries(self, store: Store, gone: Callable[[str], bool]) -> Iterator[Entry]:
+    def _tell_of(self, garbled: list[str]) -> None:
+        """Say which intents are not listed, since nobody can read what stands there."""
+        if not garbled:
+            return
+        many = f"{len(garbled)} entries" if len(garbled) > 1 else "1 entry"
+        named = ", ".join(shown(it) for it in garbled[:_NAMED]) + (", ..." if len(garbled) > _NAMED else "")
+        with suppress(Exception):  # a handler of the application's
+            LOG.warning("%s of %s can't be read, and not listed: %s", many, type(self.store).__name__, named)
+
+    def _entries(self, store: Store, gone: Callable[[str], bool], garbled: list[str]) -> Iterator[Entry]:
+        """Yield what a store knows; intents of which it can't be read are put beside."""
         now: float = store.update(_CLOCK, _what_time, 1.0)
         for key, held in store.scan(CREATES):
+            if held is None:
+                garbled.append(key[len(CREATES) :])
+                continue
             creates = counting(held, now, window=self.window, gone=gone)
             if not creates:  # older than the window: it stays where it is until its store forgets it
                 continue

@@ -25,6 +25,7 @@ from anyint_resilience.runtime import Runtime
 from anyint_resilience.stores.opening import opened
 from tests.real.doctor_kit import Place, Row, place_of, reports
 from tests.real.doctor_rows import CHAT, LIST, OTHER, ROWS
+from tests.unit.store_kit import sql
 
 
 @pytest.fixture
@@ -164,6 +165,18 @@ def test_a_store_that_is_slower_than_calls_wait_is_told(place: Place) -> None:
     found = place.found("--only", "store")[1]["store"]
     assert found["status"] == "warning"
     assert "store_wait" in found["advice"]
+
+
+def test_a_store_with_garbage_in_it_answers_and_that_is_told(place: Place) -> None:
+    """One entry that can't be read is not a store that is down."""
+    place.set(ANYINT_RESILIENCE_STORE="sqlite:///creates.db")
+    store = opened("sqlite:///creates.db", runtime=Runtime(), wait=1.0)
+    for key in ("create:a", "create:b"):
+        store.update(key, lambda state, now: ({}, None), 3600.0)
+    store.close()
+    sql(place.folder / "creates.db", "UPDATE entries SET state = 'garbage' WHERE key = 'create:a'")
+    found = place.found("--only", "store")[1]["store"]
+    assert (found["status"], found["found"]) == ("warning", "sqlite answers; 1 of 2 state(s) in it can't be read")
 
 
 def test_a_store_that_is_not_there_yet_is_not_made(place: Place) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from anyint_resilience import Certainty
+from anyint_resilience import Certainty, StoreError
 from anyint_resilience.stores.sqlite import SqliteStore
-from tests.unit.store_kit import Clock
+from tests.brief import BRIEF
+from tests.redis_kit import Cluster, redis_cluster, redis_server  # noqa: F401 - fixtures
+from tests.unit.store_kit import EVERY, Clock, sql
 from tests.unit.test_ledger import Books
 
 
@@ -72,3 +76,68 @@ def test_what_is_to_be_settled_of_one_create_stays_in_its_order(both: tuple[Book
         Certainty.COMMITTED,
         Certainty.UNKNOWN,
     ]
+
+
+# What is in this process's memory nobody else can garble.
+SHARED = ["sqlite", "redis"] if BRIEF else ["sqlite", "redis", "redis-cluster"]
+GARBAGE = [b"garbage", b"\xff\xfe", b"[1]", b'{"creates":']
+
+
+def garble(place: Any, key: str, text: bytes) -> None:
+    """Write over a create behind its store's back."""
+    if isinstance(place, Path):
+        sql(place / "store.db", "UPDATE entries SET state = ? WHERE key = ?", text, key)
+        return
+    name = f"anyint:1:{{{key.partition(':')[2][:8]}}}:{key}"
+    node = place.node_of(name) if isinstance(place, Cluster) else place
+    assert node.cli("EXISTS", name)
+    node.cli("SET", name, text)
+
+
+@pytest.fixture(params=SHARED)
+def shelf(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Callable[..., Books]]]:
+    """A store that processes share: where it is, and what makes the books of one more process on it."""
+    behind, made, clock = EVERY[request.param], list[Books](), Clock()
+    place = request.getfixturevalue(behind.needs)
+
+    def making(**more: Any) -> Books:
+        made.append(Books(behind.make(place, clock), **more))
+        return made[-1]
+
+    yield place, making
+    for it in made:
+        it.store.inner.close()
+
+
+@pytest.mark.parametrize("text", GARBAGE)
+def test_what_cannot_be_read_kept_all_others_from_being_listed(
+    shelf: tuple[Any, Callable[..., Books]], text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is left out, which is said once for each list; its own create is sent no more than it was."""
+    place, making = shelf
+    made, other = making(), making(strict=True)
+    for intent in ("acct0001a", "acct0001bad", "acct0001c"):
+        assert made.enter(intent=intent) == "go"
+        made.leave(Certainty.UNKNOWN, intent=intent)
+    garble(place, made.ledger.key("acct0001bad"), text)
+    with caplog.at_level(logging.WARNING, "anyint_resilience"):
+        assert other.fates() == {"acct0001a": "unknown", "acct0001c": "unknown"}
+    (said,) = caplog.messages
+    assert said == "1 entry of Shaky can't be read, and not listed: 'acct0001bad'"
+    assert sorted(other.ledger.unknown()) == ["acct0001a", "acct0001c"]
+    with pytest.raises(StoreError):
+        other.enter(intent="acct0001bad")
+    with pytest.raises(StoreError):
+        other.ledger.forget("acct0001bad")
+    assert other.enter(intent="acct0001a") == "refuse"
+
+
+def test_what_this_process_knows_itself_is_listed_whatever_stands_there(
+    both: tuple[Books, Books], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its memory has served for it."""
+    made, other = both
+    assert made.fates() == {"bad": "committed"}
+    assert caplog.messages == []
+    assert other.fates() == {}
+    assert len(caplog.messages) == 1

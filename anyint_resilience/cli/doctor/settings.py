@@ -13,7 +13,7 @@ from typing import Final
 
 from ...configuring.settings import KEY
 from ...stores.opening import opened, store_problem
-from ...stores.protocol import StoreError
+from ...stores.protocol import State, StoreError
 from .address import URL
 from .context import Context
 from .finding import Finding, failed, joined, ok, warning
@@ -65,9 +65,9 @@ def check_store(ctx: Context) -> Finding:
     store = None
     try:
         store = opened(url, runtime=ctx.runtime, wait=ctx.left(_WAIT))
-        found = sum(1 for _ in islice(store.scan(""), 1000))
+        states = [state for _, state in islice(store.scan(""), 1000)]
         began = ctx.runtime.monotonic()
-        found = sum(1 for _ in islice(store.scan("doctor"), 1)) or found  # once more: connecting took its time
+        next(store.scan("doctor"), None)  # once more: connecting took its time
         took = ctx.runtime.monotonic() - began
     except StoreError as error:
         login = "Look at user and password in its URL. " if _LOGIN.search(str(error)) else ""
@@ -81,13 +81,24 @@ def check_store(ctx: Context) -> Finding:
     finally:
         if store is not None:
             store.close()
-    wait = ctx.loaded.arguments.get("store_wait", 0.05)
+    return _of_store(kind, took, ctx.loaded.arguments.get("store_wait", 0.05), states)
+
+
+def _of_store(kind: str, took: float, wait: float, states: list[State | None]) -> Finding:
+    """Tell of a store that answers."""
     if took > wait:
         return warning(
             f"{kind} answers in {took:.2f} s, and calls wait for it {wait:g} s at the most",
             "Put it nearer, or raise store_wait: until then each process goes on by itself (docs/fleet.md).",
         )
-    return ok(f"{kind} answers in {took * 1000:.0f} ms; {found} state(s) in it")
+    garbled = states.count(None)
+    if garbled:
+        return warning(
+            f"{kind} answers; {garbled} of {len(states)} state(s) in it can't be read",
+            "Something else has written there. A paid create whose entry it was is not listed by ledger.entries(), "
+            "and not sent with strict_ledger (docs/tasks.md).",
+        )
+    return ok(f"{kind} answers in {took * 1000:.0f} ms; {len(states)} state(s) in it")
 
 
 def check_versions(ctx: Context) -> Finding:

@@ -13,7 +13,7 @@ from typing import Any
 from ...runtime import Runtime
 from ..flows import Pending
 from ..member import Member, joined
-from ..protocol import State, Step, StoreError
+from ..protocol import State, Step
 from .backend import RedisBackend
 from .links import problem_of
 from .names import tag_of
@@ -121,23 +121,16 @@ class RedisStore:
             raise RuntimeError("a step must not use the store it is a step of")
         return self.updating(key, step, ttl, _PATIENT)
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, State]]:
-        """Yield the live entries under ``prefix``; those of one account are as of one moment."""
+    def scan(self, prefix: str) -> Iterator[tuple[str, State | None]]:
+        """Yield the live entries under ``prefix``, those of one account as of one moment; None: it can't be read."""
         if self.member.inside():
             raise RuntimeError("a step must not use the store it is a step of")
         found = self.member.asking(lambda: self._backend.entries(prefix), _PATIENT).wait()
-        return iter([(key, _read(text)) for key, text in found])
+        return iter([(key, state_of(text)) for key, text in found])
 
     def close(self) -> None:
         """Let go of the connections, for all stores of this process on this server; the next use opens others."""
         self.member.close()
-
-
-def _read(text: bytes) -> State:
-    state = state_of(text)
-    if state is None:
-        raise StoreError("an entry on the server is not as it was written")
-    return state
 
 
 def _member(url: str, wait: float, most: int, clock: Callable[[], float] | None, given: Runtime | None) -> Member:
