@@ -16,8 +16,8 @@ FILE: Final = "anyint-resilience.toml"
 _PROJECT: Final = "pyproject.toml"
 _TABLE: Final = "anyint-resilience"
 _BYTES: Final = 1024 * 1024
-_DOTS: Final = 100
-"""In one key: what one of many parts takes to be read grows with the square of them."""
+_DOTS: Final = 16
+"""In one key: what one of many parts takes to be read grows with the square of them, and with those of its table."""
 _OPENS: Final = re.compile(r'"""|\'\'\'|["\'#]')
 _CLOSES: Final = {
     '"""': re.compile(r'\\.|"{3,5}', re.DOTALL),
