@@ -94,6 +94,7 @@ def resume_sync(
     watch: Watch | None = None,
 ) -> R:
     """Go on with a call whose first attempt went out on a fast lane, and was not good."""
+    first = _pacing(surface, request, first, Send(1))
     peek = surface.opening(plan, first)
     if peek is not None:
         try:
@@ -247,7 +248,7 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
                     outcome.pace = partial(surface.paced, made, response, effect)
                 else:
                     surface.paced(made, response, effect, None)
-            return outcome
+            return _pacing(surface, made, outcome, effect)
         except Exception as error:
             return failed(surface, error)
         finally:
@@ -275,6 +276,13 @@ def _perform_sync(surface: SyncSurface[Q, R], request: Q, call: Call, effect: An
         _close(key)
         raise ResilienceError("the key source is async and can't be used by a sync client")
     return call.credentials.accept(key)
+
+
+def _pacing(surface: SyncSurface[Q, R], made: Q, outcome: Outcome[R], effect: Send) -> Outcome[R]:
+    """Let reads of an error's body be bounded while it is looked at: it must not fall silent for ever."""
+    if outcome.response is not None and outcome.status >= 400 and outcome.pace is None:
+        outcome.pace = partial(surface.paced, made, outcome.response, effect)
+    return outcome
 
 
 async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, effect: Any) -> Any:

@@ -23,7 +23,7 @@ from .tasks.answers import kept
 __all__ = ["Aim", "judge", "judge_fault", "judge_read"]
 
 PEEK_BYTES = 64 * 1024  # of a body are read for classification; the caller still gets all of it
-PEEK_SECONDS = 10.0  # after which no further piece is read; how long one may take is the client's to say
+PEEK_SECONDS = 10.0  # after which no further piece is read; of an error, none is waited for longer
 PAID_BYTES = 1024 * 1024  # of the answer to a paid create: until it is whole nobody knows whether its task's id is lost
 PAID_SECONDS = 60.0
 
@@ -56,6 +56,8 @@ def judge(
         seconds, remaining = PAID_SECONDS if paid else PEEK_SECONDS, call.remaining()
         until = call.runtime.monotonic() + call.patience(seconds)
         peek = Peek(outcome.response, PAID_BYTES if paid else PEEK_BYTES, until, remaining)
+        if outcome.status >= 400:
+            peek.first, peek.idle, peek.pace = PEEK_SECONDS, PEEK_SECONDS, outcome.pace
         if paid and remaining is not None and remaining < seconds:
             # What the caller does not get is not committed, even if its beginning names a task.
             peek.strict, peek.length = True, _length(outcome.headers)

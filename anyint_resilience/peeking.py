@@ -49,6 +49,11 @@ class Head:
         if self._pace is not None:
             self._pace(self.patience)
 
+    def eased(self) -> None:
+        """Let further reads of what is no stream take as long as the caller has it."""
+        if self._pace is not None and self._watcher is None:
+            self._pace(None)
+
     def begun(self) -> bool:
         """Say that the first chunk has come; True if the next ones have another time than that had."""
         if self._began:
@@ -97,6 +102,13 @@ def peek_sync(stream: Any, head: Head, *, anew: bool = False) -> tuple[Peeked, A
     ``anew``: how long a read may take is only heard of when an iterator begins.
     """
     head.paced()
+    try:
+        return _read_sync(stream, head, anew=anew)
+    finally:
+        head.eased()
+
+
+def _read_sync(stream: Any, head: Head, *, anew: bool) -> tuple[Peeked, Any]:
     rest = iter(stream)
     try:
         while True:

@@ -61,7 +61,7 @@ class Parcel:
         self.foreign = False  # none of AnyInt's: its answer is not looked at
         self.original = request  # what the caller gave: the response must not show our key
         self.options = options
-        self.given: Any = None  # the caller's own time-out, where this request has another
+        self.given: Any = options.get("timeout")  # the caller's own time-out; this request may have another
 
 
 class Surface(SurfaceBase[Parcel, requests.Response]):
@@ -211,7 +211,7 @@ class Surface(SurfaceBase[Parcel, requests.Response]):
             options = {**options, "timeout": bounded(options.get("timeout"), max(0.001, effect.patience))}
         made = Parcel(parcel.adapter, request, options)
         made.original = parcel.original
-        made.given = parcel.options.get("timeout")
+        made.given = parcel.given
         return made
 
     def paced(self, parcel: Parcel, response: requests.Response, effect: Send, seconds: float | None) -> None:

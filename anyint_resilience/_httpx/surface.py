@@ -188,8 +188,10 @@ class Base(SurfaceBase[Q, R]):
 
     def paced(self, request: Q, response: R, effect: Send, seconds: float | None) -> None:
         """Give the rest of an answer the caller's own time-outs again, or less: both clients look when it begins."""
-        own, times = request.extensions.get("anyint_timeout", {}), request.extensions.get("timeout", {})
-        for phase in ("read", "write") if "anyint_timeout" in request.extensions else ():
+        extensions: Any = request.extensions
+        times = extensions.get("timeout", {})
+        own = extensions.setdefault("anyint_timeout", dict(times))  # what was sent as it was has its own there
+        for phase in ("read", "write"):
             bounds = [it for it in (own.get(phase), effect.remaining, seconds) if it is not None]
             times[phase] = min(bounds) if bounds else None
 
