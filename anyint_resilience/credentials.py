@@ -39,6 +39,7 @@ KeySource: TypeAlias = "str | Callable[[], str | Awaitable[str]] | None"
 """A key, a callable that returns one (or, with async clients, an awaitable of one), or None: the caller's own."""
 
 _BEARER = AuthStyle.BEARER  # an enum's member costs a look-up each time it is named by its class
+_FRAMING = frozenset({HOST, b"content-length", b"transfer-encoding"})  # without which a request is another one
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
@@ -209,7 +210,9 @@ class Credentials:
         if found:
             self._meet(headers)
         if not secure:
-            return HeaderEdit(frozenset(found)) if found else None
+            within = self.strip(headers)
+            taken = frozenset(found) | (frozenset() if within is None else within.remove)
+            return HeaderEdit(taken) if taken else None
         right = b"authorization" if style is _BEARER else b"x-api-key"
         own = token(found.get(right, b"")) if style is _BEARER else found.get(right, b"")
         remove: set[bytes] = set()
@@ -236,13 +239,14 @@ class Credentials:
 
     def strip(self, headers: RawHeaders) -> HeaderEdit | None:
         """Return what must come off a request to a foreign host: any header that holds a key of AnyInt's."""
-        leaking = {
-            name.lower()
-            for name, value in headers
-            if name.lower() in AUTH_NAMES
-            and any(it == self._key or it in self._seen for it in (value.strip(), token(value)))
-        }
+        leaking = {name.lower() for name, value in headers if self._leaks(name.lower(), value)}
         return HeaderEdit(frozenset(leaking)) if leaking else None
+
+    def _leaks(self, name: bytes, value: bytes) -> bool:
+        """Whether a key of AnyInt's is in a header: in one for keys as its value, in any other somewhere within it."""
+        if name in AUTH_NAMES:
+            return any(it == self._key or it in self._seen for it in (value.strip(), token(value)))
+        return name not in _FRAMING and self.holds(value.decode("latin-1"))
 
     def is_own(self, headers: RawHeaders, edit: HeaderEdit | None) -> bool:
         """Whether a request goes out with the key of this configuration, and not with one that it brought."""

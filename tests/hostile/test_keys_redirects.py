@@ -102,6 +102,18 @@ def test_a_key_goes_no_further_than_the_gateway_on_any_way(
 
 
 @every_surface
+def test_a_key_in_a_header_that_is_not_for_keys_followed_a_redirect(surface: Surface, net: Net, tmp_path: Path) -> None:
+    """Other gateways want it there, and a client's headers may be those of two."""
+    beside = {"api-key": KEY, "X-Auth-Token": f"Token {KEY}", "Proxy-Authorization": f"Bearer {KEY}"}
+    with opened(surface, configured(), tmp_path, headers=beside) as caller:
+        net.moves({FROM: (307, f"{EVIL}/x")})
+        caller.request("GET", f"{GATEWAY}{FROM}")
+        caller.request("GET", f"{EVIL}/y")
+    assert [it.target for it in net.other.seen] == [b"/x", b"/y"]
+    assert not net.spilled()
+
+
+@every_surface
 def test_a_key_that_the_gateway_never_got_goes_nowhere_else_either(surface: Surface, net: Net, tmp_path: Path) -> None:
     """Taken off as the wrong header, or for want of TLS: the client still has it, and goes where the answer points."""
     wrong = []

@@ -118,6 +118,16 @@ def test_a_key_seen_on_an_anyint_host_is_taken_off_a_foreign_request(header: tup
     assert credentials.strip([(b"x-api-key", b"another")]) is None
 
 
+@pytest.mark.parametrize("name", [b"api-key", b"X-Auth-Token", b"Proxy-Authorization", b"Cookie"])
+@pytest.mark.parametrize("value", [b"a-long-key", b"Bearer a-long-key", b"a=b; key=a-long-key;"])
+def test_a_key_in_a_header_that_is_not_for_keys_was_let_out(name: bytes, value: bytes) -> None:
+    """To a foreign host, and to AnyInt's own over plain http. What says how long a request is stays, whatever it is."""
+    credentials, at_hand = Credentials("a-long-key"), [(name, value), (b"Accept", b"a-long")]
+    assert credentials.strip(at_hand) == HeaderEdit(frozenset({name.lower()}))
+    assert credentials.edit(at_hand, Family.OPENAI, BEARER, secure=False) == HeaderEdit(frozenset({name.lower()}))
+    assert Credentials("12345678").strip([(b"Content-Length", b"12345678"), (b"host", b"12345678")]) is None
+
+
 def test_our_own_key_is_never_let_out_however_many_keys_were_seen() -> None:
     """The memory of seen keys is bounded; the configured key does not depend on it."""
     credentials = Credentials("ours")
