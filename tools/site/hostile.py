@@ -33,7 +33,9 @@ def _row(name: str, what: str, tried: str, broke: str) -> tuple[str, ...]:
     told = result(name)
     seconds = "-" if told["seconds"] is None else _minutes(told["seconds"])
     seed = "-" if told.get("seed") is None else str(told["seed"])
-    return what, tried, broke, seconds, seed, code(f"nox -s {_SESSIONS.get(name, name)}")
+    session = f"nox -s {_SESSIONS.get(name, name)}"
+    command = told["command"].replace(" --write", "").removesuffix(" --")
+    return what, tried, broke, seconds, seed, code(command if command.startswith(f"{session} -- ") else session)
 
 
 _SESSIONS = {"mutation": "mutate", "supply": "lowest audit", "interpreters": "tests"}
