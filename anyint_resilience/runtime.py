@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-__all__ = ["REAL", "Bell", "Runtime", "in_time", "later", "on_asyncio", "redirect"]
+__all__ = ["REAL", "Bell", "Runtime", "in_time", "later", "on_asyncio", "redirect", "shielded"]
 
 T = TypeVar("T")
 
@@ -46,6 +46,13 @@ async def in_time(seconds: float, awaitable: Awaitable[T]) -> T:
             return await awaitable
     with fail_after(seconds):
         return await awaitable
+
+
+def shielded() -> AbstractContextManager[object]:
+    """Let what is awaited inside come to its end though who awaits it has been cancelled; needs anyio."""
+    from anyio import CancelScope
+
+    return CancelScope(shield=True)
 
 
 def on_asyncio() -> bool:

@@ -5,7 +5,8 @@ Must not import either client, nor decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..config import Resilience
@@ -13,6 +14,8 @@ from ..drive import answered, drive_async, drive_sync, failed, resume_async, res
 from ..effects import Peek, Peeked
 from ..peeking import Head, aiter_of, peek_async, peek_sync
 from ..reports import REPORT_KEY
+from ..runtime import shielded
+from .orphans import taken_out
 from .shapes import AsyncInner, Q, R, SyncInner
 from .surface import Base
 
@@ -41,11 +44,16 @@ class SyncTransport(Base[Q, R]):
         super().__init__(anyint, inner)
         self.replayed = lambda response: self.kit.replay_sync(response.stream, [], iter(response.stream))
 
-    @property
-    def send(self) -> Callable[[Q], R]:
-        """How the wrapped transport sends, looked up each time: an instrumentation may be put on it at any time."""
-        send: Callable[[Q], R] = self.inner.handle_request
-        return send
+    def send(self, request: Q) -> R:
+        """Send by the wrapped transport, looked up each time: an instrumentation may be put on it at any time."""
+        try:
+            response: R = self.inner.handle_request(request)
+        except BaseException:
+            for connection in taken_out(self.inner):
+                with suppress(Exception):
+                    connection.close()
+            raise
+        return response
 
     def __enter__(self) -> Any:
         self.inner.__enter__()
@@ -113,11 +121,21 @@ class AsyncTransport(Base[Q, R]):
         super().__init__(anyint, inner)
         self.replayed = lambda response: self._replayed(response, [], aiter_of(response.stream))
 
-    @property
-    def send(self) -> Callable[[Q], Awaitable[R]]:
-        """How the wrapped transport sends; see the blocking half."""
-        send: Callable[[Q], Awaitable[R]] = self.inner.handle_async_request
-        return send
+    async def send(self, request: Q) -> R:
+        """Send by the wrapped transport; see the blocking half."""
+        try:
+            response: R = await self.inner.handle_async_request(request)
+        except GeneratorExit:  # thrown away: nothing can be awaited any more
+            raise
+        except BaseException:
+            orphans = taken_out(self.inner)
+            if orphans:
+                with shielded():
+                    for connection in orphans:
+                        with suppress(Exception):
+                            await connection.aclose()
+            raise
+        return response
 
     async def __aenter__(self) -> Any:
         await self.inner.__aenter__()

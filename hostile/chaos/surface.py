@@ -102,7 +102,6 @@ class Run:
         held = settled(partial(in_use, calls.caller), lambda it: not it)
         if held:
             self.say(last, f"leak: {len(held)} connections were not given back after a batch", *held)
-        self.counts["never_made"] = never_made(calls.caller)
         for case in cases_of(map(partial(plan_of, self.seed), range(first, last)), told, log, files):
             self.judge(case, log["met"].get(str(case.plan.number), 0))
         print(f"{self.name}: {last:,} calls, {self.wrong.total()} violations", file=sys.stderr, flush=True)
@@ -234,23 +233,10 @@ def each_batch(going: Run, surface: Surface, calls: Calls, first: int, last: int
 
 
 def in_use(caller: Any) -> list[str]:
-    """Return the connections that a client has not got back.
-
-    Not those of httpx's pools that were never used: a call that is cancelled, or whose time is up, between being given
-    one and its first word on it leaves it there. They are counted.
-    """
+    """Return the connections that a client has not got back."""
     if not caller.surface.is_httpx:
         return ["one"] * caller.in_use()
-    return [repr(it) for it in caller.client._transport.inner._pool.connections if not (it.is_idle() or _is_new(it))]
-
-
-def _is_new(connection: Any) -> bool:
-    return ", NEW, Request Count: 0" in repr(connection) or "[CONNECTING]" in repr(connection)
-
-
-def never_made(caller: Any) -> int:
-    """Count the connections that stay in a pool and were never made."""
-    return sum(map(_is_new, caller.client._transport.inner._pool.connections)) if caller.surface.is_httpx else 0
+    return [repr(it) for it in caller.client._transport.inner._pool.connections if not it.is_idle()]
 
 
 def asked(port: int, method: str, path: str, body: bytes = b"", kind: str = "application/json") -> Any:
