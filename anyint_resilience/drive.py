@@ -289,6 +289,7 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
     if isinstance(effect, Send):
         effect.edit = call.watch.sending(effect.number, effect.edit, effect.ask, call.bound_for(effect))
         call.plan.tally.out += 1
+        made = None
         try:
             made = surface.rewrite(request, effect)
             sending, bound = surface.send(made), effect.remaining if surface.times_silence else effect.patience
@@ -297,7 +298,7 @@ async def _perform_async(surface: AsyncSurface[Q, R], request: Q, call: Call, ef
                 surface.paced(made, response, effect, None)
             return answered(surface, response)
         except Exception as error:
-            return failed(surface, error if not effect.cut_short(error) else surface.silence(effect.silent))
+            return failed(surface, error if made is None else surface.cut(made, effect, error))
         finally:
             call.plan.tally.out -= 1
             call.watch.back()

@@ -199,3 +199,7 @@ class AsyncSurface(Surface[Q, R], Protocol[Q, R]):
     def discard(self, response: R, /) -> Awaitable[None]:
         """Close a response."""
         ...
+
+    def cut(self, request: Q, effect: Send, error: Exception, /) -> Exception:
+        """Return what an attempt ended with: for a time-out of ours the client's own that says the same, if any."""
+        ...

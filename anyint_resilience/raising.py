@@ -101,6 +101,10 @@ class RaisingSurface(WatchedSurface[Q, R]):
         said = "in time" if seconds is None else f"within {seconds:.3g} s"
         return self.errors.silent(f"nothing came {said}: Policy.first_byte_timeout, or a time-out of the client's own")
 
+    def cut(self, request: Q, effect: Send, error: Exception) -> Exception:
+        """Return what an attempt ended with, the end of ``silent`` as an exception of the client's."""
+        return self.silence(effect.silent) if effect.cut_short(error) else error
+
     def making(
         self, call: Call, why: str, watcher: Watcher, error: Exception | None, *, request: object = None
     ) -> StreamInterrupted:

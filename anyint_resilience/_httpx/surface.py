@@ -39,6 +39,7 @@ class Base(SurfaceBase[Q, R]):
 
     kit: ClassVar[Kit]
     per_request = True
+    timed: Callable[[dict[str, float | None]], dict[str, float | None]] = dict
     replayed: Callable[[Any], Any]  # a stream around a response's unread one, of the sync or async half
 
     def __init__(self, anyint: Resilience | None, inner: Any) -> None:
@@ -182,7 +183,7 @@ class Base(SurfaceBase[Q, R]):
             if effect.silent is not None:  # waiting for a connection of our own is no silence of the gateway's
                 own = [it for it in (given.get("pool"), effect.remaining) if it is not None]
                 times["pool"] = min(own) if own else None
-            made.extensions = {**made.extensions, "timeout": times}
+            made.extensions = {**made.extensions, "timeout": self.timed(times)}
             made.extensions["anyint_timeout"] = given
         return cast("Q", made)
 

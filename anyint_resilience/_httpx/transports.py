@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from ..config import Resilience
 from ..drive import answered, drive_async, drive_sync, failed, resume_async, resume_sync
-from ..effects import Peek, Peeked
+from ..effects import Peek, Peeked, Send, is_own
 from ..peeking import Head, aiter_of, peek_async, peek_sync
 from ..reports import REPORT_KEY
 from ..runtime import shielded
 from .orphans import taken_out
+from .phases import Phases
 from .shapes import AsyncInner, Q, R, SyncInner
 from .surface import Base
 
@@ -120,6 +121,8 @@ class AsyncTransport(Base[Q, R]):
         inner: Any = inner_of(transport, self.kit.module.AsyncHTTPTransport, more)
         super().__init__(anyint, inner)
         self.replayed = lambda response: self._replayed(response, [], aiter_of(response.stream))
+        if type(inner) is self.kit.module.AsyncHTTPTransport:  # nobody knows when another one looks up what
+            self.timed = Phases
 
     async def send(self, request: Q) -> R:
         """Send by the wrapped transport; see the blocking half."""
@@ -190,6 +193,14 @@ class AsyncTransport(Base[Q, R]):
         replay = self.kit.replay_async(response.stream, chunks, rest)
         replay.drains = response.extensions.get("http_version") in HTTP_1
         return replay
+
+    def cut(self, request: Q, effect: Send, error: Exception) -> Exception:
+        """Return what an attempt ended with: the client's own time-out where its time was up before it was sent."""
+        times = request.extensions.get("timeout")
+        name = times.unsent if isinstance(times, Phases) and isinstance(error, TimeoutError) and is_own(error) else None
+        if name is not None:
+            return cast("Exception", getattr(self.kit.module, name)("the deadline came before it was sent"))
+        return super().cut(request, effect, error)
 
     async def discard(self, response: R) -> None:
         """Close a response that nobody will see."""
