@@ -83,7 +83,6 @@ class TextRow:
     origin: Origin
     pattern: re.Pattern[str] | None = None
     hintless: bool = False
-    few: bool = False
     note: str = ""
 
 

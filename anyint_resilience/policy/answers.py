@@ -248,5 +248,5 @@ def _flaw(document: object) -> tuple[Cause | None, str]:
     for path, words, cause, meaning in REFUSALS:
         for value in values_at(document, path):
             if isinstance(value, str) and value and (not words or value.lower() in words):
-                return cause, f"{meaning} ({'.'.join(path)}: {message_of(value)[:40]})" if words else meaning
+                return cause, f"{meaning} ({'.'.join(path)}: {value})" if words else meaning
     return None, ""

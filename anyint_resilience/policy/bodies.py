@@ -178,7 +178,7 @@ def _members(text: str, at: int, depth: int) -> tuple[dict[str, object], None]:
     try:
         while True:
             key, end = _DECODER.raw_decode(text, _skip(text, at, ","))
-            value, stop = _value(text, _skip(text, _skip(text, end, ""), ":"), depth + 1)
+            value, stop = _value(text, _skip(text, end, ":"), depth + 1)
             found[str(key)] = value
             if stop is None:
                 return found, None
@@ -204,7 +204,7 @@ def _skip(text: str, at: int, mark: str) -> int:
     """Return the place of the next value: after spaces, at most one mark, and spaces."""
     while text[at : at + 1] in tuple(_SPACES):
         at += 1
-    if mark and text[at : at + 1] == mark:
+    if text[at : at + 1] == mark:
         at += 1
         while text[at : at + 1] in tuple(_SPACES):
             at += 1

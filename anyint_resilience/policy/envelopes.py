@@ -24,7 +24,7 @@ _MAX_CODE: Final = 128
 _GOOD_WORDS: Final = frozenset({"success", "ok", "200", "0"})
 _GOOD_NUMBERS: Final = frozenset(GOOD_CODES.values())  # neither is an error in the other's table
 _UPPER: Final = re.compile(r"[A-Z][A-Z0-9_]*")
-_SHAPED_BY: Final[dict[Family, Envelope]] = {
+_SHAPED_BY: Final[dict[Family | None, Envelope]] = {
     Family.SUNO: Envelope.SUNO,
     Family.KLING: Envelope.KLING,
     Family.DASHSCOPE: Envelope.DASHSCOPE,
@@ -90,7 +90,7 @@ def _google_details(root: Mapping[str, object], error: Mapping[str, object]) -> 
 
 def _flat_code(root: Mapping[str, object], family: Family | None) -> Said | None:
     code = root.get("code")
-    alike = None if family is None else _SHAPED_BY.get(family)
+    alike = _SHAPED_BY.get(family)
     number = _whole(code)
     if number is not None and (isinstance(code, int) or alike in GOOD_CODES):
         return _numbered(root, number, alike)
@@ -129,7 +129,7 @@ def _problem(root: Mapping[str, object]) -> Said | None:
 
 def loose_message(document: object) -> str:
     """Return what a body that is no envelope says to people, if it says anything."""
-    for path in (("error",), ("message",), ("msg",), ("detail",), ("error", "message")):
+    for path in (("error",), ("message",), ("msg",), ("detail",)):
         for value in values_at(document, path):
             if isinstance(value, str):
                 return message_of(value)

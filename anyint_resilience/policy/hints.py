@@ -78,15 +78,13 @@ def read_hint(
     headers: Headers,
     *,
     document: object = None,
-    envelope: str | None = None,
     now: float | None = None,
 ) -> Hint | None:
     """Return how long the server asks to wait, by the first source that says so.
 
-    ``headers`` come from ``normal_headers``; ``document`` is the parsed JSON body. ``envelope`` is accepted for
-    the caller's convenience: the fields read are told apart by their own shape.
+    ``headers`` come from ``normal_headers``; ``document`` is the parsed JSON body, whose fields are told apart by
+    their own shape.
     """
-    del envelope
     clock = now if now is not None else _first(headers.get("date", ()), moment)
     hint = _explicit(headers, clock)
     if hint is None:
@@ -220,7 +218,7 @@ def _retry_after(text: str, clock: float | None) -> float | None:
     if when is not None:
         return None if clock is None else when - clock
     # Clients that join repeated headers hand over "2, 7".
-    parts = [number(part) for part in text.split(",", 8)[:8]]
+    parts = [number(part) for part in text.split(",")[:8]]
     return max((part for part in parts if part is not None), default=None)
 
 
@@ -263,7 +261,7 @@ def _array(value: object) -> Sequence[object]:
 
 def _pairs(headers: object) -> Iterator[tuple[object, object]]:
     entries = cast("Mapping[object, object]", headers).items() if isinstance(headers, Mapping) else headers
-    if isinstance(entries, (str, bytes, bytearray)) or not isinstance(entries, Iterable):
+    if not isinstance(entries, Iterable):
         return
     for entry in map(_array, cast("Iterable[object]", entries)):
         if len(entry) == 2:
@@ -292,7 +290,7 @@ def _members(values: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
         if "=" in head and not head.startswith('"'):
             _put(flat, head)
         elif head:
-            if len(head) < 2 or not head.startswith('"') or not head.endswith('"'):
+            if not head.startswith('"') or not head.endswith('"'):
                 return []  # a name that is no string: malformed as a whole
             says: dict[str, str] = {}
             for parameter in parameters:

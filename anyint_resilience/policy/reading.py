@@ -58,7 +58,7 @@ def needs_body(route: Route, operation: Operation, status: int, headers: HeaderP
     if not 200 <= status < 300 or operation in _NOT_JSON:
         return False
     if operation in _NAMES_TASK or route.family in _IN_BODY or (operation is Operation.QUERY and route.tasks):
-        kind = normal_headers(headers).get("content-type", [""])[0].lstrip().lower()
+        kind = normal_headers(headers).get("content-type", [""])[0].lower()
         return not kind.startswith(_NO_CODES)
     return False
 
@@ -113,7 +113,7 @@ def _failure(
 ) -> Observation:
     effective = _effective_status(status, said)
     row = _row(route.family, status, effective, said)
-    hint = read_hint(effective, headers, document=document, envelope=said and said.envelope.value, now=now)
+    hint = read_hint(effective, headers, document=document, now=now)
     message = loose_message(document) if said is None else said.message
     told = message if said is None else f"{message} {said.param} {said.code or ''}"
     text = ask(row.text, told, hinted=hint is not None)
@@ -122,7 +122,7 @@ def _failure(
         cause = Cause.INVALID  # a query names no model: its path or its id is wrong
     if cause is Cause.QUOTA and hint is not None and hint.seconds <= GOOGLE_LONG_WAIT:
         hint = None  # a throttle's habit: no quota opens in seconds
-    few = row.few if text is None else text.few
+    few = row.few
     notes = [row.note if text is None else text.note] if route.family is not None else []
     if said is not None and said.envelope is Envelope.ANTHROPIC and cause is Cause.RATE and hint is None:
         few = True
@@ -172,10 +172,10 @@ def _row(family: Family | None, status: int, effective: int, said: Said | None) 
             return replace(row, certainty=Certainty.UNKNOWN)
     if status == _PAYMENT:  # about money, whatever its code and its words
         return replace(row if row.cause is Cause.QUOTA else row_for_status(_PAYMENT), text="")
-    return replace(row, certainty=Certainty.UNKNOWN) if _leaves_open(row, status, said) else row
+    return replace(row, certainty=Certainty.UNKNOWN) if _leaves_open(row, status) else row
 
 
-def _leaves_open(row: CodeRow, status: int, said: Said | None) -> bool:
+def _leaves_open(row: CodeRow, status: int) -> bool:
     """Whether an HTTP status after which the work may have been done outweighs a code that sounds like a refusal.
 
     Contract 6 names the codes that surely mean a refusal: Kling's and Suno's own and DashScope's throttling. 529 is
@@ -183,7 +183,7 @@ def _leaves_open(row: CodeRow, status: int, said: Said | None) -> bool:
     """
     if status < 400 or certainty_of_status(status) is not Certainty.UNKNOWN:
         return False
-    if row.certainty is not Certainty.REJECTED or row.cause not in _REPEATABLE or said is None:
+    if row.certainty is not Certainty.REJECTED or row.cause not in _REPEATABLE:
         return False
     sure = row.envelope in GOOD_CODES or (row.envelope is Envelope.DASHSCOPE and row.cause is Cause.RATE)
     return not sure and not (status == row.status == 529)
@@ -220,7 +220,7 @@ def _request_id(headers: dict[str, list[str]], document: object) -> str | None:
     told = first(document, (("request_id",),))
     named = (
         *(value for name in before for value in headers.get(name, ())),
-        *(() if told is None else (told,)),
+        told,
         *(value for name in after for value in headers.get(name, ())),
     )
     return next((value for value in named if id_of(value) is not None), None)
