@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import random
+import sys
 import zlib
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +72,12 @@ def test_so_much_is_decompressed_and_no_byte_more(window: int, most: int, length
     assert plain(body, [coding], most=most) == NOISE[:length]
 
 
+def test_the_last_byte_that_has_room_is_kept() -> None:
+    """Wherever the pieces end that a body is decompressed in."""
+    body = gzip.compress(NOISE)
+    assert [plain(body, ["gzip"], most=most) == NOISE[:most] for most in range(2_500, 3_000)] == [True] * 500
+
+
 def test_a_bomb_gives_no_more_than_was_asked_for() -> None:
     """Also where its first piece alone would fill the room."""
     assert plain(gzip.compress(bytes(10**6)), ["gzip"], most=5_000) == bytes(5_000)
@@ -124,6 +131,12 @@ def test_a_cut_document_is_read_eight_levels_deep(opened: str, kind: type) -> No
         levels += 1
         document = document.get("a") if isinstance(document, dict) else (document[1:] or [None])[0]
     assert levels == 8
+
+
+def test_what_is_nested_too_deep_to_be_read_is_broken() -> None:
+    """At whichever depth the interpreter gives up: a cut document is looked at from a few levels further down."""
+    bound = sys.getrecursionlimit()
+    assert {parse("[" * depth, []).legibility for depth in range(bound - 300, bound, 4)} <= {BROKEN, CUT}
 
 
 def nested(depth: int, *, array: bool) -> Any:

@@ -10,7 +10,7 @@ from anyint_resilience.contract.codes_chat import GOOGLE_LONG
 from anyint_resilience.contract.errors import Envelope
 from anyint_resilience.contract.words import Family
 from anyint_resilience.policy.echoes import id_of, task_id_of, word_of
-from anyint_resilience.policy.envelopes import Said, read_envelope
+from anyint_resilience.policy.envelopes import Said, loose_message, read_envelope
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo"}
 
@@ -78,11 +78,83 @@ def said(envelope: Envelope, *codes: str, **fields: Any) -> Said:
             said(Envelope.PROBLEM, "used_up", code="used_up"),
         ),
         ({"type": "http://x/gone/", "title": "m"}, said(Envelope.PROBLEM, "gone", code="gone")),
+        ({"type": "http://x/TAX", "title": "m"}, said(Envelope.PROBLEM, "tax", code="TAX")),
+        (
+            {"type": "http://" + "x" * 494 + "/" + "w" * 20, "title": "m"},  # 512 characters of it are looked at
+            said(Envelope.PROBLEM, "w" * 10, code="w" * 10),
+        ),
+        ({"type": "https://x/gone"}, None),
+        ({"type": "gone", "title": "m"}, None),
     ],
 )
 def test_an_envelope_says_all_of_this_and_no_more(document: Any, expected: Said | None) -> None:
     """Codes in lower case, the most telling first; the code and the type as they came; text, number, parameter."""
     assert read_envelope(document, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "number"),
+    [
+        (10**12 - 1, "9" * 12, 10**12 - 1),
+        (1 - 10**12, "-" + "9" * 12, 1 - 10**12),
+        (10**12, None, None),
+        (-(10**12), None, None),
+        ("9" * 12, "9" * 12, 10**12 - 1),
+        ("9" * 13, "9" * 13, None),
+        ("\u00b2", "\u00b2", None),
+        (True, None, None),
+        (4.5, None, None),
+    ],
+)
+def test_a_code_that_is_a_number_has_at_most_twelve_digits(code: object, shown: str | None, number: int | None) -> None:
+    """A longer one is a word where it is a text, and nothing where it is a number."""
+    codes = () if shown is None else (shown,)
+    expected = said(Envelope.OPENAI, *codes, code=shown, number=number)
+    assert read_envelope({"error": {"message": "m", "code": code}}, None) == expected
+
+
+THROTTLING = said(Envelope.DASHSCOPE, "throttling", code="Throttling")
+
+
+@pytest.mark.parametrize(
+    ("document", "family", "expected"),
+    [
+        ({"code": 1302, "message": "m"}, None, None),
+        ({"code": 1302, "request_id": "r"}, None, None),
+        ({"code": 1302, "message": "m"}, Family.KLING, said(Envelope.KLING, "1302", code="1302", number=1302)),
+        ({"code": 1302, "message": "m"}, Family.DASHSCOPE, None),  # its codes are words
+        ({"code": "429", "msg": "m"}, Family.SUNO, said(Envelope.SUNO, "429", code="429", number=429)),
+        ({"code": "429", "msg": "m"}, None, None),  # elsewhere a number in quotes is a word
+        ({"code": "Throttling", "msg": "m"}, Family.SUNO, None),
+        ({"code": "Throttling", "message": "m"}, None, None),
+        ({"code": "Throttling", "request_id": "r"}, None, None),
+        ({"code": "Throttling", "message": "m"}, Family.DASHSCOPE, THROTTLING),
+        ({"code": "Throttling", "message": "m", "request_id": "r"}, None, THROTTLING),
+        ({"code": "Success", "message": "m", "request_id": "r"}, None, None),
+        ({"code": "OK", "message": "m"}, Family.DASHSCOPE, None),
+    ],
+)
+def test_a_code_by_itself_is_told_by_its_neighbours_or_its_route(
+    document: Any, family: Family | None, expected: Said | None
+) -> None:
+    """Many answers have a field of that name: of one alone nothing follows."""
+    assert read_envelope(document, family) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"error": " e\n", "message": "m"}, "e"),
+        ({"error": 7, "message": "m", "msg": "s"}, "m"),
+        ({"msg": "s", "detail": "d"}, "s"),
+        ({"detail": "d", "other": "o"}, "d"),
+        ({"detail": ["d"], "other": "o"}, ""),
+        (["e"], ""),
+    ],
+)
+def test_what_a_body_of_no_envelope_says_to_people(document: Any, text: str) -> None:
+    """The first field of a usual name that is a text."""
+    assert loose_message(document) == text
 
 
 @pytest.mark.parametrize(

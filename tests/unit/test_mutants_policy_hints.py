@@ -40,6 +40,7 @@ class Broken:
         ([["A", ["1", "2"]]], {"a": ["1", "2"]}),
         ([("A", [])], {}),
         ([(b"A", b"\xe9"), (bytearray(b"B"), 7)], {"a": ["é"], "b": ["7"]}),
+        ([(None, "x"), ("A", "1")], {"a": ["1"]}),
         ([("A", 1.5), ("B", True), ("C", None), (None, "x"), ("D", 10**18), ("E", float("nan"))], {"a": ["1.5"]}),
         ([("A",), ("A", "1", "2"), "AB", 7, ("B", "1")], {"b": ["1"]}),
         ("text", {}),
@@ -124,14 +125,23 @@ RETRY_INFO = {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", 
         ),
         (429, {"ratelimit": '"p";r=0;t=5=5', "ratelimit-policy": '"p";w=60'}, None, None),
         (429, {"ratelimit": '"p";r=1', "ratelimit-policy": '"p";w=60'}, None, None),
+        (429, {"ratelimit": '"p";r=0'}, None, None),  # no window is named
+        (429, {"ratelimit": '"Xp";r=0', "ratelimit-policy": '"p";w=60'}, None, None),  # another policy's
+        (429, {"ratelimit": '"p";r=0;t=60, "q";r=0', "ratelimit-policy": '"q";w=60'}, None, hint(60, "ratelimit")),
         (429, {"ratelimit": '"p";t=8'}, None, None),  # what remains is required
         (429, {"ratelimit": "p;r=0;t=8"}, None, None),  # a name is a string
         (429, {"ratelimit": '";r=0;t=8'}, None, None),
+        (429, {"ratelimit": 'p"q";r=0;t=8'}, None, None),  # nor half of one
+        (429, {"ratelimit": '"q"p;r=0;t=8'}, None, None),
+        (429, {"ratelimit": '"p";r=0;t=8;x="'}, None, None),  # a quote that never closes
+        (429, {"ratelimit": '"limit=1";r=0;t=8'}, None, hint(8, "ratelimit")),
         (429, {"ratelimit": '"";r=0;t=8'}, None, hint(8, "ratelimit")),
         (429, {"ratelimit": '"a,b;c\\"d";R = 0 ; T = 8'}, None, hint(8, "ratelimit")),
-        (429, {"ratelimit": '"p";r=0;t=8' + " " * 2_048}, None, None),
+        (429, {"ratelimit": '"p";r=0;t=8'.ljust(2_048)}, None, hint(8, "ratelimit")),
+        (429, {"ratelimit": '"p";r=0;t=8'.ljust(2_049)}, None, None),
         (429, {"ratelimit": "limit=10, remaining=0, reset=6"}, None, hint(6, "ratelimit")),
         (429, {"ratelimit": "limit=10, reset=6"}, None, None),
+        (429, {"ratelimit": '"p";r=0;t=8, remaining=0, reset=9'}, None, hint(8, "ratelimit")),  # today's form is there
         # older windows: only those that are used up, and of them the last to open
         (429, {"ratelimit-remaining": "0", "ratelimit-reset": "11"}, None, hint(11, "ratelimit-reset")),
         (429, {"ratelimit-remaining": "1", "ratelimit-reset": "11"}, None, None),
@@ -152,6 +162,17 @@ RETRY_INFO = {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", 
             },
             None,
             hint(7, "x-ratelimit-reset-tokens", at_most=True),
+        ),
+        (  # as long as each other: the first that says so
+            429,
+            {
+                "ratelimit-remaining": "0",
+                "ratelimit-reset": "7",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "7s",
+            },
+            None,
+            hint(7, "ratelimit-reset"),
         ),
         (
             429,
