@@ -165,9 +165,9 @@ def guidance(
     seen: Observation,
     action: Action,
     *,
-    kind: FaultKind | None = None,
-    lost: bool = False,
-    limit: str | None = None,
+    kind: FaultKind | None,
+    lost: bool,
+    limit: str | None,
 ) -> str:
     """Tell the developer what to check or do. ``lost``: nobody knows whether unsafe work was done."""
     if action is Action.POLL:
