@@ -45,5 +45,5 @@ def task_id_of(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**30:
         return str(value)
     text = value.strip(" ") if isinstance(value, str) else ""
-    usable = 0 < len(text) <= _LONGEST_TASK_ID and text.isprintable() and " " not in text and text.strip(".") != ""
+    usable = len(text) <= _LONGEST_TASK_ID and text.isprintable() and " " not in text and text.strip(".") != ""
     return text if usable else None

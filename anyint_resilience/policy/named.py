@@ -98,5 +98,5 @@ def _place(route: Route, path: str) -> tuple[int, int] | None:
     if not mark or start < 0:
         return None
     start += len(last)
-    end = bare.find(tail, start) if tail else len(bare)
+    end = bare.rfind(tail)  # the last one, as the table has it; without a tail the end
     return (start, end) if end > start else None

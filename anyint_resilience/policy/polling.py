@@ -26,8 +26,6 @@ def interval(row: TaskStates | None, polls: int) -> float:
     first, cap = _UNNAMED if row is None else (row.first_poll, row.cap)
     grown = first
     for _ in range(min(polls, 64)):
-        if grown >= cap:
-            return cap
         grown *= POLL_GROWTH
     return min(grown, cap)
 
