@@ -11,7 +11,7 @@ TESTS = {
     "policy": """
         mutants_policy_* backoff contract_corners decision_tables echoes fallback_rules hints named nearest polling
         properties reading reading_corners reading_hostile reading_tasks requests rules answers creates engine repeating
-        spent_window waiting updates
+        spent_window waiting updates telemetry_large
     """,
     "guards": """
         mutants_guards_* breaker budget fleet fleet_joined fleet_ledger fleet_outages fleet_permits fleet_said
