@@ -54,7 +54,7 @@ def failed(policy: Policy, **more: Any) -> Decision:
 
 def felt(policy: Policy, **more: Any) -> Decision:
     """Decide as a client's call does, which says everything."""
-    given = {"method": "POST", "attempt": 1, "elapsed": 0.0, "now": None, "u": 1.0, **more}
+    given: dict[str, Any] = {"method": "POST", "attempt": 1, "elapsed": 0.0, "now": None, "u": 1.0, **more}
     route = DEFAULT_TABLE.match("POST", CHAT)
     return policy.on_fault(route, Operation.GENERATE, Fault(FaultKind.READ_ERROR), **given)
 
