@@ -10,6 +10,7 @@ from anyint_resilience.guards import breaker, gate, view
 from anyint_resilience.guards.opening import Pace
 from anyint_resilience.guards.twins import brief
 from anyint_resilience.guards.view import Brief, View
+from anyint_resilience.policy.times import MAX_HINT
 
 NOW = 1000.0
 TOLD: dict[str, Any] = {"cause": "", "until": 0.0, "shut": 0.0, "probe": 0.0, "named": False, "limited": False}
@@ -37,6 +38,9 @@ REFUSES: dict[str, tuple[dict[str, Any], float, tuple[float, str] | None]] = {
     "a quota whose moment has come": (told(cause="quota", until=NOW, probe=NOW + 9, named=True), 0.0, None),
     "closed for ever": (told(cause="rate", until=NOW + 1e9), 60.0, None),  # nobody says so: it is asked
     "a limit for long": (told(cause="rate", until=NOW + 900, probe=NOW + 60, named=True), 999.0, (NOW + 900, "rate")),
+    "a quota, and its probe is out": (told(cause="quota", until=NOW + 5, probe=NOW + 9), 0.0, (NOW + 9, "quota")),
+    "as long as anybody says": (told(cause="rate", until=NOW + MAX_HINT), 60.0, (NOW + MAX_HINT, "rate")),
+    "closed until now, and it can't wait any longer": (told(cause="rate", until=NOW), -1.0, None),
 }
 
 
@@ -129,7 +133,8 @@ def test_a_clock_that_was_put_back_is_believed() -> None:
     """What seems old by more than news ever are comes from a clock that is another one now."""
     seen = View()
     seen.note(KEY, told(cause="rate"), 5000.0)
-    assert seen.note(KEY, None, 1000.0)
+    assert not seen.note(KEY, None, 4995.0)
+    assert seen.note(KEY, None, 4994.5)
     assert seen.gate(KEY) is None
 
 
@@ -165,3 +170,20 @@ def test_it_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(seen.standing) == [f"gate:{number}" for number in (0, 1, 3, 4)]
     seen.note("gate:5", told(cause="rate"), 1.0)
     assert list(seen.standing) == [f"gate:{number}" for number in (1, 3, 4, 5)]
+
+
+def test_it_holds_no_more_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing is over."""
+    monkeypatch.setattr(view, "_MOST", 4)
+    seen = View()
+    for number in range(5):
+        seen.note(f"gate:{number}", told(cause="rate"), 1.0)
+    assert list(seen.standing) == [f"gate:{number}" for number in (1, 2, 3, 4)]
+
+
+def test_what_is_over_is_remembered_where_there_is_room() -> None:
+    """News of it that were late say nothing."""
+    seen = View()
+    seen.note("gate:0", None, 5.0)
+    seen.note("gate:1", told(cause="rate"), 5.0)
+    assert not seen.note("gate:0", told(cause="rate"), 4.0)
