@@ -15,8 +15,8 @@ TESTS = {
     """,
     "guards": """
         mutants_guards_* breaker budget fleet fleet_joined fleet_ledger fleet_outages fleet_permits fleet_said
-        fleet_trouble gate guards_regressions guards_regressions_shared guards_settings shared_guards turns view
-        admission admission_fallbacks engine
+        fleet_trouble gate guards_regressions guards_regressions_shared guards_settings shared_guards turns twins_python
+        view admission admission_fallbacks engine
     """,
     "streams": """
         mutants_streams_* following following_times resuming resuming_left resuming_raised stream_cuts stream_frames

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from anyint_resilience.guards import breaker, gate, twins
+from anyint_resilience.guards import breaker, budget, gate, twins
 from tests.waiting import until
 
 SERVERS = ("redis-server", "valkey-server")
@@ -198,3 +198,61 @@ def hit(good: bool, began: float, ticket: str = "", **how: Any) -> Any:
 
 def probe(ticket: str, probes: int = 2) -> Any:
     return partial(breaker.ask, ticket=ticket, probes=probes)
+
+
+# --- what others are told
+
+
+def brief_of(**how: Any) -> dict[str, Any]:
+    there = {
+        "cause": "",
+        "until": 5.0,
+        "shut": 1.0,
+        "probe": 0.0,
+        "named": False,
+        "limited": False,
+        "limit": None,
+    }
+    return {**there, **how}
+
+
+NEWS: list[tuple[Any, Any, bool]] = [
+    (None, None, False),
+    (None, brief_of(), True),
+    (brief_of(), None, True),
+    (brief_of(), brief_of(), False),
+    (brief_of(), brief_of(shut=2.0, named=True, bad=3), False),
+    (brief_of(), brief_of(cause="rate"), True),
+    (brief_of(), brief_of(limited=True), True),
+    (brief_of(), brief_of(until=5.0009), False),
+    (brief_of(), brief_of(until=4.9991), False),
+    (brief_of(), brief_of(until=5.0011), True),
+    (brief_of(), brief_of(until=4.9989), True),
+    (brief_of(), brief_of(probe=0.0009), False),
+    (brief_of(), brief_of(probe=0.001), False),
+    (brief_of(), brief_of(probe=0.0011), True),
+    (None, {"open": 0.0}, True),
+    ({"open": 0.0}, {"open": 0.0, "more": 2}, False),
+    ({"open": 0.0}, {"open": 0.0001}, True),
+]
+"""A brief before and after, and whether others must know at once."""
+
+BRIEFS: list[tuple[str, Any, Any]] = [
+    (
+        "gate:k",
+        tell("rate", 0, hint=2.0, flying=10, u=0.5),
+        brief_of(cause="rate", until=START + 2, shut=START, limited=True, limit=7.0),
+    ),
+    ("gate:k", ask("a", most=1), brief_of(until=0.0, shut=0.0)),
+    ("gate:k", tell("down", 0, few=9), brief_of(until=0.0, shut=0.0)),
+    (
+        "gate:k",
+        tell("quota", 0, hint=90.0),
+        brief_of(cause="quota", until=START + 90, shut=START, probe=START + 60, named=True),
+    ),
+    ("gate:k", gate.settle, None),
+    ("breaker:k", hit(False, 0), {"open": 0.0}),
+    ("breaker:k", hit(False, 0, least=1), {"open": START + 5.25}),
+    ("budget:k", partial(budget.earn, good=1, reserve=2, ratio=1), None),
+]
+"""A key, the first step on it, and what others are told of it."""
