@@ -134,7 +134,7 @@ class Sharing:
     def _there(self, step: Any, more: Mapping[str, Any]) -> Step:
         words, ahead = getattr(step, "keywords", {}), self.ahead()
         moved = {name: it + ahead if name in _TIMES else it for name, it in words.items()}
-        return partial(getattr(step, "func", step), **{**moved, **more})
+        return partial(step, **{**moved, **more})
 
     def _rings(self, verdict: Any) -> None:
         for ticket in getattr(verdict, "ring", ()):

@@ -39,12 +39,12 @@ class Turns:
             if self._seen.pop(ticket, None) is None:
                 return None
             line = self._lines.get(key, [])
-            was = line[0][1] if line else ""
-            line[:] = [it for it in line if it[1] != ticket]
-            if not line:
+            left = [it for it in line if it[1] != ticket]
+            if not left:
                 self._lines.pop(key, None)
                 return None
-            return line[0][1] if was == ticket else None
+            self._lines[key] = left
+            return left[0][1] if line[0][1] == ticket else None
 
     def head(self, key: str) -> str | None:
         """Return whose turn it is."""

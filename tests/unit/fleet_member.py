@@ -83,7 +83,7 @@ class Member:
     """One process's part in the store. ``how``: what becomes of a step of that name.
 
     It is run ``now``, ``held`` (sent, but on its way), ``queued`` (not sent yet, and never if nobody waits for it any
-    more), or it ``fails``, or its reply is ``lost``.
+    more), or it ``fails``, or its reply is ``lost``, or it was ``cut`` off: that is made again later if it may be.
     """
 
     def __init__(self, world: Place, owner: str) -> None:
@@ -159,7 +159,10 @@ class Member:
     ) -> Pending:
         pending, how = Pending(self.backend.where, 1e9), self.how(named(step)) if self.serves else "held"
         pending.unwanted, pending.late = True, late
-        return self._put(key, step, ttl, pending, "held" if how == "fails" else how)
+        if how == "cut" and not again:
+            pending.tell(error=StoreError("the connection broke off"))
+            return pending
+        return self._put(key, step, ttl, pending, "held" if how in ("fails", "cut") else how)
 
     def _regularly(self) -> None:
         for it in self.regulars:
