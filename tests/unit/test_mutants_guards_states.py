@@ -38,10 +38,10 @@ def written(kind: str) -> dict[str, Any]:
 
 
 GOOD_NUMBERS = (0, 0.5, -1.0, 1e300, -1e300)
-NO_NUMBERS = (1.1e300, -INF, INF, NAN, True, False, "5", None, [], {})
-NO_FLAGS = (0, 1, None, "", "yes", [])
-GOOD_LEASES = ({}, {"a": 1.0}, {"a": 1.0, "b": 0})
-NO_LEASES = ([], [1.0], None, "a", {"a": None}, {"a": True}, {"a": 1.0, "b": "2"}, {"a": 2e300})
+NO_NUMBERS: tuple[Any, ...] = (1.1e300, -INF, INF, NAN, True, False, "5", None, [], {})
+NO_FLAGS: tuple[Any, ...] = (0, 1, None, "", "yes", [])
+GOOD_LEASES: tuple[Any, ...] = ({}, {"a": 1.0}, {"a": 1.0, "b": 0})
+NO_LEASES: tuple[Any, ...] = ([], [1.0], None, "a", {"a": None}, {"a": True}, {"a": 1.0, "b": "2"}, {"a": 2e300})
 
 # Of which kind, which fields, what they may be and what not.
 FIELDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [

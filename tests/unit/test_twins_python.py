@@ -48,7 +48,7 @@ def test_every_file_is_part_of_the_text() -> None:
         (partial(gate.renew, tickets=("a", "b"), lease=60), Twin("gate.renew", {"tickets": ["a", "b"], "lease": 60})),
         (gate.ask, None),
         (partial(gate.leave, None, ticket="a"), None),
-        (partial(gate.fresh, x=1), None),
+        (partial(gate.fresh, now=1.0), None),
         (lambda state, now: (state, now), None),
         (max, None),
     ],
