@@ -72,7 +72,7 @@ class Guards:
             if problem is not None
         ]
         rate = self.failure_rate
-        if number_problem("failure_rate", rate, above=True) is None and rate > 1:
+        if number_problem("failure_rate", rate) is None and rate > 1:
             problems.append(f"failure_rate must be 1 at the most, not {rate!r}")
         if problems:
             raise Invalid("Guards", problems)
