@@ -107,12 +107,12 @@ def ask(
         if refused is not None:
             return refused
     if now < held["until"] and held["until"] > bound:
-        return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held, ticket))
+        return _without(held, ticket), Passage("refuse", held["until"], held["cause"], _head(held))
     at, why = _when(held, now, since, ticket, most, u)
     if at <= now:
         return _gone(held, now, ticket, u, lease)
     if bound <= now:
-        return _without(held, ticket), Passage("refuse", at, why, _head(held, ticket))
+        return _without(held, ticket), Passage("refuse", at, why, _head(held))
     place, until = _place(held["line"], since, ticket), bound if keep is None else min(bound, now + keep)
     if place is not None:
         held["line"][place] = [held["line"][place][0], ticket, until]
@@ -300,6 +300,6 @@ def _place(line: list[list[Any]], since: float, ticket: str) -> int | None:
     return next((index for index, it in enumerate(line) if it[1] == ticket), None)
 
 
-def _head(held: dict[str, Any], but: str = "") -> tuple[str, ...]:
-    """Return who is at the head of the line."""
-    return next(((it[1],) for it in held["line"] if it[1] != but), ())
+def _head(held: dict[str, Any]) -> tuple[str, ...]:
+    """Return who is at the head of the line; no name is nobody's."""
+    return next(((it[1],) for it in held["line"] if it[1]), ())

@@ -55,13 +55,13 @@ class Pace(NamedTuple):
         return self.least + scheduled(self.base, self.factor, self.most, attempt=streak + 1, u=share)
 
 
-def probing(goal: float | None) -> Pace:
+def probing(goal: float) -> Pace:
     """Return when the next probe goes after failures in a row; ``goal``: how many requests were out before.
 
     Who makes many calls finds out soon, which costs next to nothing of what it sends; who makes few waits longer, for
     there may be thousands like it: after 3 to 6 s, and then twice that.
     """
-    base = max(_SOONEST, _LATEST / max(1.0, goal or 1.0) ** 2)
+    base = max(_SOONEST, _LATEST / max(1.0, goal) ** 2)
     return Pace(base, 2.0, 2 * base, spread=0.5)
 
 
@@ -113,9 +113,9 @@ def shut(
             until = now + probing(most).at(0, u)
             held.update(cause="down", shut=now, streak=1, goal=most * MORE, until=until, spread=0.0)
     elif kind == "quota":
-        until = now + (pause if hint is None else hint)
+        until = now + pause
         held.update(cause="quota", shut=now, until=until, named=hint is not None, spread=0.0)
-        held["probe"] = until if hint is None else min(until, now + CALM)
+        held["probe"] = min(until, now + CALM)
     elif kind == "spent":  # a good answer that says it was the last one for now
         if not held["cause"]:
             held.update(cause="rate", shut=now, spread=min(HINT_SPREAD * pause, HINT_SPREAD_MAX), named=False)
