@@ -25,6 +25,7 @@ def test_every_file_is_part_of_the_text() -> None:
     assert len(texts) == 5
     left = twins.source()
     for text in texts:
+        assert text.isascii()  # so it is the same in whatever coding it is read and sent
         assert left.count(text) == 1
         left = left.replace(text, "")
     assert left.strip() == ""
