@@ -151,6 +151,59 @@ def budget_step(chance: random.Random, now: float, tickets: list[str]) -> tuple[
     return "budget.spend", {"good": good, "reserve": 4.0, "ratio": 0.125, **more}
 
 
+BORDERS = {"cut": 60.0, "heard": 60.0, "queued": 1.0, "open": breaker.LEASE}
+"""Moments of a state after which something is over, and how long after."""
+
+
+def borders(state: Any, now: float) -> list[float]:
+    """Return the moments at which something in a state begins or ends, exactly."""
+    held = state or {}
+    moments = [held.get(name) for name in ("until", "probe", "spaced", "after", "shut", "open", "since")]
+    moments += [held[name] + more for name, more in BORDERS.items() if name in held]
+    moments += [*held.get("out", {}).values(), *held.get("probes", {}).values()]
+    moments += [it[2] for it in held.get("line", ())]
+    return [it for it in moments if it and now - 1.0 <= it < now + 2000.0]
+
+
+def edges(room: str, number: int) -> list[dict[str, Any]]:
+    """Make up a life that goes along the borders: steps at the very moment, of attempts that began at it."""
+    chance, now, rows, state = random.Random(f"{room} edge {number}"), 1000.0, list[dict[str, Any]](), None
+    tickets = list("abc")
+    for index in range(30):
+        there = borders(state, now)
+        if there and chance.random() < 0.4:
+            now = chance.choice(there)
+        else:
+            now += chance.choice([0.0, 0.0, 0.0, 0.25, 1.0, 3.0, 61.0, -0.5])
+        if room == "heir" and not index:
+            cause = chance.choice(["", "rate", "down", "quota"])
+            times = {"until": now + chance.choice([-3.0, 0.25, 9.0]), "shut": now + chance.choice([0.0, -6.0])}
+            limit, probe = chance.choice([0.0, 0.5, 2.0, 4.0]), now + 3.0 if cause == "quota" else 0.0
+            more = {"cause": cause, **times, "probe": probe, "named": chance.random() < 0.5, "limit": limit}
+            does, given = "gate.inherit", more
+        else:
+            make = {"gate": gate_step, "heir": gate_step, "breaker": breaker_step, "budget": budget_step}[room]
+            does, given = make(chance, now, tickets)
+        held: dict[str, Any] = state or {}
+        for name in ("began", "since", "bound", "until"):
+            near = [it for it in (held.get("shut"), held.get("cut"), held.get("until"), held.get("since"), now) if it]
+            if name in given and does != "gate.inherit" and near and chance.random() < 0.4:
+                given[name] = chance.choice(near)
+        for name in ("u", "few", "flying", "hint", "pace"):
+            if does in ("gate.told", "gate.ask") and name in given and chance.random() < 0.3:
+                del given[name]
+        rows.append({"life": f"{room} edge {number}", "at": now, "does": does, "with": given})
+        state = stepped(state, rows[-1])
+    return rows
+
+
+def stepped(state: Any, row: dict[str, Any]) -> Any:
+    return plain(STEPS[row["does"]](state, row["at"], **words(row["with"]))[0])
+
+
+EDGES = {"gate": [4], "heir": [2, 11, 27, 28, 38, 52, 63], "breaker": [12, 38, 67, 72], "budget": [1]}
+"""Lives that show what no other does: found by playing many against changed steps."""
+
 KINDS = {
     "gate": (gate_step, 16, 45),
     "heir": (gate_step, 4, 15),
@@ -176,4 +229,7 @@ if __name__ == "__main__":
                 does, given = make(chance, now, tickets)
                 rows.append({"life": f"{kind} {number}", "at": now, "does": does, "with": given})
             written += played(rows)
+    for kind, numbers in EDGES.items():
+        for number in numbers:
+            written += played(edges(kind, number))
     FILE.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in written), encoding="utf-8")
