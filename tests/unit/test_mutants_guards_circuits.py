@@ -111,7 +111,8 @@ def test_a_quota_is_found_out_about_when_it_would_have_been(ahead: float) -> Non
     assert wait > 1.0
     world[1].member.turn(up=False)
     passage = world[1].caller().look()
-    assert (passage.kind, passage.at) == ("refuse", pytest.approx(world[1].clock() + wait))
+    assert passage.kind == "refuse"
+    assert passage.at == pytest.approx(world[1].clock() + wait)
     world.now += wait + 0.01
     assert [world[1].caller().look().kind for _ in range(2)] == ["go", "refuse"]
 

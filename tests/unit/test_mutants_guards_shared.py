@@ -104,14 +104,15 @@ def test_a_forked_child_has_nothing_of_its_parents() -> None:
     with shared._sharing:
         shared._forked()
         assert it.calm
-        member = Member(World(0), "p9")
-        assert guards_of(SimpleNamespace(member=member), Runtime()).fleet is not None  # type: ignore[arg-type]
+        store: Any = SimpleNamespace(member=Member(World(0), "p9"))
+        assert guards_of(store, Runtime()).fleet is not None
 
 
 def test_a_store_that_is_no_memory_stays_when_all_is_forgotten() -> None:
     """What is in it is not this process's alone."""
     memory = MemoryStore(lambda: 0.0)
-    it = Shared(SimpleNamespace(update=memory.update))  # type: ignore[arg-type]
+    store: Any = SimpleNamespace(update=memory.update)
+    it = Shared(store)
     it.change(GATE, told("quota", 0.0))
     it.clear()
     assert it.calm
@@ -160,7 +161,8 @@ def test_to_join_is_nobodys_call(answers: bool) -> None:
         pending.tell(error=None if answers else StoreError("it said nothing"))
         return pending
 
-    world[1].member.joining = joining  # type: ignore[attr-defined]
+    member: Any = world[1].member
+    member.joining = joining
     world[1].do(JOIN, partial(join, patience=2.5))
     assert asked == [2.5]
     world[0].told("rate", key=OTHER, hint=30.0)

@@ -61,6 +61,11 @@ def test_the_last_one_leaves_nothing() -> None:
     assert turns.first(KEY, "a", 5.0, 1.0)
 
 
+def test_whoever_leaves_a_line_that_is_not_there_rings_nobody() -> None:
+    """It stood elsewhere."""
+    assert stood("a", "b").leave("gate:b", "a") is None
+
+
 @pytest.mark.parametrize(("passed", "first"), [(44.0, False), (LONG, True)])
 def test_one_that_looks_no_more_is_not_waited_for(passed: float, first: bool) -> None:
     """However many there are of them."""
