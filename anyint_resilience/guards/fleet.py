@@ -83,7 +83,7 @@ class Fleet:
         """Run a step where it belongs, and return its verdict. Yields what is to be waited for."""
         if key != JOIN:
             self.sharing.makes_calls_of(account_of(key))
-        does = self._does.get(getattr(step, "func", step), self._whole)
+        does = self._does.get(getattr(step, "func", None), self._whole)
         return (yield from does(key, step, failed))
 
     def tell(self, key: str, step: Any) -> None:

@@ -349,12 +349,16 @@ def test_a_ring_for_one_that_has_come_and_gone_is_passed_on() -> None:
 def test_nothing_is_kept_of_calls_that_are_over() -> None:
     """However they ended."""
     world = World(2)
-    for how in ("good", "other", "leave", "vanish"):
+    for how in ("good", "other", "leave", "leave late", "vanish"):
         caller = full(world)
         waiter = world[1].caller(most=1, ago=1.0)
         waiter.look()
         if how == "leave":
             caller.leave()
+        elif how == "leave late":
+            world[0].member.how = lambda name: "held" if name == "gate.leave" else "now"
+            caller.leave()
+            world[0].member.release()
         elif how == "vanish":
             caller.kind = "vanished"
             world.advance(gate.LEASE + 60)

@@ -105,7 +105,7 @@ def test_a_first_limit_closes_though_there_were_successes() -> None:
 def resumed() -> Gate:
     """Return a gate after an outage, one that was left by others: two fly, and four flew before."""
     it = Gate()
-    left = {"cause": "down", "until": 1001.0, "shut": 999.0, "probe": 0.0, "named": False, "limit": 4.0}
+    left: dict[str, Any] = {"cause": "down", "until": 1001.0, "shut": 999.0, "probe": 0.0, "named": False, "limit": 4.0}
     it.do(partial(gate.inherit, **left))
     it.now += 2.0
     it.told("good")
