@@ -152,7 +152,7 @@ def test_whoever_goes_another_way_leaves_its_place_and_the_next_looks(how: str) 
     else:
         world[1].member.how = lambda name: "fails" if name == "gate.ask" else "now"
     second.bell.rest(0)
-    first.look()
+    world[1].do(GATE, first.step())
     assert second.bell.rest(0) is (how != "down")
     world[1].member.turn(up=True)
     assert first.ticket not in line(world)
@@ -250,6 +250,7 @@ def test_who_waits_is_rung_when_the_sweep_finds_a_permit_that_lapsed() -> None:
     waiter.look()
     world[1].die()
     world.now += sharing.LEASE + 1
+    waiter.bell.rest(0)
     world[0].shared.sweep(world[0].clock())
     assert waiter.bell.rest(0)
 
