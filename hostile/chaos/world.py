@@ -146,6 +146,9 @@ class World:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             emulating.cancel()
             await asyncio.gather(emulating, return_exceptions=True)
+            for side in self._sides:  # one that still has something to send would outlive the loop
+                side.transport.abort()
+            await asyncio.sleep(0)
 
     def stop(self) -> None:
         """End; from the loop's own thread."""
