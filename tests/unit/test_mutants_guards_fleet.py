@@ -249,8 +249,9 @@ def test_who_waits_is_rung_when_the_sweep_finds_a_permit_that_lapsed() -> None:
     waiter = world[0].caller(most=1, patience=900.0)
     waiter.look()
     world[1].die()
-    world.now += sharing.LEASE + 1
-    waiter.bell.rest(0)
+    world.now += sharing.LEASE - 0.5
+    assert waiter.look().kind == "wait"
+    world.now += 1.0
     world[0].shared.sweep(world[0].clock())
     assert waiter.bell.rest(0)
 
