@@ -43,10 +43,10 @@ def test_good_outcomes_are_told_nobody_while_no_circuit_counts() -> None:
 
 def test_a_success_of_after_it_opened_closes_it_for_all_at_once() -> None:
     """It is no probe, only late; and none that is told in bulk."""
-    world = World(2)
+    world = World(3)
     opened(world)
     world.now += 5.0
-    assert world[1].tell_circuit(good=True) == "closed"
+    assert world[2].tell_circuit(good=True) == "closed"
     assert world.state(CIRCUIT) is None
 
 
