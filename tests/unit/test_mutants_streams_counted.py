@@ -9,7 +9,8 @@ import pytest
 from anyint_resilience.streams.choosing import watcher_for
 from anyint_resilience.streams.marks import Verdict
 from tests.unit.stream_bounds_kit import NAMED, OTHERS, REST, bounded, one, says
-from tests.unit.stream_kit import CHAT, CLAUDE, ENDS
+from tests.unit.stream_kit import CHAT, CLAUDE, ENDS, GEMINI, event
+from tests.unit.stream_stories import candidate, google
 
 WHOLE, SOFT, FAILED, CUT, UNKNOWN = Verdict.WHOLE, Verdict.SOFT, Verdict.FAILED, Verdict.CUT, Verdict.UNKNOWN
 
@@ -30,6 +31,7 @@ COUNTED: list[tuple[str, Sequence[bytes], int, str | None, Verdict]] = [
     (CHAT, [b"event: x\nid: y\n" + says(60)], 1, "y", CUT),
     (CHAT, [b"id:7\n" + says(60), b"id: 8\n" + says(61), says(62)], 3, "8", CUT),
     (CHAT, [says(60)[:-1] + b"id: 9\n\n"], 1, "9", CUT),
+    (CHAT, [b"id:7\n" + says(60)], 1, "7", CUT),
     (CHAT, ["id: 狐\n".encode() + says(60)], 1, "狐", CUT),
     (CHAT, [b"id: \xff\n" + says(60)], 1, "\ufffd", CUT),
     (CHAT, [b"ID: 7\n" + says(60)], 1, None, CUT),
@@ -79,3 +81,45 @@ def test_what_is_only_counted_is_counted_exactly(
     assert watcher.marks.content == 12 + content
     assert (watcher.marks.last_id, watcher.verdict) == (ident, verdict)
     assert verdict is FAILED or watcher.marks.text is None, "nothing was only counted"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "piece", "content", "ident"),
+    [
+        (CHAT, b": keep-alive\n\n", 0, None),
+        (CHAT, b"xdata: y\n\n", 0, None),
+        (CHAT, b"event: x\n data: y\n\n", 0, None),
+        (CHAT, b"event: x\n" + says(5), 1, None),
+        (CHAT, one(says(5), says(6)), 2, None),
+        (CHAT, b"data: \n" + says(5), 1, None),
+        (CHAT, b"retry: 7\n" + says(5), 1, None),
+        (CHAT, b"id: 7\n" + says(5), 1, "7"),
+        (CLAUDE, PING, 0, None),
+        (CLAUDE, b"event: x\n" + says(5), 1, None),
+    ],
+)
+def test_all_that_is_counted_may_be_the_same(
+    dialect: str, piece: bytes, content: int, ident: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many streams are so: whichever way is short for one event in a piece, the count is that of its events."""
+    bounded(monkeypatch)
+    watcher = watcher_for(ENDS[dialect])
+    watcher.feed(says(0))
+    assert watcher.marks.content == 1
+    times = 1_000 // len(piece)
+    for it in [*[piece] * times, *REST]:
+        watcher.feed(it)
+    assert (watcher.marks.content, watcher.marks.last_id) == (4 + times * content, ident)
+
+
+def test_a_part_among_the_last_that_is_open_is_seen_where_there_is_no_last_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There a reason for the end is no end, as long as another part may go on: so all is read."""
+    bounded(monkeypatch)
+    said, other = event(google(candidate("a" * 60))), event(google(candidate("b", index=1)))
+    watcher = watcher_for(ENDS[GEMINI])
+    watcher.feed(said)
+    assert watcher.verdict is CUT
+    watcher.feed(one(other, *[said] * 4, event(google(candidate("a", "STOP")))))
+    assert watcher.verdict is CUT

@@ -241,6 +241,25 @@ ROWS: dict[str, tuple[Sequence[bytes | None], Sequence[int], int, set[int], int,
     "named, in order": ([says(0), ASK, *several(1, 11, head=NAMED)], [100], 300, numbers(0, (9, 11)), 12, CUT),
     "with ids": ([says(0), ASK, *several(1, 11, head=b"id: 7\n")], [100], 300, numbers(0, (9, 11)), 12, CUT),
     "error named": (among(b"event: error\n" + says(60, 110)), [100], 500, numbers((0, 11), 60), 12, FAILED),
+    "an event named, asked while long": (
+        [says(0), ASK, says(1, 900, head=NAMED)[:500], ASK, b"y", ASK, b"y", ASK],
+        [100, 500],
+        502,
+        numbers(0),
+        1,
+        CUT,
+    ),
+    "long, ended by the next piece": (
+        [says(0), ASK, says(1, 900)[:500], ASK, says(1, 900)[500:], ASK],
+        [100, 500, 900],
+        0,
+        numbers((0, 1)),
+        2,
+        CUT,
+    ),
+    "done without a reason": ([says(0), ASK, one(*several(1, 6), DONE)], [100], 614, numbers((0, 6)), 7, SOFT),
+    "an end first, and nothing more": ([says(0), ASK, b"\n\ndata: " + b"y" * 1_000], [100, 1008], 1006, {0}, 1, CUT),
+    "no end": ([says(0), ASK, *[says(7)[:-1] + b"d"] * 11], [100, 1100], 1100, {0}, 1, CUT),
 }
 
 

@@ -20,6 +20,7 @@ from tests.unit.stream_stories_openai import FAILURE, STOP, chat, choice
 WHOLE, SOFT, FAILED, CUT, UNKNOWN = Verdict.WHOLE, Verdict.SOFT, Verdict.FAILED, Verdict.CUT, Verdict.UNKNOWN
 SAYS = chat(choice({"content": "never a dull word"}))
 FAILS = event({"error": FAILURE})
+OTHER = chat(choice({"content": "b"}, index=1))
 
 
 # --- asked from another thread
@@ -115,6 +116,9 @@ def test_whether_pieces_can_be_cut_where_an_event_begins(coding: str, coded: boo
         ([SAYS, STOP, b": keep-alive"], b"", SOFT),
         ([SAYS, FAILS], b"", FAILED),
         ([SAYS, FAILS[:-2]], b"", CUT),
+        ([SAYS, STOP, DONE, DONE[:-2]], b"", WHOLE),  # it was whole before
+        ([SAYS, FAILS, DONE[:-2]], b"", FAILED),
+        ([SAYS, OTHER, STOP[:-2]], b"", CUT),  # another part goes on
     ],
 )
 @pytest.mark.parametrize("coding", ["", "gzip"])
@@ -128,6 +132,30 @@ def test_a_last_event_is_given_its_end_where_it_lacks_no_more(
     if coding:
         coded = fed(watcher_for(ENDS[CHAT], coding), [squeezed(b"".join(pieces), coding)])
         assert coded.mend() == b""
+
+
+def test_a_long_last_event_is_given_its_end_too() -> None:
+    """It is held in the pieces in which it came, since none of them ends an event."""
+    last = chat(choice({"content": "x" * 5_000}, "stop"))
+    watcher = fed(watcher_for(ENDS[CHAT]), [SAYS, last[:4_500]])
+    assert watcher.verdict is CUT
+    assert fed(watcher, [last[4_500:4_600], last[4_600:-2]]).mend() == b"\n\n"
+    assert watcher.verdict is SOFT
+
+
+def test_nothing_is_added_where_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it taken for bytes that came."""
+    monkeypatch.setattr(watching, "MAX_HELD", 1_000)
+    monkeypatch.setattr(watching, "MAX_EVENT", 5_000)
+    watcher = fed(watcher_for(ENDS[CHAT]), [SAYS, b"data: " + b"x" * 6_000, STOP + DONE[:-2]])
+    before = watcher.size
+    assert (watcher.mend(), watcher.opaque, watcher.size) == (b"", True, before)
+
+
+@pytest.mark.parametrize(("dialect", "strict"), [(CHAT, True), (RESPONSES, True), (CLAUDE, False), (QWEN, False)])
+def test_whether_an_sdk_may_stop_to_read_before_the_end(dialect: str, strict: bool) -> None:
+    """Those of OpenAI do, at a last word that others send too."""
+    assert watcher_for(ENDS[dialect]).strict is strict
 
 
 def test_nothing_is_added_to_an_array() -> None:
