@@ -44,7 +44,7 @@ class ArrayWatcher(Watcher):
         return b""
 
     def _look(self) -> None:
-        if self._size <= self._seen or self.opaque or not self._ending(b"}", b"]"):
+        if self._size <= self._seen or self.opaque or not self._ending(b"}"):
             return
         block, at = b"".join(self._held), 0
         try:

@@ -218,6 +218,12 @@ def test_the_first_byte_of_deflate_tells_whether_it_has_a_header() -> None:
         assert (watcher.verdict, watcher.marks.content) == (WHOLE, 1)
 
 
+def test_what_is_called_gzip_and_is_not_is_not_read() -> None:
+    """Deflate under that name is no stream that a client could read."""
+    watcher = fed(watcher_for(ENDS[CHAT], "gzip"), [squeezed(SAYS + STOP + DONE, "deflate")])
+    assert (watcher.verdict, watcher.opaque) == (UNKNOWN, True)
+
+
 # --- what an event says
 
 
