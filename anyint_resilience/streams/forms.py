@@ -81,9 +81,10 @@ class ArrayWatcher(Watcher):
             return
         if self._size >= 2 * self._left:
             self._look()
-        if self._size > self._limit:  # no document ends in what came
+        if self._size > self._limit:
+            ending = self._ending(b"}")
             self._keep([b"".join(self._held)])
-            self._seen = self._size
+            self._seen = 0 if ending else self._size  # not looked at yet, or no document ends in what came
 
 
 class CodedWatcher(Watcher):
