@@ -138,3 +138,34 @@ def test_a_limit_that_has_doubled_grows_slowly_from_there() -> None:
     assert before == 4.0
     it.told("good")
     assert it.state["limit"] == 4.25
+
+
+NOW = 1000.0
+
+
+@pytest.mark.parametrize(
+    ("held", "forgotten"),
+    [
+        ({"cause": "rate", "until": NOW}, True),  # its time has come
+        ({"cause": "rate", "until": NOW + 0.1}, False),
+        ({"cause": "rate", "until": NOW, "limit": 3.0}, False),
+        ({"cause": "down", "until": NOW, "goal": 3.0}, False),
+        ({"cause": "down", "until": NOW, "goal": 3.0, "heard": NOW - 60.0}, True),  # a minute says nothing any more
+        ({"cause": "down", "until": NOW, "goal": 3.0, "heard": NOW - 59.9}, False),
+    ],
+)
+def test_what_there_is_nothing_left_of_to_remember_is_forgotten(held: dict[str, Any], forgotten: bool) -> None:
+    """A gate whose time has come, as soon as it has; a failure after a minute."""
+    whole = {**gate.fresh(None, NOW), "shut": NOW - 80.0, **held}
+    left, _ = gate.settle(whole, NOW)
+    assert (left is None) is forgotten
+
+
+def test_who_waits_until_now_is_still_in_line_and_no_name_is_nobodys() -> None:
+    """And is the one who is rung."""
+    line = [[1.0, "", NOW + 9.0], [2.0, "a", NOW], [3.0, "b", NOW + 9.0]]
+    left, told = gate.settle({**gate.fresh(None, NOW), "line": line}, NOW)
+    assert left is not None
+    assert told.ring == ("a",)
+    assert [it[1] for it in gate.fresh({**gate.fresh(None, NOW), "line": line[1:]}, NOW)["line"]] == ["a", "b"]
+    assert [it[1] for it in gate.fresh({**gate.fresh(None, NOW), "line": line[1:]}, NOW + 0.1)["line"]] == ["b"]
