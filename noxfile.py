@@ -64,7 +64,7 @@ TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND e
 # One of the others has the lowest versions that are promised; 3.14 can't be it, for which they have no wheels.
 LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
 TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
-SHARES = [name.partition("-")[2] for name in TESTS]
+SHARES = [version for version in FOUND if version != ONE]  # only who is here can play a share
 nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "hostile", "docs"]
 
 
@@ -136,7 +136,8 @@ def loops(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The tests, brief, with each dependency at its lower bound, which pyproject.toml promises.
 
-    ``-- --write``: then with the newest, and both are noted in hostile/results/supply.json, for docs/dependencies.md.
+    As the session ``tests``, it plays a share of many parameters. ``-- --write`` plays them all, then again with the
+    newest, and both are noted in hostile/results/supply.json, for docs/dependencies.md.
     The tools of the tests are the newest that go with them: OpenTelemetry's SDK and instrumentations come with its API.
     """
     constraints = Path(session.virtualenv.location, "lowest.txt")

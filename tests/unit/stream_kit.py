@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from anyint_resilience.contract.streams import STREAMS
+from anyint_resilience.contract.streams import STREAMS, StreamEnds
 from anyint_resilience.streams.choosing import watcher_for
+from anyint_resilience.streams.frames import event_of
 from anyint_resilience.streams.marks import Marks, Verdict
 from anyint_resilience.streams.watcher import Watcher
 
@@ -143,3 +144,13 @@ def looked_at(watcher: Watcher, pieces: list[bytes]) -> int:
         begun = begun or watcher.begun
         most = max(most, held(watcher))
     return most
+
+
+def marks(dialect: str | StreamEnds, *events: bytes) -> Marks:
+    """Return what these events have said."""
+    found = Marks(ENDS[dialect] if isinstance(dialect, str) else dialect)
+    for raw in events:
+        event = event_of(raw)
+        assert event is not None
+        found.take(event)
+    return found

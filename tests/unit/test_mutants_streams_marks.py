@@ -6,24 +6,14 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience.streams.frames import event_of
 from anyint_resilience.streams.marks import MAX_ID, Marks, Verdict
-from tests.unit.stream_kit import CHAT, CLAUDE, ENDS, GEMINI, QWEN
+from tests.unit.stream_kit import CHAT, CLAUDE, ENDS, GEMINI, QWEN, marks
 
 WHOLE, SOFT, FAILED, CUT = Verdict.WHOLE, Verdict.SOFT, Verdict.FAILED, Verdict.CUT
 SAYS = b'data: {"choices": [{"index": 0, "delta": {"content": "a"}}]}'
 OTHER = b'data: {"choices": [{"index": 1, "delta": {"content": "b"}}]}'
 STOP = b'data: {"choices": [{"index": 0, "finish_reason": "stop"}]}'
 DONE = b"data: [DONE]"
-
-
-def marks(dialect: str, *events: bytes) -> Marks:
-    found = Marks(ENDS[dialect])
-    for raw in events:
-        event = event_of(raw)
-        assert event is not None
-        found.take(event)
-    return found
 
 
 @pytest.mark.parametrize(

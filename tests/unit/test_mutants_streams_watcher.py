@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from anyint_resilience.contract.streams import StreamEnds
 from anyint_resilience.streams import watcher as watching
 from anyint_resilience.streams.choosing import watcher_for
-from anyint_resilience.streams.frames import event_of
-from anyint_resilience.streams.marks import Marks, Verdict
+from anyint_resilience.streams.marks import Verdict
 from anyint_resilience.streams.watcher import Watcher
-from tests.unit.stream_kit import CHAT, CLAUDE, DONE, ENDS, GEMINI, QWEN, RESPONSES, event, fed, held, squeezed
+from tests.unit.stream_kit import CHAT, CLAUDE, DONE, ENDS, GEMINI, QWEN, RESPONSES, event, fed, held, marks, squeezed
 from tests.unit.stream_stories import candidate, google, in_array
 from tests.unit.stream_stories_openai import FAILURE, STOP, chat, choice
 
@@ -225,15 +223,6 @@ def test_what_is_called_gzip_and_is_not_is_not_read() -> None:
 
 
 # --- what an event says
-
-
-def marks(dialect: str | StreamEnds, *events: bytes) -> Marks:
-    found = Marks(ENDS[dialect] if isinstance(dialect, str) else dialect)
-    for raw in events:
-        event = event_of(raw)
-        assert event is not None
-        found.take(event)
-    return found
 
 
 @pytest.mark.parametrize(
