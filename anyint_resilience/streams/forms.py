@@ -66,9 +66,9 @@ class ArrayWatcher(Watcher):
                     break
                 except RecursionError:
                     self.opaque = True
-                    break
-                self._marks.read(document)
-                self._closed = self._closed or not self._opened
+                else:
+                    self._marks.read(document)
+                    self._closed = self._closed or not self._opened
             else:
                 self.opaque = bool(mark)
                 break

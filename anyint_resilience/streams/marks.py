@@ -206,13 +206,19 @@ class Marks:
         for part in _at(document, path[:-1]):
             if not is_object(part):
                 continue
-            index, word = part.get("index", 0), part.get(path[-1])
-            index = index if isinstance(index, int) and len(self._open | self._closed) < _MOST else 0
+            index, word = self._part(part.get("index", 0)), part.get(path[-1])
             if isinstance(word, str) and word and word not in ended:
                 self._closed.add(index)
                 self._open.discard(index)
             elif index not in self._closed:
                 self._open.add(index)
+
+    def _part(self, index: object) -> int:
+        """Return which part this is: one more than are told apart is taken for the first, as one that is not named."""
+        if not isinstance(index, int):
+            return 0
+        known = index in self._open or index in self._closed
+        return index if known or len(self._open | self._closed) < _MOST else 0
 
     def _fail(self, error: dict[str, Any]) -> None:
         if self.error is None or self.error.get("request_id") == "":  # a comment's status says less than its data

@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import _lru_cache_wrapper
 from itertools import accumulate
 from pathlib import Path
@@ -34,6 +34,7 @@ SEEN = "mutate-seen.json"  # which test runs which line, and how long it takes
 DONE = "mutate-done.jsonl"  # what became of each
 SECOND = "MUTATE_SECOND_LOOK"  # set where one process plays one mutant
 CONTROL = "no mutant"
+OURS = "anyint_resilience"
 MEMORY = 1 << 30
 CPU, WALL = 2.0, 30.0
 
@@ -91,14 +92,23 @@ def pytest_runtestloop(session: pytest.Session) -> object:
     if session.testsfailed:
         raise pytest.UsageError("the tests cannot be collected")
     items = [item for item in session.items if item.get_closest_marker("xfail") is None]
-    for kept in gc.get_objects():
-        if isinstance(kept, _lru_cache_wrapper):
-            kept.cache_clear()
+    _forget(gc.get_objects())
     session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all forks
     gc.collect()
     gc.freeze()
     Loop(items, session.config.stash[_WORK], session.config.stash[_IMPORTED]).run()
     return True
+
+
+def _forget(things: Iterable[object]) -> None:
+    """Empty the caches of functions among these."""
+    for kept in things:
+        if isinstance(kept, _lru_cache_wrapper):
+            kept.cache_clear()
+
+
+def _is_ours(function: object) -> bool:
+    return str(getattr(function, "__module__", "")).startswith(OURS)
 
 
 class Loop:
@@ -166,9 +176,11 @@ class Loop:
         failed: list[str] = []
         _on_failure.append(lambda item, call: failed.append(f"{item.nodeid}: {call.excinfo!r}"))
         took = []
+        caches = [it for it in gc.get_objects() if isinstance(it, _lru_cache_wrapper) and _is_ours(it)]
         watching = _coverage(self.work["modules"])
         watching.start()
         for index, (item, after) in enumerate(_paired(self.items)):
+            _forget(caches)  # else only the first test would be seen to run what is remembered
             watching.switch_context(str(index))
             began = time.process_time()
             runtestprotocol(item, log=False, nextitem=after)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from anyint_resilience.streams.choosing import watcher_for
 from anyint_resilience.streams.marks import Verdict
-from tests.unit.stream_bounds_kit import ASK, OTHERS, REST, looked, numbers, one, says, several
-from tests.unit.stream_kit import BOM
+from tests.unit.stream_bounds_kit import ASK, BOUNDS, OTHERS, REST, bounded, looked, numbers, one, says, several
+from tests.unit.stream_kit import BOM, CHAT, ENDS, fed, held
 
 WHOLE, SOFT, FAILED, CUT, UNKNOWN = Verdict.WHOLE, Verdict.SOFT, Verdict.FAILED, Verdict.CUT, Verdict.UNKNOWN
 
@@ -131,3 +132,23 @@ def test_what_is_looked_at_and_held_and_read(row: Any, monkeypatch: pytest.Monke
     """A stream costs no more than is promised, and no less of it is read."""
     sent, *expected = row
     assert looked(sent, monkeypatch) == tuple(expected)
+
+
+@pytest.mark.parametrize(("size", "opaque"), [(5_000, False), (5_001, True)])
+def test_an_event_that_is_longer_than_the_bound_is_not_held(
+    size: int, opaque: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is just as long is."""
+    bounded(monkeypatch)
+    watcher = fed(watcher_for(ENDS[CHAT]), [b"data: ", b"y" * (size - 6)])
+    assert watcher.marks.content == 0
+    assert (watcher.opaque, held(watcher)) == (opaque, 0 if opaque else size)
+
+
+def test_a_stream_that_comes_at_once_is_read_and_not_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text is known, which nobody can tell who has only counted."""
+    bounded(monkeypatch)
+    whole = one(*OTHERS, says(90, 120, stop=True), b"data: [DONE]\n\n")
+    assert len(whole) > 2 * BOUNDS["_LAST"]
+    watcher = fed(watcher_for(ENDS[CHAT]), [whole])
+    assert (watcher.verdict, watcher.marks.text is None) == (WHOLE, False)

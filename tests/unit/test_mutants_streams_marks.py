@@ -53,11 +53,11 @@ def test_what_a_stream_says(dialect: str, events: list[bytes], says: dict[str, A
     assert {name: getattr(found, name) for name in says} == says
 
 
-@pytest.mark.parametrize(("ended", "verdict"), [(254, CUT), (255, SOFT)])
-def test_255_parts_are_told_apart(ended: int, verdict: Verdict) -> None:
-    """Each of which has an end of its own."""
+@pytest.mark.parametrize(("parts", "ended", "verdict"), [(256, 255, CUT), (256, 256, SOFT), (257, 256, SOFT)])
+def test_256_parts_are_told_apart(parts: int, ended: int, verdict: Verdict) -> None:
+    """Each of which has an end of its own; one more is taken for the first."""
     found = Marks(ENDS[CHAT])
-    for index in range(255):
+    for index in range(parts):
         found.read({"choices": [{"index": index}]})
     for index in range(ended):
         found.read({"choices": [{"index": index, "finish_reason": "stop"}]})
