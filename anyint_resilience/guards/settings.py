@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..policy.given import Invalid, count_problem, flag_problem, number_problem
+from ..policy.given import Invalid, count_problem, flag_problem, number_problem, shown
+from ..policy.times import MAX_HINT
 
 __all__ = ["Guards"]
 
@@ -31,7 +32,7 @@ class Guards:
         failure_rate: the share of failures that opens it, above 0 and at most 1.
         min_volume: of at least so many outcomes.
         window: within so many seconds of each other.
-        cooldown: seconds for which an open circuit lets nothing through.
+        cooldown: seconds for which an open circuit lets nothing through; 31 days at the most, as any hint.
         probes: so many calls at a time find out then whether it is over.
 
     Raises:
@@ -52,7 +53,7 @@ class Guards:
     probes: int = 2
 
     def __post_init__(self) -> None:
-        most = self.max_concurrency
+        calls = self.max_concurrency
         problems = [
             problem
             for problem in (
@@ -60,7 +61,7 @@ class Guards:
                 number_problem("budget_reserve", self.budget_reserve),
                 number_problem("budget_ratio", self.budget_ratio),
                 flag_problem("gate", self.gate),
-                None if most is None else count_problem("max_concurrency", most),
+                None if calls is None else count_problem("max_concurrency", calls),
                 count_problem("failures", self.failures),
                 None if self.breaker is None else flag_problem("breaker", self.breaker),
                 number_problem("failure_rate", self.failure_rate, above=True),
@@ -71,9 +72,10 @@ class Guards:
             )
             if problem is not None
         ]
-        rate = self.failure_rate
-        if number_problem("failure_rate", rate) is None and rate > 1:
-            problems.append(f"failure_rate must be 1 at the most, not {rate!r}")
+        for name, most in (("failure_rate", 1.0), ("cooldown", MAX_HINT)):
+            value = getattr(self, name)
+            if number_problem(name, value) is None and value > most:
+                problems.append(f"{name} must be {most:.0f} at the most, not {shown(value)}")
         if problems:
             raise Invalid("Guards", problems)
 

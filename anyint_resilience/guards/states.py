@@ -96,6 +96,7 @@ _KINDS: Final[dict[str, _Fields]] = {
     "budget": _BUDGET,
     "members": _MEMBERS,
 }
+_UNTIL: Final = {"gate": ("until", "probe"), "breaker": ("open",)}
 
 
 def is_whole(key: str, state: Mapping[str, Any]) -> bool:
@@ -104,5 +105,6 @@ def is_whole(key: str, state: Mapping[str, Any]) -> bool:
     fields = _KINDS.get(kind, ())
     if not all(name in state and good(state[name]) for name, good in fields):
         return False
-    # Nobody closes a gate for longer than the longest hint there is.
-    return kind != "gate" or max(state["until"], state["probe"]) <= max(state["at"], 0.0) + 2 * MAX_HINT
+    # Nobody closes a gate, or opens a circuit, for longer than the longest hint there is.
+    until = max((state[name] for name in _UNTIL.get(kind, ())), default=0.0)
+    return kind not in _UNTIL or until <= max(state["at"], 0.0) + 2 * MAX_HINT

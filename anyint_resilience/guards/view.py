@@ -102,6 +102,8 @@ class View:
         until = 0.0 if told is None else told.get("open")
         if not isinstance(until, (int, float)) or not until:
             return Way(True)
+        if until > now + 2 * MAX_HINT:  # nobody says so
+            return None
         return Way(False, float(until)) if now < until else None
 
     def knows(self, key: str) -> bool:

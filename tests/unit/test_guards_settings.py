@@ -89,6 +89,7 @@ def test_a_refusal_of_the_callers_own_is_never_counted(status: int, kind: str) -
         ("window", 0),
         ("cooldown", 0),
         ("cooldown", float("inf")),
+        ("cooldown", 31 * 86_400 + 1),
         ("probes", 0),
     ],
 )

@@ -64,7 +64,9 @@ FIELDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
             *([[1.0, "a", 2.0], [1.0, "b"]], [[1.0, None, 2.0], [1.0, "b", 2.0]]),
         ),
     ),
-    ("breaker", "open since at", GOOD_NUMBERS, NO_NUMBERS),
+    ("breaker", "open", (0, 0.5, -1.0, -1e300), (*NO_NUMBERS, 1e300)),
+    ("breaker", "since", GOOD_NUMBERS, NO_NUMBERS),
+    ("breaker", "at", (0, 0.5, 1e300), NO_NUMBERS),
     ("breaker", "window", (0.001, 0.5, 1, 1e300), (0, 0.0, -1.0, *NO_NUMBERS)),
     (
         "breaker",
@@ -124,7 +126,7 @@ def test_what_no_guard_has_is_its_owners(key: str) -> None:
     assert is_whole(key, {"until": "x", "at": None})
 
 
-@pytest.mark.parametrize("field", ["until", "probe"])
+@pytest.mark.parametrize(("kind", "field"), [("gate", "until"), ("gate", "probe"), ("breaker", "open")])
 @pytest.mark.parametrize(
     ("at", "until", "whole"),
     [
@@ -136,7 +138,7 @@ def test_what_no_guard_has_is_its_owners(key: str) -> None:
         (-5.0, 2 * MAX_HINT + 0.5, False),
     ],
 )
-def test_no_gate_is_closed_for_ever(field: str, at: float, until: float, whole: bool) -> None:
+def test_nothing_is_closed_for_ever(kind: str, field: str, at: float, until: float, whole: bool) -> None:
     """Twice the longest hint is what anybody could mean."""
-    state = {**written("gate"), "until": 0.0, "probe": 0.0, "at": at, field: until}
-    assert is_whole("gate:a", state) is whole
+    state = {**written(kind), **dict.fromkeys(("until", "probe", "open"), 0.0), "at": at, field: until}
+    assert is_whole(f"{kind}:a", state) is whole

@@ -105,6 +105,8 @@ WAYS: dict[str, tuple[Any, breaker.Passage | None]] = {
     "it counts failures": ({"open": 0.0}, breaker.Passage(True)),
     "open": ({"open": NOW + 5}, breaker.Passage(False, NOW + 5)),
     "half open": ({"open": NOW}, None),
+    "for as long as any hint": ({"open": NOW + 2 * MAX_HINT}, breaker.Passage(False, NOW + 2 * MAX_HINT)),
+    "for ever": ({"open": NOW + 2 * MAX_HINT + 1}, None),
     "not readable": ({"open": "yes"}, breaker.Passage(True)),
 }
 
