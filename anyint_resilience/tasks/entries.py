@@ -93,7 +93,7 @@ def begin(
     made = [it for it in made if it is not own]
     lost = [it for it in made if it["fate"] == "unknown"]
     if lost:
-        since = max(0.0, now - max(it["at"] for it in lost))
+        since = now - max(it["at"] for it in lost)
         return _state(made), Verdict("refuse", since, tuple(it["mark"] for it in lost if it["mark"]))
     facts = {} if facts is None else dict(facts)
     flying = [it for it in made if it["fate"] == "in_flight"]
@@ -160,8 +160,6 @@ def resolve(
 
 def withdraw(state: State | None, now: float, *, ident: str) -> tuple[State | None, None]:
     """Take back a create that was entered and not sent, as if it had never been there."""
-    if state is None:
-        return None, None
     made = [it for it in creates_of(state, now) if it["id"] != ident or it["fate"] != "in_flight"]
     return (_state(made) if made else None), None
 
@@ -180,7 +178,7 @@ def restore(
 def aged(state: State | None, now: float) -> tuple[list[Create], list[float]]:
     """Return the creates of a state for :func:`restore`, but for those that came to nothing."""
     made = [it for it in creates_of(state, now) if it["fate"] != "rejected"]
-    return made, [max(0.0, now - it["at"]) for it in made]
+    return made, [now - it["at"] for it in made]
 
 
 def finish(state: State | None, now: float, *, task_id: str) -> tuple[State | None, None]:
@@ -196,8 +194,6 @@ def finish(state: State | None, now: float, *, task_id: str) -> tuple[State | No
 
 def forget(state: State | None, now: float, *, gone: Gone) -> tuple[State | None, bool]:
     """Forget the creates of unknown outcome, and no others. Verdict: whether there were any."""
-    if state is None:
-        return None, False
     made = creates_of(state, now)
     left = [it for it in made if it["fate"] != "unknown" and not (it["fate"] == "in_flight" and gone(it["owner"]))]
     return (_state(left) if left else None), len(left) < len(made)
