@@ -203,7 +203,7 @@ def _told(wait: Wait, now: _State, seen: Observation, document: dict[str, Any], 
     note = update.note
     rank = ("pending", "running", "partial").index(phase)
     if rank < now.rank and not note:
-        note = f"the state went back to {word_of(seen.task_state) or 'one before'}"
+        note = f"the state went back to {word_of(seen.task_state)}"
     now.rank = rank
     partly = results_of(handle, states, document) if phase == "partial" else ()
     return replace(update, phase=phase, note=note, results=partly)
