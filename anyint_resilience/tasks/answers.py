@@ -40,15 +40,18 @@ def kept(status: int, kind: str, body: bytes, request: bytes | None) -> dict[str
     document = _object(body)
     if document is None:
         return None
-    asked = _object(request or b"")
-    said = {text: place for place, text in _texts(asked or {}, ())}
-    slim = _named(document, 0) if asked is None else _without(document, said, request or b"", 0)
+    asked = _object(request)
+    sent = _spelled(request, asked)
+    if sent is None:
+        slim = _named(document, 0)
+    else:
+        slim = _without(document, {text: place for place, text in _texts(asked, ())}, sent, 0)
     return {"status": status, "type": kind[:_LONGEST_TYPE], "document": slim}
 
 
 def given(answer: Mapping[str, Any], request: bytes | None) -> tuple[int, str, bytes]:
     """Return status, content type and body of a kept answer, what was left out put back from the same request."""
-    document = _with(answer.get("document"), _object(request or b"") or {}, 0)
+    document = _with(answer.get("document"), _object(request) or {}, 0)
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     status, kind = answer.get("status"), answer.get("type")
     good = isinstance(kind, str) and 0 < len(kind) <= _LONGEST_TYPE and kind.isascii() and kind.isprintable()
@@ -59,9 +62,11 @@ def given(answer: Mapping[str, Any], request: bytes | None) -> tuple[int, str, b
     )
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+def _object(body: bytes | None) -> dict[str, Any] | None:
+    if not body:
+        return None
     try:
-        document = json.loads(body, parse_constant=_no_number, parse_float=_number)
+        document = json.loads(body, parse_constant=_number, parse_float=_number)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -69,11 +74,19 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 def _number(text: str) -> float:
     number = float(text)
-    return number if abs(number) < math.inf else _no_number(text)
+    if not math.isfinite(number):
+        raise ValueError  # JSON, and so a store, has no word for it
+    return number
 
 
-def _no_number(text: str) -> float:
-    raise ValueError("a number that JSON, and so a store, has no word for")
+def _spelled(request: bytes | None, asked: dict[str, Any] | None) -> bytes | None:
+    """Return a request as it was sent and then as ``json`` spells it; None for what is no JSON object."""
+    if request is None or asked is None:
+        return None
+    try:
+        return request + json.dumps(asked).encode()
+    except RecursionError:  # writing may go less deep than reading
+        return None
 
 
 def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
@@ -97,26 +110,26 @@ def _is_said(text: str) -> bool:
     return len(text) > _WORD or " " in text or not text.isascii()
 
 
-def _without(value: Any, said: Mapping[str, Place], request: bytes, depth: int) -> Any:
+def _without(value: Any, said: Mapping[str, Place], sent: bytes, depth: int) -> Any:
     """Return a value with references in the place of what the request said."""
     if isinstance(value, str) and _is_said(value):
         if value in said:
             return {_REFERENCE: list(said[value])}
-        return None if "://" in value or _is_echo(value, said, request) else value  # a URL may be signed
+        return None if "://" in value or _is_echo(value, said, sent) else value  # a URL may be signed
     if depth >= _DEPTH:
         return value if isinstance(value, (int, float, str)) else None
     if isinstance(value, dict):
         return {
-            key: _without(it, said, request, depth + 1)
+            key: _without(it, said, sent, depth + 1)
             for key, it in value.items()
-            if not (_is_said(key) and not _is_name(key, request) and _is_echo(key, said, request))
+            if not (_is_said(key) and not _is_name(key, sent) and ("://" in key or _is_echo(key, said, sent)))
         }
-    return [_without(it, said, request, depth + 1) for it in value] if isinstance(value, list) else value
+    return [_without(it, said, sent, depth + 1) for it in value] if isinstance(value, list) else value
 
 
-def _is_name(key: str, request: bytes) -> bool:
+def _is_name(key: str, sent: bytes) -> bool:
     """Whether the request has a field of this name: ``completion_window`` is no prompt."""
-    return key.isidentifier() and f'"{key}":'.encode() in request
+    return key.isidentifier() and f'"{key}":'.encode() in sent
 
 
 def _named(value: Any, depth: int) -> Any:
@@ -126,6 +139,7 @@ def _named(value: Any, depth: int) -> Any:
             {
                 key: _named(it, depth + 1) if key in _OWN or not isinstance(it, str) else None
                 for key, it in value.items()
+                if not _is_said(key) or (key.isascii() and key.isidentifier())
             }
             if depth < _DEPTH
             else None
@@ -135,10 +149,9 @@ def _named(value: Any, depth: int) -> Any:
     return value
 
 
-def _is_echo(value: str, said: Mapping[str, Place], request: bytes) -> bool:
+def _is_echo(value: str, said: Mapping[str, Place], sent: bytes) -> bool:
     """Whether a text is a piece of the request, in any spelling of JSON, or has one of its texts in it."""
-    written = (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
-    if any(it.encode("utf-8", "replace") in request for it in written):
+    if value.encode("utf-8", "replace") in sent or json.dumps(value)[1:-1].encode() in sent:
         return True
     return any(text in value for text in said if len(text.strip()) > 1)
 
