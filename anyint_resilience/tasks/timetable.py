@@ -6,6 +6,7 @@ Must not know what is asked, nor sleep: it gives out times, in seconds of the cl
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 from threading import RLock
 
 from ..forking import after_fork
@@ -21,7 +22,7 @@ class _Line:
     __slots__ = ("free", "next")
 
     def __init__(self) -> None:
-        self.next = float("-inf")
+        self.next = -inf
         self.free: list[float] = []
 
     def slot(self, now: float, gap: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -84,12 +85,10 @@ def read_task(
     handle: TaskHandle, status: int, headers: HeaderPairs, body: bytes, *, now: float | None
 ) -> tuple[Observation, dict[str, Any]]:
     """Return what the answer to a query means, and the answer decoded (empty where it is no JSON object)."""
-    document: Any = None
-    try:
+    whole: dict[str, Any] = {}
+    with suppress(ValueError, RecursionError):
         document = json.loads(body)
-    except (ValueError, RecursionError):
-        pass
-    whole = document if isinstance(document, dict) else {}
+        whole = document if isinstance(document, dict) else {}
     return read_response(query_route(handle), Operation.QUERY, status, headers, slim(body, whole), now=now), whole
 
 
