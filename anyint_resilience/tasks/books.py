@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..contract.words import Certainty
 from ..stores.flows import Flow, Pending, waited
-from ..stores.protocol import Spell, Step, Store, StoreError
+from ..stores.protocol import Spell, State, Step, Store, StoreError
 from .entries import Verdict, aged, restore, settle, withdraw
 
 __all__ = ["CREATES", "Books", "Change", "never"]
@@ -82,7 +82,7 @@ class Books:
             Exception: what the store raised, where a strict ledger could not enter a create.
         """
         key, step, ttl = change.key, change.step, change.ttl
-        must = change.enters and self.strict
+        must, behind = change.enters and self.strict, False
         if not change.enters and self._remembers(key):
             self.spare.update(key, _here(step), ttl)  # before the store, which may lose it as soon as it has it
         try:
@@ -91,34 +91,49 @@ class Books:
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
+                behind = True
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
-            known = self._known_here(key, step) if must else None
-            if known is not None:
-                return known
-            failed(error)
-            if must:
-                raise
-            self._spared, self._apart[key] = True, False
-            if not change.enters:
-                self.later(key, step)  # what is known now must get to the store as soon as it is there again
-            held = self.spare.update(key, _here(step), ttl)
-            self._enter_again()  # it is told as soon as it answers: others may want the same meanwhile
-            return held
+            return self._alone(change, error, failed)
+        known = self._known_here(key, step) if behind else None  # the store let it in before it was told of others
         with suppress(Exception):  # of others: it may be an entry that can't be read, and is their affair
             yield from self._catching_up()
         self._look_for_losses()
-        if must and not _holds_back(verdict) and self._leased and self.store.young(key):  # type: ignore[attr-defined]
-            yield from self._undoing(key, step, failed)
-            return Verdict("wait")
-        if change.enters and not _holds_back(verdict) and self._remembers(key):
-            held = self.spare.update(key, _here(step), ttl)
-            if _holds_back(held) and key in self._apart:
-                yield from self._undoing(key, step, failed)
-                return held
         if not change.enters:
             self._apart.pop(key, None)  # now the store knows
+        elif not _holds_back(verdict):
+            held = self._held_back(change) if known is None else known
+            if held is not None:
+                yield from self._undoing(key, step, failed)
+                return held
         return verdict
+
+    def _alone(self, change: Change, error: Exception, failed: Callable[[Exception], object]) -> Any:
+        """Return what this process says of a change while the store fails; raise what that raised where it may not."""
+        key, must = change.key, change.enters and self.strict
+        known = self._known_here(key, change.step)
+        if must and known is not None:
+            return known
+        failed(error)
+        if must:
+            raise error
+        self._spared, self._apart[key] = True, False
+        if not change.enters:
+            self.later(key, change.step)  # what is known now must get to the store as soon as it is there again
+        held = self.spare.update(key, _here(change.step), change.ttl) if known is None else known
+        self._enter_again()  # it is told as soon as it answers: others may want the same meanwhile
+        return held
+
+    def _held_back(self, change: Change) -> Verdict | None:
+        """Return what holds a create back that the store has let in; None: nothing does, and it is remembered here."""
+        key = change.key
+        if self.strict and self._leased and self.store.young(key):  # type: ignore[attr-defined]
+            return Verdict("wait")
+        if self._remembers(key):
+            held: Verdict = self.spare.update(key, _here(change.step), change.ttl)
+            if _holds_back(held) and key in self._apart:
+                return held
+        return None
 
     def noting(self, key: str, step: Step, ttl: float) -> Any:
         """Run a step on the store, or on this process's memory while a store that lives elsewhere is away."""
@@ -184,36 +199,52 @@ class Books:
 
         Raises what the store raises: then they stay, behind those on other keys, since those may be no trouble.
         """
-        while self._dropped:
-            key, steps = self._due(only)
-            if not steps:
-                return
-            try:
-                while steps:
-                    yield from self._updating(key, steps[0], self.window)
-                    if self._remembers(key):
-                        self.spare.update(key, _here(steps[0]), self.window)
-                    steps.popleft()
-            except BaseException:
-                self._dropped.extend((key, it) for it in steps)
-                raise
-            if all(it != key for it, _ in list(self._dropped)):
+        due, told = dict[str, list[tuple[str, Step]]](), set[str]()
+        for it in list(self._dropped):
+            if only is None or it[0] == only:
+                due.setdefault(it[0], []).append(it)
+        try:
+            for key, held in due.items():
+                steps = self._taken(held)
+                try:
+                    while steps:
+                        yield from self._updating(key, steps[0], self.window)
+                        if self._remembers(key):
+                            self.spare.update(key, _here(steps[0]), self.window)
+                        steps.popleft()
+                        told.add(key)
+                except BaseException:
+                    self._dropped.extend((key, it) for it in steps)
+                    raise
+        finally:
+            for key in told.difference(key for key, _ in list(self._dropped)):
                 self._apart.pop(key, None)
 
-    def _due(self, only: str | None) -> tuple[str, deque[Step]]:
-        """Take the steps on the key that is next, or on this one, in their order."""
-        held, taken = list(self._dropped), deque[Step]()
-        key = only if only is not None else held[0][0] if held else ""
+    def _taken(self, held: list[tuple[str, Step]]) -> deque[Step]:
+        """Take these steps from those that are still to be run, as far as they are there still."""
+        taken = deque[Step]()
         for it in held:
-            if it[0] == key:
-                with suppress(ValueError, IndexError):  # another thread was faster, or is at it
-                    self._dropped.remove(it)
-                    taken.append(it[1])
-        return key, taken
+            with suppress(ValueError, IndexError):  # another thread was faster, or is at it
+                self._dropped.remove(it)
+                taken.append(it[1])
+        return taken
 
-    def _known_here(self, key: str, step: Step) -> Any:
-        """Return what this process's memory says of a create that it holds back; None: it would let it out."""
-        seen = self.spare.update(key, lambda state, now: (state, _here(step)(state, now)[1]), self.longest)
+    def _known_here(self, key: str, step: Step) -> Verdict | None:
+        """Return what this process knows of a create that it holds back; None: it would let it out.
+
+        It knows what its memory does, and what its store is still to be told.
+        """
+        waits = [it for name, it in list(self._dropped) if name == key]
+
+        def look(state: State | None, now: float) -> tuple[State | None, Any]:
+            verdict, held = _here(step)(state, now)[1], state
+            if not _holds_back(verdict):
+                for it in waits:
+                    held, _ = _here(it)(held, now)
+                verdict = _here(step)(held, now)[1]
+            return state, verdict
+
+        seen = self.spare.update(key, look, self.longest)
         return seen if _holds_back(seen) else None
 
     def _remembers(self, key: str) -> bool:
