@@ -216,6 +216,28 @@ def test_what_nobody_drives_any_more_is_known_here_while_the_store_is_away() -> 
     assert desk.enter() == "refuse"
 
 
+def test_what_the_memory_knows_of_a_fate_counts_before_what_waits_to_be_told() -> None:
+    """It is as old as it is, however often the store could not be told of it."""
+    desk = Desk()
+    desk.enter()
+    desk.elsewhere.away = True
+    desk.leave(Certainty.UNKNOWN)
+    for since in (5.0, 10.0):
+        desk.clock.now += 5.0
+        verdict = desk.ask()
+        assert (verdict.kind, verdict.since) == ("refuse", since)
+
+
+@pytest.mark.parametrize(("key", "kind"), [("aa", "replay"), ("bb", "go")])
+def test_what_waits_to_be_told_is_read_with_what_the_memory_knows_of_it(key: str, kind: str) -> None:
+    """Which key a create went out with was said when it was entered; another one's answer is nobody's."""
+    desk = Desk()
+    desk.enter(facts={"key_id": "aa"})
+    desk.elsewhere.away = True
+    desk.ledger.later(KEY, desk.left(Certainty.COMMITTED, **MADE))
+    assert desk.enter(again="retry", facts={"key_id": key}) == kind
+
+
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_flow_is_spawned_only_for_what_waits(waits: bool) -> None:
     """Every few seconds there is mostly nothing to do."""
