@@ -6,6 +6,7 @@ Must not import any client or SDK, nor more of ours than the emulator: each envi
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ settings.register_profile("gate", derandomize=True, **SLOW)
 settings.register_profile("hunt", max_examples=5000, **SLOW)
 settings.register_profile("brief", derandomize=True, max_examples=20, **SLOW)
 settings.load_profile("brief" if BRIEF else "gate")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background deaf to Ctrl-C, and so would all be that tests start, and send it to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
