@@ -71,7 +71,7 @@ class MachineBackend:
             if op.key.startswith(_GUARDS):
                 said = brief(op.key, noted.state)
                 self._note(op.key, said)
-                self._waits = self._stands(noted.state)
+                self._waits = self._stands(op.key, noted.state)
                 hears.told(op.key, said, noted.now)
             op.pending.tell(verdict)
 
@@ -79,21 +79,25 @@ class MachineBackend:
         """Look for what others have changed, and hand it on."""
         while True:
             await asyncio.sleep(_SOON if self._waits else _LOOK)
-            version = self._store.version()
-            if version == self._version:
-                continue
-            self._version, now, states = version, self.now(), dict(self._states())
-            self._waits = any(self._stands(state) for state in states.values())
-            for key in self._known.keys() - states.keys():
-                hears.told(key, None, now)
-            for key, state in states.items():
-                said = brief(key, state)
-                if is_news(self._known.get(key), said):
-                    hears.told(key, said, now)
-                line = state.get("line")
-                if line and str(line[0][1]).startswith(self.owner + "."):
-                    hears.rung(key, str(line[0][1]))
-            self._known = {key: brief(key, state) for key, state in states.items()}
+            self.hear(hears)
+
+    def hear(self, hears: Hears) -> None:
+        """Look once for what others have changed, and hand it on."""
+        version = self._store.version()
+        if version == self._version:
+            return
+        self._version, now, states = version, self.now(), dict(self._states())
+        self._waits = any(self._stands(key, state) for key, state in states.items())
+        for key in self._known.keys() - states.keys():
+            hears.told(key, None, now)
+        for key, state in states.items():
+            said = brief(key, state)
+            if is_news(self._known.get(key), said):
+                hears.told(key, said, now)
+            for ticket in _line(key, state)[:1]:
+                if ticket.startswith(self.owner + "."):
+                    hears.rung(key, ticket)
+        self._known = {key: brief(key, state) for key, state in states.items()}
 
     async def beat(self) -> None:
         """Say that this process is there, and see how many are."""
@@ -113,10 +117,9 @@ class MachineBackend:
         found = (it for prefix in _GUARDS for it in self._store.scan(prefix))
         return [(key, it) for key, it in found if it is not None and is_whole(key, it)]
 
-    def _stands(self, state: State | None) -> bool:
+    def _stands(self, key: str, state: State | None) -> bool:
         """Whether a call of this process stands in a gate's line."""
-        line = [] if state is None else state.get("line") or []
-        return any(str(it[1]).startswith(self.owner + ".") for it in line)
+        return any(ticket.startswith(self.owner + ".") for ticket in _line(key, state))
 
     def _note(self, key: str, said: dict[str, Any] | None) -> None:
         if said is None:
@@ -141,6 +144,11 @@ class _Noted:
         return self.state, verdict
 
 
+def _line(key: str, state: State | None) -> list[str]:
+    """Return the tickets of those who stand in line, where a gate's state that is whole stands under the key."""
+    return [str(it[1]) for it in state["line"]] if state is not None and key.startswith("gate:") else []
+
+
 def _for_many(step: Any, peers: int) -> Step:
     """Return a step as it is meant among so many: what this process has out, all have; few say that it is down."""
     words = getattr(step, "keywords", {})
@@ -152,7 +160,7 @@ def _for_many(step: Any, peers: int) -> Step:
 
 def _present(state: State | None, now: float, *, name: str) -> tuple[State, int]:
     """Note that a process is there. Verdict: how many are."""
-    seen = {} if state is None else state.get("seen", {})
+    seen = state["seen"] if state is not None and is_whole(_MEMBERS, state) else {}
     there = {it: at for it, at in seen.items() if now - _PRESENT < at <= now + _PRESENT} | {name: now}
     return {"seen": there}, len(there)
 

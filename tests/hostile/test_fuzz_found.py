@@ -75,6 +75,8 @@ ROWS: list[tuple[str, Any, Any]] = [
     (GATE, {**SHUT, "goal": 1e200, "cause": "down"}, STEPS[GATE]),
     (GATE, {**SHUT, "line": [[1, 7, NOW + 5]]}, partial(gate.settle)),  # a ticket that is no text
     (GATE, {**SHUT, "spread": float("nan")}, STEPS[GATE]),  # what no store can write
+    (CIRCUIT, {**OPEN, "line": ["x"]}, breaker.settle),  # IndexError: only a gate has a line
+    (CIRCUIT, {**OPEN, "line": 5}, breaker.settle),
     (BUDGET, {"tokens": float("inf"), "good": 0.0, "at": NOW}, STEPS[BUDGET]),
     (BUDGET, {"tokens": "x", "good": 0.0, "at": NOW}, STEPS[BUDGET]),
 ]
@@ -93,6 +95,19 @@ def test_a_guard_s_state_that_is_not_ours_is_nothing_to_every_step(
     assert pending.error is None
     assert all(isinstance(it, str) for it in getattr(pending.value, "ring", ()))
     run(backend.look(Quiet()))
+    db.execute("UPDATE entries SET state = ?", row[1:2])
+    backend.hear(Quiet())
+
+
+@pytest.mark.parametrize("state", ["{}", '{"seen":5}', '{"seen":{"a":"b"}}', '{"seen":[1]}'])
+def test_a_list_of_processes_that_is_not_ours_is_one_of_nobody(
+    machine: tuple[MachineBackend, sqlite3.Connection], state: str
+) -> None:
+    """No process of the machine could say any more that it is there, and none shared its guards."""
+    backend, db = machine
+    assert db.execute("UPDATE entries SET state = ?", (state,)).rowcount == 1
+    run(backend.beat())
+    assert run(backend.look(Quiet())).peers == 1
 
 
 @pytest.mark.parametrize("state", [b"garbage", b"[]", b"\xff", b'{"cause":1}', b'{"open":NaN}'])
