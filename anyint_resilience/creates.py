@@ -46,6 +46,7 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
                 return _held_back(call, "not sent: the same create is on its way already", WAITING)
             yield Sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+            _rename(call)
             continue
         if verdict.kind == "mismatch":
             call.task = read_handle(verdict.task)
@@ -55,7 +56,13 @@ def entered(call: Call) -> Generator[Any, Any, Result[Any] | None]:
         if given is not None:
             return given
         task = verdict.task or {}
-        yield StateCall(key, ledger.ended(str(task.get("task_id"))), ledger.window)
+        yield StateCall(key, ledger.ended(str(task.get("task_id"))), ledger.longest)
+        _rename(call)
+
+
+def _rename(call: Call) -> None:
+    """Enter it under another name next time: the ledger may be about to take back the one that it held back."""
+    call.paper = replace(call.paper, ident=call.ledger.ident())
 
 
 def _refused(call: Call, verdict: Verdict) -> Flow[R]:
@@ -224,4 +231,4 @@ def _note_found(call: Call, mark: str, found: Asked) -> Generator[Any, Any, None
     call.name_task(found.seen.task_id, None)
     if call.task is not None:
         task = call.task.as_dict()
-        yield StateCall(call.ledger.key(call.intent), call.ledger.was_found(mark, task), call.ledger.window)
+        yield StateCall(call.ledger.key(call.intent), call.ledger.was_found(mark, task), call.ledger.longest)

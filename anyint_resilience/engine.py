@@ -45,7 +45,7 @@ def _paid(call: Call, intent: str) -> Flow[R]:
             return held
         made: Result[R] = yield from attempts(call)
         result: Result[R] = yield from reconciled(call, made)
-        yield StateCall(key, call.settling(), ledger.window)
+        yield StateCall(key, call.settling(), ledger.longest)
     except NotRecorded:
         raise
     except BaseException as stop:
@@ -64,7 +64,7 @@ def _stopped(call: Call, key: str, stop: BaseException) -> Generator[StateCall, 
             ledger.later(key, call.settling())
         return
     try:
-        yield StateCall(key, call.settling(), ledger.window)
+        yield StateCall(key, call.settling(), ledger.longest)
     except BaseException:  # Ctrl-C once more
         ledger.later(key, call.settling())
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..contract.words import Certainty
+from ..forking import after_fork
 from ..stores.flows import Flow, Pending, waited
 from ..stores.protocol import Spell, State, Step, Store, StoreError
 from .entries import Verdict, aged, restore, settle, withdraw
@@ -58,9 +59,14 @@ class Books:
         self._losses = getattr(store, "losses", 0)
         self._leased = bool(getattr(store, "leased", False))
         self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
+        self._telling: deque[tuple[str, Step]] = deque()  # those of them that a flow is telling the store just now
+        after_fork(self, Books._forked)
         self._member = getattr(store, "member", None) if self._leased else None
         if self._member is not None:
             self._member.now_and_then(self._tidied)
+
+    def _forked(self) -> None:
+        self._telling = deque()  # the parent goes on with it
 
     @property
     def longest(self) -> Spell:
@@ -82,7 +88,7 @@ class Books:
             Exception: what the store raised, where a strict ledger could not enter a create.
         """
         key, step, ttl = change.key, change.step, change.ttl
-        must, behind = change.enters and self.strict, False
+        must = change.enters and self.strict
         if not change.enters and self._remembers(key):
             self.spare.update(key, _here(step), ttl)  # before the store, which may lose it as soon as it has it
         try:
@@ -91,16 +97,16 @@ class Books:
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
-                behind = True
+            behind = self._waiting(key) if change.enters else []
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
             return self._alone(change, error, failed)
-        known = self._known_here(key, step) if behind else None  # the store let it in before it was told of others
+        known = self._known_here(key, step, behind) if behind else None  # the store may have let it in before them
         with suppress(Exception):  # of others: it may be an entry that can't be read, and is their affair
             yield from self._catching_up()
         self._look_for_losses()
         if not change.enters:
-            self._apart.pop(key, None)  # now the store knows
+            self._agreed(key)
         elif not _holds_back(verdict):
             held = self._held_back(change) if known is None else known
             if held is not None:
@@ -111,17 +117,21 @@ class Books:
     def _alone(self, change: Change, error: Exception, failed: Callable[[Exception], object]) -> Any:
         """Return what this process says of a change while the store fails; raise what that raised where it may not."""
         key, must = change.key, change.enters and self.strict
-        known = self._known_here(key, change.step)
+        known = self._known_here(key, change.step, self._waiting(key))
         if must and known is not None:
             return known
         failed(error)
         if must:
             raise error
+        if known is not None:  # nothing of it is new to the store
+            return known
         self._spared, self._apart[key] = True, False
         if not change.enters:
             self.later(key, change.step)  # what is known now must get to the store as soon as it is there again
-        held = self.spare.update(key, _here(change.step), change.ttl) if known is None else known
-        self._enter_again()  # it is told as soon as it answers: others may want the same meanwhile
+        held = self.spare.update(key, _here(change.step), change.ttl)
+        self._apart[key] = False  # another thread may have sent what was there before
+        self._forget_some()
+        self._enter_again(key)  # it is told as soon as it answers: others may want the same meanwhile
         return held
 
     def _held_back(self, change: Change) -> Verdict | None:
@@ -159,7 +169,7 @@ class Books:
 
     def _post(self, key: str, step: Step) -> None:
         if self._member is not None:
-            self._member.posting(key, step, self.window, again=True)
+            self._member.posting(key, step, self.longest, again=True)
 
     def _look_for_losses(self) -> None:
         """Where the store has lost what it held, let it know again what this process knows."""
@@ -167,24 +177,34 @@ class Books:
         if losses != self._losses:
             self._losses = losses
             # They stay apart though they are entered again: what the store let in before that is not to count.
-            self._apart = dict.fromkeys((key for key, _ in self.spare.scan(CREATES)), False)
+            self._apart.update(dict.fromkeys((key for key, _ in self.spare.scan(CREATES)), False))
             self._enter_again()
 
-    def _enter_again(self) -> None:
+    def _forget_some(self) -> None:
+        """Let the store's word count of what this process's memory has forgotten, in a long outage."""
+        if len(self._apart) > 2 * _MOST_DROPPED:
+            known = {key for key, _ in self.spare.scan(CREATES)}
+            for key in [it for it in list(self._apart) if it not in known]:
+                self._apart.pop(key, None)
+
+    def _enter_again(self, only: str | None = None) -> None:
         """Enter there what only this process's memory knows, as far as the store lives elsewhere."""
         if self._member is None:
             return
-        for key in [key for key, sent in list(self._apart.items()) if not sent]:
-            creates, since = self.spare.update(key, lambda state, now: (state, aged(state, now)), self.longest)
-            self._apart[key] = True
+        for key in [key for key, sent in list(self._apart.items()) if not sent] if only is None else [only]:
+            self._apart[key] = True  # before it is read: what comes meanwhile is to be sent anew
+            look = partial(self.spare.update, key, _as_it_is, self.longest)
+            creates, since = aged(*look())
             if creates:
-                self._post(key, partial(restore, creates=creates, since=since))
+                self._post(key, partial(restore, creates=creates, since=since, still=partial(_names, look)))
 
     def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
         """Take a create back that the store let in and this process's memory held back."""
+        back = partial(withdraw, ident=_ident_of(step))
         try:
-            yield from self._updating(key, partial(withdraw, ident=_ident_of(step)), self.window)
+            yield from self._updating(key, back, self.longest)
         except Exception as error:
+            self.later(key, back)  # nobody would ever settle it, and every repetition would wait for it
             failed(error)
 
     def later(self, key: str, step: Step) -> None:
@@ -208,33 +228,52 @@ class Books:
                 steps = self._taken(held)
                 try:
                     while steps:
-                        yield from self._updating(key, steps[0], self.window)
+                        yield from self._updating(key, steps[0], self.longest)
                         if self._remembers(key):
-                            self.spare.update(key, _here(steps[0]), self.window)
-                        steps.popleft()
+                            self.spare.update(key, _here(steps[0]), self.longest)
+                        self._is_told(key, steps.popleft())
                         told.add(key)
                 except BaseException:
-                    self._dropped.extend((key, it) for it in steps)
+                    self._dropped.extend((key, step) for step in steps)
+                    for step in steps:
+                        self._is_told(key, step)
                     raise
         finally:
             for key in told.difference(key for key, _ in list(self._dropped)):
+                self._agreed(key)
+
+    def _is_told(self, key: str, step: Step) -> None:
+        with suppress(ValueError, IndexError):  # a fork's child tells nothing of its parent's
+            self._telling.remove((key, step))
+
+    def _agreed(self, key: str) -> None:
+        """Let the store's word count, which was told; unless a create is on its way of which it may not know."""
+        if key in self._apart:
+            held, _ = self.spare.update(key, _as_it_is, self.longest)
+            if held is None or not held.get("busy"):
                 self._apart.pop(key, None)
 
     def _taken(self, held: list[tuple[str, Step]]) -> deque[Step]:
         """Take these steps from those that are still to be run, as far as they are there still."""
         taken = deque[Step]()
         for it in held:
-            with suppress(ValueError, IndexError):  # another thread was faster, or is at it
+            self._telling.append(it)  # before it is gone: whoever wants to enter the same must see it all the time
+            try:
                 self._dropped.remove(it)
                 taken.append(it[1])
+            except (ValueError, IndexError):  # another thread was faster, or is at it
+                self._is_told(*it)
         return taken
 
-    def _known_here(self, key: str, step: Step) -> Verdict | None:
+    def _waiting(self, key: str) -> list[Step]:
+        """Return the steps that the store is still to be told of a key, also by another thread that is at it."""
+        return [it for name, it in (*list(self._telling), *list(self._dropped)) if name == key]
+
+    def _known_here(self, key: str, step: Step, waits: list[Step]) -> Verdict | None:
         """Return what this process knows of a create that it holds back; None: it would let it out.
 
-        It knows what its memory does, and what its store is still to be told.
+        It knows what its memory does, and ``waits``: what its store is still to be told.
         """
-        waits = [it for name, it in list(self._dropped) if name == key]
 
         def look(state: State | None, now: float) -> tuple[State | None, Any]:
             verdict, held = _here(step)(state, now)[1], state
@@ -251,7 +290,7 @@ class Books:
         """Whether this process's memory is to know of a change: it knows of all, or has served for this key."""
         if self._leased or not self._spared:
             return self._leased
-        return bool(self.spare.update(key, lambda state, now: (state, state is not None), self.window))
+        return self.spare.update(key, _as_it_is, self.longest)[0] is not None
 
     def _tidied(self) -> None:
         """Have what is still to be run be run, beside all calls: others wait for what this process has on its way."""
@@ -268,6 +307,15 @@ class Books:
 
     def _gone(self, owner: str) -> bool:
         return self.store.gone(owner)
+
+
+def _as_it_is(state: State | None, now: float) -> tuple[State | None, tuple[State | None, float]]:
+    return state, (state, now)
+
+
+def _names(look: Callable[[], tuple[State | None, float]]) -> set[str]:
+    """Return the names of the creates that this process's memory has by now: one may have been forgotten."""
+    return {it["id"] for it in aged(*look())[0]}
 
 
 def _here(step: Step) -> Step:

@@ -192,7 +192,8 @@ class Ledger(Books):
 
     def _both(self, intent: str, step: Step) -> bool:
         waited(self._catching_up(self.key(intent)))
-        verdicts = [store.update(self.key(intent), step, self.longest) for store in (self.store, self.spare)]
+        # This process's memory first: what it has forgotten is not entered in the store again.
+        verdicts = [store.update(self.key(intent), step, self.longest) for store in (self.spare, self.store)]
         return any(verdicts)
 
 
