@@ -64,7 +64,7 @@ TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND e
 # One of the others has the lowest versions that are promised; 3.14 can't be it, for which they have no wheels.
 LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
 TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
-SHARES = [version for version in FOUND if version != ONE]  # only who is here can play a share
+SHARES = [version for version in FOUND if version != ONE]  # each has parameters of its own
 nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "hostile", "docs"]
 
 
@@ -74,7 +74,7 @@ def _group(name: str) -> list[str]:
 
 
 def _brief(session: nox.Session) -> str:
-    """How the tests are run on a Python that is one of several: briefly, and of many parameters its share."""
+    """How the tests are run on a Python that is one of several: briefly, and of many parameters some."""
     place = SHARES.index(str(session.python)) if str(session.python) in SHARES else None
     return "brief" if place is None else f"brief:{place}/{len(SHARES)}"
 
@@ -117,7 +117,7 @@ def tests(session: nox.Session) -> None:
 
     Without ``-s`` one Python is left out, where the session ``wheel`` runs the same tests, and more of them: what only
     another repetition or a second event loop would show is left to that one, and of a test with many parameters each
-    Python plays its share (``tests/brief.py``).
+    Python plays some (``tests/brief.py``).
     """
     if not FOUND:
         session.error(f"none of Python {', '.join(PYTHONS)} was found")
@@ -136,7 +136,7 @@ def loops(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The tests, brief, with each dependency at its lower bound, which pyproject.toml promises.
 
-    As the session ``tests``, it plays a share of many parameters. ``-- --write`` plays them all, then again with the
+    As the session ``tests``, it plays some of many parameters. ``-- --write`` plays them all, then again with the
     newest, and both are noted in hostile/results/supply.json, for docs/dependencies.md.
     The tools of the tests are the newest that go with them: OpenTelemetry's SDK and instrumentations come with its API.
     """

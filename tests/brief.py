@@ -1,8 +1,8 @@
 """Whether this run is a brief one, and what share of the tests is its own. Must not know any test.
 
 The gate plays everything on one Python. On the others each test is run with each client library too, on one of its
-event loops; what is left out there is what another loop or another repetition would show once more. Of a test with
-many parameters each of these Pythons plays a share, one after the other, so that together they play them all.
+event loops; what is left out there is what another loop or another repetition would show once more. Of a test's
+parameters each of these Pythons plays some, others each: together half of many, and all of a few.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["BRIEF", "FEW", "examples", "once", "one_each", "shared"]
 _HOW, _, _SHARE = os.environ.get("ANYINT_TESTS", "").partition(":")
 BRIEF = _HOW == "brief"
 
-FEW = 4
-"""So many parameters of a test are no work worth sharing."""
+FEW = 2
+"""So many parameters of a test each Python plays, if there are any more."""
 
 _ONE_EACH = ("httpx-sync", "httpx2-trio", "requests-sync", "aiohttp-asyncio")
 
@@ -40,18 +40,17 @@ def examples(many: int) -> int:
 
 
 def shared(groups: dict[str, Sequence[tuple[str, T]]], share: str = _SHARE) -> list[T]:
-    """Return what is another Python's to play: of each test's named parameters, where there are more than a few.
+    """Return what this Python does not play: of each test's named parameters, where there are more than a few.
 
-    ``share`` is such as ``1/3``, the second of three; without one, all is this Python's.
+    ``share`` is such as ``1/3``, the second of three, which plays a sixth; without one, all is this Python's.
     """
     if not share:
         return []
     mine, of = (int(part) for part in share.split("/"))
     left = []
     for name, items in groups.items():
-        if len(items) <= FEW:
-            continue
-        first = crc32(name.encode())
+        keep = max(FEW, -(-len(items) // (2 * of)))
+        first = crc32(name.encode()) + mine * keep
         turned = sorted(items, key=lambda item: crc32(item[0].encode()))  # neighbours are often of one client
-        left += [it for place, (_, it) in enumerate(turned) if (first + place) % of != mine]
+        left += [it for place, (_, it) in enumerate(turned) if (place - first) % len(items) >= keep]
     return left

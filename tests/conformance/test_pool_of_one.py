@@ -25,7 +25,7 @@ from tests.conformance.kit import client
 from tests.conformance.surfaces import Caller, Surface, every_surface
 from tests.waiting import until
 
-CALLS = 120 if BRIEF else 1000
+CALLS = 120 if BRIEF else 600
 SEED = 20_260_101
 BIG = b"<html>" + b"x" * 3_000_000
 PATIENCE = 5.0  # seconds a connection may be waited for: a kept one would never come

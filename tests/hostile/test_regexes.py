@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.brief import once
 from tests.hostile.regex_kit import LINEAR, grows, open_ended, tree
 
 PACKAGES = (
@@ -154,6 +155,7 @@ def deep(call: Callable[[], Any]) -> Any:
     return results[0]
 
 
+@once
 def test_every_pattern_is_found() -> None:
     """Also those of tables and of functions; one that can't be read here would be an error above."""
     found = patterns()

@@ -13,8 +13,10 @@ for package in ("rich", "h11", "httpx2", "openai", "anthropic"):
 from anyint_resilience.cli import main  # noqa: E402
 from anyint_resilience.cli.demo import scenarios  # noqa: E402
 from anyint_resilience.cli.demo.clients import CALLS  # noqa: E402
+from tests.brief import once  # noqa: E402
 
 
+@once
 def test_every_outcome_is_what_the_contract_says(capsys: pytest.CaptureFixture[str]) -> None:
     """``anyint-resilience demo`` exits with 0, shows every scenario, and fits into 100 columns."""
     assert main(["demo"]) == 0

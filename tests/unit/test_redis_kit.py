@@ -8,6 +8,7 @@ import pytest
 import redis
 import redis.sentinel
 
+from tests.brief import once
 from tests.redis_kit import Cluster, Sentinel, Server, TlsServer, needs_openssl, needs_redis
 from tests.redis_kit import redis_cluster as redis_cluster  # fixtures
 from tests.redis_kit import redis_server as redis_server
@@ -78,6 +79,7 @@ def test_a_taken_port_is_another_ones(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (first.port, second.port) == (first.port, free)
 
 
+@once
 def test_a_cluster_answers_for_keys_of_all_its_nodes(redis_cluster: Cluster) -> None:
     """Each node holds what its slots are for, and one address is enough for all."""
     keys = [f"key-{number}" for number in range(20)]
@@ -104,6 +106,7 @@ def test_and_after_a_dead_one_too(redis_server: Server) -> None:
     assert redis_server.cli("DBSIZE") == 0
 
 
+@once
 def test_sentinels_name_the_master_and_another_one_when_it_is_dead() -> None:
     """The client finds it by its name before and after, and what was written is there."""
     with Sentinel(down_after_ms=500) as fleet:
