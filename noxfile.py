@@ -65,7 +65,9 @@ TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND e
 LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
 TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
 SHARES = [version for version in FOUND if version != ONE]  # each has parameters of its own
-nox.options.sessions = ["lint", "types", "layers", *TESTS, "sdk", "wheel", "hostile", "docs"]
+# What has one thread, and often waits, is run beside what waits for two minutes; the tests have the machine to themselves.
+IN_TURN, BESIDE = ("types", "layers", "sdk", "docs"), "hostile"
+nox.options.sessions = ["lint", "beside", *TESTS, "wheel"]
 
 
 def _group(name: str) -> list[str]:
@@ -231,6 +233,22 @@ def hostile(session: nox.Session) -> None:
     """Fuzz, chaos and soak, each in brief: what the sessions of those names do at length."""
     session.install("-e", ".[all]", *_group("fuzz"), *_group("chaos"), *_group("soak"), env=ENV)
     session.run("python", "-m", "hostile", *session.posargs, env=ENV)
+
+
+@nox.session(venv_backend="none")
+def beside(session: nox.Session) -> None:
+    """The sessions types, layers, sdk and docs, one after the other, and beside them hostile."""
+    again = (sys.executable, "-m", "nox", "-s")
+    with tempfile.TemporaryFile() as said:
+        other = subprocess.Popen([*again, BESIDE], cwd=HERE, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            session.run(*again, *IN_TURN, external=True)
+        finally:
+            code = other.wait()
+            said.seek(0)
+            sys.stdout.write(said.read().decode("utf-8", "replace"))
+    if code:
+        session.error(f"{BESIDE} failed")
 
 
 @nox.session(python=ONE)
