@@ -65,7 +65,7 @@ TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND e
 LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
 TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
 SHARES = [version for version in FOUND if version != ONE]  # each has parameters of its own
-# What has one thread, and often waits, is run beside what waits for two minutes; the tests have the machine to themselves.
+# What has one thread, and often waits, is run beside what waits for two minutes; the tests have all cores.
 IN_TURN, BESIDE = ("types", "layers", "sdk", "docs"), "hostile"
 nox.options.sessions = ["lint", "beside", *TESTS, "wheel"]
 
