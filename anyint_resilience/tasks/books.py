@@ -5,16 +5,15 @@ Must not know any client or clock, nor what an entry says.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
 from ..contract.words import Certainty
-from ..forking import after_fork
 from ..stores.flows import Flow, Pending, waited
 from ..stores.protocol import Spell, State, Step, Store, StoreError
+from .arrears import MOST, Arrears
 from .entries import Verdict, aged, restore, settle, withdraw
 
 __all__ = ["CREATES", "Books", "Change", "never"]
@@ -22,7 +21,6 @@ __all__ = ["CREATES", "Books", "Change", "never"]
 CREATES = "create:"
 """What the keys of creates begin with."""
 
-_MOST_DROPPED = 10_000
 _PATIENT = 2.0  # seconds that a create waits to be entered, where it must not be sent without
 _LONGEST_FLIGHT = 86_400.0  # seconds for which a create may be on its way
 
@@ -58,15 +56,10 @@ class Books:
         self._apart: dict[str, bool] = {}
         self._losses = getattr(store, "losses", 0)
         self._leased = bool(getattr(store, "leased", False))
-        self._dropped: deque[tuple[str, Step]] = deque(maxlen=_MOST_DROPPED)
-        self._telling: deque[tuple[str, Step]] = deque()  # those of them that a flow is telling the store just now
-        after_fork(self, Books._forked)
+        self._arrears = Arrears()
         self._member = getattr(store, "member", None) if self._leased else None
         if self._member is not None:
             self._member.now_and_then(self._tidied)
-
-    def _forked(self) -> None:
-        self._telling = deque()  # the parent goes on with it
 
     @property
     def longest(self) -> Spell:
@@ -97,7 +90,7 @@ class Books:
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
-            behind = self._waiting(key) if change.enters else []
+            behind = self._arrears.of(key) if change.enters else []
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
             return self._alone(change, error, failed)
@@ -117,7 +110,7 @@ class Books:
     def _alone(self, change: Change, error: Exception, failed: Callable[[Exception], object]) -> Any:
         """Return what this process says of a change while the store fails; raise what that raised where it may not."""
         key, must = change.key, change.enters and self.strict
-        known = self._known_here(key, change.step, self._waiting(key))
+        known = self._known_here(key, change.step, self._arrears.of(key))
         if must and known is not None:
             return known
         failed(error)
@@ -182,7 +175,7 @@ class Books:
 
     def _forget_some(self) -> None:
         """Let the store's word count of what this process's memory has forgotten, in a long outage."""
-        if len(self._apart) > 2 * _MOST_DROPPED:
+        if len(self._apart) > 2 * MOST:
             known = {key for key, _ in self.spare.scan(CREATES)}
             for key in [it for it in list(self._apart) if it not in known]:
                 self._apart.pop(key, None)
@@ -212,39 +205,30 @@ class Books:
 
         That runs anywhere, in the middle of a store's own work too.
         """
-        self._dropped.append((key, step))
+        self._arrears.add(key, step)
 
     def _catching_up(self, only: str | None = None) -> Flow:
         """Run the steps that are still to be run, or those on one key.
 
         Raises what the store raises: then they stay, behind those on other keys, since those may be no trouble.
         """
-        due, told = dict[str, list[tuple[str, Step]]](), set[str]()
-        for it in list(self._dropped):
-            if only is None or it[0] == only:
-                due.setdefault(it[0], []).append(it)
+        told = set[str]()
         try:
-            for key, held in due.items():
-                steps = self._taken(held)
+            for key, due in self._arrears.due(only).items():
+                steps = self._arrears.taken(key, due)
                 try:
                     while steps:
                         yield from self._updating(key, steps[0], self.longest)
                         if self._remembers(key):
                             self.spare.update(key, _here(steps[0]), self.longest)
-                        self._is_told(key, steps.popleft())
+                        self._arrears.told(key, steps.popleft())
                         told.add(key)
                 except BaseException:
-                    self._dropped.extend((key, step) for step in steps)
-                    for step in steps:
-                        self._is_told(key, step)
+                    self._arrears.back(key, steps)
                     raise
         finally:
-            for key in told.difference(key for key, _ in list(self._dropped)):
+            for key in told - self._arrears.keys():
                 self._agreed(key)
-
-    def _is_told(self, key: str, step: Step) -> None:
-        with suppress(ValueError, IndexError):  # a fork's child tells nothing of its parent's
-            self._telling.remove((key, step))
 
     def _agreed(self, key: str) -> None:
         """Let the store's word count, which was told; unless a create is on its way of which it may not know."""
@@ -252,22 +236,6 @@ class Books:
             held, _ = self.spare.update(key, _as_it_is, self.longest)
             if held is None or not held.get("busy"):
                 self._apart.pop(key, None)
-
-    def _taken(self, held: list[tuple[str, Step]]) -> deque[Step]:
-        """Take these steps from those that are still to be run, as far as they are there still."""
-        taken = deque[Step]()
-        for it in held:
-            self._telling.append(it)  # before it is gone: whoever wants to enter the same must see it all the time
-            try:
-                self._dropped.remove(it)
-                taken.append(it[1])
-            except (ValueError, IndexError):  # another thread was faster, or is at it
-                self._is_told(*it)
-        return taken
-
-    def _waiting(self, key: str) -> list[Step]:
-        """Return the steps that the store is still to be told of a key, also by another thread that is at it."""
-        return [it for name, it in (*list(self._telling), *list(self._dropped)) if name == key]
 
     def _known_here(self, key: str, step: Step, waits: list[Step]) -> Verdict | None:
         """Return what this process knows of a create that it holds back; None: it would let it out.
@@ -296,7 +264,7 @@ class Books:
         """Have what is still to be run be run, beside all calls: others wait for what this process has on its way."""
         self._look_for_losses()
         self._enter_again()
-        if self._dropped and self._member is not None:
+        if self._arrears and self._member is not None:
             self._member.spawn(self._catching_up())
 
     def _owner(self) -> str:

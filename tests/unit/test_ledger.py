@@ -262,7 +262,7 @@ def test_what_is_to_be_settled_waits_for_the_store_in_its_order() -> None:
     assert books.enter(intent="k") == "go"
     (first, _) = books.stored()
     assert first["fate"] == "unknown"  # it carries no mark in the store: it was entered without one
-    assert not books.ledger._dropped
+    assert not books.ledger._arrears
 
 
 @pytest.mark.parametrize("ask", [lambda it: it.entries(), lambda it: it.found("i-1", "t1"), lambda it: it.forget("i")])
@@ -273,7 +273,7 @@ def test_who_asks_the_ledger_asks_a_store_that_was_told(ask: Any) -> None:
     books.enter(mark="i-1", facts=FACTS)
     books.leave(Certainty.UNKNOWN)
     ask(books.ledger)
-    assert not books.ledger._dropped
+    assert not books.ledger._arrears
     assert all(it["fate"] != "in_flight" for it in books.stored())
 
 

@@ -54,7 +54,7 @@ def test_what_waits_behind_one_that_cannot_be_settled_is_settled(both: tuple[Boo
     for intent in ("j", "k"):
         assert made.enter(intent=intent) == "go"
     assert other.enter(intent="i") == "refuse"
-    assert [key for key, _ in made.ledger._dropped] == [made.ledger.key("bad")]
+    assert [key for key, _ in made.ledger._arrears._waiting] == [made.ledger.key("bad")]
 
 
 def test_one_that_cannot_be_settled_does_not_keep_others_from_being_forgotten(both: tuple[Books, Books]) -> None:
@@ -72,7 +72,7 @@ def test_what_is_to_be_settled_of_one_create_stays_in_its_order(both: tuple[Book
     made.leave(Certainty.UNKNOWN, intent="bad", ident="second")
     for intent in ("i", "j", "k"):
         assert made.enter(intent=intent) == "go"
-    assert [step.keywords["certainty"] for _, step in made.ledger._dropped] == [  # type: ignore[attr-defined]
+    assert [step.keywords["certainty"] for _, step in made.ledger._arrears._waiting] == [  # type: ignore[attr-defined]
         Certainty.COMMITTED,
         Certainty.UNKNOWN,
     ]

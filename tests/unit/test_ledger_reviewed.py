@@ -15,6 +15,7 @@ from anyint_resilience import Certainty
 from anyint_resilience.creates import entered
 from anyint_resilience.effects import Sleep, StateCall
 from anyint_resilience.stores.memory import MemoryStore
+from anyint_resilience.tasks import arrears
 from anyint_resilience.tasks import books as room
 from anyint_resilience.tasks.entries import GO, Verdict
 from anyint_resilience.tasks.ledger import Ledger
@@ -53,7 +54,7 @@ def test_a_create_went_out_while_another_thread_told_the_store_that_it_is_unknow
     books.enter(intent="j")
     assert said == ["refuse"]
     assert [it["fate"] for it in books.stored() if it["facts"] == {}].count("unknown") == (0 if fails else 1)
-    assert not vars(books.ledger)["_telling"]
+    assert not vars(books.ledger)["_arrears"]._telling
     assert books.enter() == "refuse"
 
 
@@ -211,7 +212,8 @@ def test_all_that_only_this_process_knew_was_looked_through_at_each_create() -> 
 
 def test_what_only_this_process_knew_once_was_noted_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory has an end, and so has what waits to be told; the names of all creates of an outage had none."""
-    monkeypatch.setattr(room, "_MOST_DROPPED", 3)
+    for module in (room, arrears):
+        monkeypatch.setattr(module, "MOST", 3)
     books = Books()
     books.spare = MemoryStore(books.clock, max_entries=3)
     books.ledger = Ledger(books.store, spare=books.spare, window=WINDOW)

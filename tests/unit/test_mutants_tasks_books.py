@@ -10,7 +10,7 @@ import pytest
 
 from anyint_resilience import Certainty, StoreError
 from anyint_resilience.stores.memory import MemoryStore
-from anyint_resilience.tasks import books as room
+from anyint_resilience.tasks import arrears
 from anyint_resilience.tasks.ledger import Ledger
 from tests.unit.books_kit import noted
 from tests.unit.test_ledger import WINDOW, Books
@@ -126,7 +126,7 @@ def test_what_a_store_calls_its_member_is_used_only_where_it_has_leases(leased: 
 
 def test_of_what_waits_for_its_store_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is an end to what is kept for it."""
-    monkeypatch.setattr(room, "_MOST_DROPPED", 3)
+    monkeypatch.setattr(arrears, "MOST", 3)
     books = Books()
     for number in range(5):
         books.ledger.later(f"create:{number}", books.left(Certainty.UNKNOWN))
@@ -189,7 +189,7 @@ def test_what_another_thread_has_taken_is_its_own(error: type[Exception]) -> Non
             if value[0] == KEY:
                 raise error
 
-    held = vars(books.ledger)["_dropped"] = Contended()
+    held = vars(vars(books.ledger)["_arrears"])["_waiting"] = Contended()
     for intent in ("i", "j"):
         books.ledger.later(books.ledger.key(intent), books.left(Certainty.UNKNOWN))
     assert books.fates() == {"i": "in_flight", "j": "unknown"}
