@@ -1,6 +1,6 @@
 """What a ledger's store is still to be told: steps that it failed to run, or that nobody was there to wait for.
 
-Must not know what a step does, nor how it is run. A step is seen here until the store has it; while a flow is at it too.
+Must not know what a step does, nor how it is run. It is seen here until the store has it, while a flow is at it too.
 """
 
 from __future__ import annotations
