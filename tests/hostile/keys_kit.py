@@ -60,9 +60,8 @@ def ca(name: str) -> Any:
     return trustme.CA()
 
 
-@cache
 def trusted() -> ssl.SSLContext:
-    """Return the clients' TLS settings."""
+    """Return a client's TLS settings, and nobody else's: httpx writes into them whether it speaks HTTP/2."""
     return ssl.create_default_context(cadata=ca("trusted").cert_pem.bytes().decode())
 
 
