@@ -225,7 +225,7 @@ def _test_wheel(session: nox.Session, outside: Path) -> None:
         shutil.copytree(HERE / name, outside / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "pyproject.toml", outside)  # for pytest's settings only
     with session.chdir(outside):
-        _pytest(session)
+        _pytest(session, how="gate")
 
 
 @nox.session(python=ONE)
@@ -305,7 +305,7 @@ def bench(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Faults on the wire at every byte and phase, 20,000 calls a client: nothing hangs, doubles, leaks, is lost.
 
-    ``-- --brief``: 300 calls on each; ``-- --seed N``; ``-- --surfaces httpx-sync,requests-sync``; ``-- --write`` keeps
+    ``-- --brief``: 200 calls on each; ``-- --seed N``; ``-- --surfaces httpx-sync,requests-sync``; ``-- --write`` keeps
     the figures in ``hostile/results``. Linux.
     """
     session.install("-e", ".[all]", *_group("chaos"), env=ENV)
@@ -336,7 +336,7 @@ def mutate(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """What others write, made up by atheris for 10 minutes each: answers, hints, streams, URLs, callbacks, files, rows.
 
-    ``-- hints stores`` feeds some of them, ``-- --brief`` each for 10 seconds; ``-- --write`` keeps the figures,
+    ``-- hints stores`` feeds some of them, ``-- --brief`` each for 5 seconds; ``-- --write`` keeps the figures,
     ``-- --keep`` what was found. Linux or macOS.
     """
     session.install("-e", ".[all]", *_group("fuzz"), env=ENV)

@@ -1,8 +1,9 @@
 """Whether this run is a brief one, and what share of the tests is its own. Must not know any test.
 
-The gate plays everything on one Python. On the others each test is run with each client library too, on one of its
-event loops; what is left out there is what another loop or another repetition would show once more. Of a test's
-parameters each of these Pythons plays some, others each: together half of many, and all of a few.
+The gate plays everything on one Python, but for half of what takes longest (``GATE``). On the others each test is run
+with each client library too, on one of its event loops; what is left out there is what another loop or another
+repetition would show once more. Of a test's parameters each of these Pythons plays some, others each: together half of
+many, and all of a few.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from zlib import crc32
 
 import pytest
 
-__all__ = ["BRIEF", "FEW", "examples", "once", "one_each", "shared"]
+__all__ = ["BRIEF", "FEW", "GATE", "examples", "once", "one_each", "shared"]
 
 _HOW, _, _SHARE = os.environ.get("ANYINT_TESTS", "").partition(":")
 BRIEF = _HOW == "brief"
+GATE = _HOW == "gate"
+"""Whether this is the gate's whole run: of the longest repetitions it plays half."""
 
 FEW = 2
 """So many parameters of a test each Python plays, if there are any more."""

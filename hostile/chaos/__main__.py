@@ -25,7 +25,7 @@ from .plan import plan_of
 __all__ = ["main"]
 
 RESULT = Path(__file__).resolve().parent.parent / "results" / "chaos.json"
-CALLS, BRIEF = 20_000, 300
+CALLS, BRIEF = 20_000, 200
 SEED = 20_260_727
 PACKAGES = "anyio h11 httpx httpcore httpx2 httpcore2 requests urllib3 aiohttp trio".split()
 _MOST_SECONDS = 7200

@@ -24,7 +24,7 @@ from .targets import TARGETS, target
 
 __all__ = ["main"]
 
-BRIEF: Final = 10
+BRIEF: Final = 5
 """Seconds for each target, in CI."""
 RESULTS: Final = HERE / "hostile" / "results" / "fuzz.json"
 _PACKAGES: Final = (

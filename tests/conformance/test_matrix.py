@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brief import BRIEF, one_each
+from tests.brief import BRIEF, GATE, one_each
 from tests.conformance.emitted import Emitted
 from tests.conformance.lessons import ELSEWHERE, LESSONS
 from tests.conformance.playing import Places, places, play
@@ -31,6 +31,10 @@ CASES = [
 
 
 STOOD_FOR = [it for it in CASES if one_each(it.values[1])]
+OBSERVED = STOOD_FOR[:: 5 if BRIEF else 1]  # another client each time
+ALONE = STOOD_FOR
+if GATE:  # each case once: of each scenario half of the clients are looked on at, of the next one the other half
+    OBSERVED, ALONE = ([it for at, it in enumerate(CASES) if (at + at // len(EVERY)) % 2 == half] for half in (0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def at() -> Iterator[Places]:
         yield hosts
 
 
-@pytest.mark.parametrize(("scenario", "surface"), STOOD_FOR)
+@pytest.mark.parametrize(("scenario", "surface"), ALONE)
 def test_scenario(scenario: Scenario, surface: Surface, at: Places) -> None:
     """All that a scenario's row says is so on this client."""
     why = scenario.why_not(surface)
@@ -48,7 +52,7 @@ def test_scenario(scenario: Scenario, surface: Surface, at: Places) -> None:
     play(scenario, surface, at)
 
 
-@pytest.mark.parametrize(("scenario", "surface"), STOOD_FOR[:: 5 if BRIEF else 1])  # another client each time
+@pytest.mark.parametrize(("scenario", "surface"), OBSERVED)
 def test_observed(scenario: Scenario, surface: Surface, at: Places) -> None:
     """It is so when somebody looks on, too, and spans, metrics, events and log say what the report says."""
     why = scenario.why_not(surface)

@@ -20,12 +20,12 @@ import pytest
 from anyint_resilience import report
 from anyint_resilience.emulator import Emulator, Fault
 from anyint_resilience.policy.model import FaultKind
-from tests.brief import BRIEF
+from tests.brief import BRIEF, GATE
 from tests.conformance.kit import client
 from tests.conformance.surfaces import Caller, Surface, every_surface
 from tests.waiting import until
 
-CALLS = 120 if BRIEF else 600
+CALLS = 120 if BRIEF else 400 if GATE else 1000
 SEED = 20_260_101
 BIG = b"<html>" + b"x" * 3_000_000
 PATIENCE = 5.0  # seconds a connection may be waited for: a kept one would never come
