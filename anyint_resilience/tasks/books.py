@@ -90,7 +90,7 @@ class Books:
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
-            behind = self._arrears.of(key) if change.enters else []
+            behind = self._arrears.of(key)
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
             return self._alone(change, error, failed)
@@ -122,7 +122,6 @@ class Books:
         if not change.enters:
             self.later(key, change.step)  # what is known now must get to the store as soon as it is there again
         held = self.spare.update(key, _here(change.step), change.ttl)
-        self._apart[key] = False  # another thread may have sent what was there before
         self._forget_some()
         self._enter_again(key)  # it is told as soon as it answers: others may want the same meanwhile
         return held
