@@ -106,5 +106,4 @@ def is_whole(key: str, state: Mapping[str, Any]) -> bool:
     if not all(name in state and good(state[name]) for name, good in fields):
         return False
     # Nobody closes a gate, or opens a circuit, for longer than the longest hint there is.
-    until = max((state[name] for name in _UNTIL.get(kind, ())), default=0.0)
-    return kind not in _UNTIL or until <= max(state["at"], 0.0) + 2 * MAX_HINT
+    return all(state[name] <= max(state["at"], 0.0) + 2 * MAX_HINT for name in _UNTIL.get(kind, ()))

@@ -99,6 +99,19 @@ def test_what_makes_no_sense_is_named(field: str, value: object) -> None:
         Guards(**{field: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("failure_rate", 1.5, "failure_rate must be 1 at the most, not 1.5"),
+        ("cooldown", 31 * 86_400 + 1, "cooldown must be 2678400 at the most, not 2678401"),
+    ],
+)
+def test_what_is_too_much_is_said_with_its_bound(field: str, value: float, said: str) -> None:
+    """And what was given."""
+    with pytest.raises(ValueError, match=f"^Guards: {said}$"):
+        Guards(**{field: value})  # type: ignore[arg-type]
+
+
 def test_every_problem_is_named_at_once() -> None:
     """Nobody wants to hear of them one by one."""
     with pytest.raises(ValueError, match=r"failures.*window.*probes"):
