@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -58,11 +57,12 @@ class Marks:
     __slots__ = (
         *("content", "done", "error", "finish", "last_id", "malformed", "status", "stopped", "usage", "_closed"),
         "_ends",
-        *("_length", "_open", "_texts"),
+        *("_length", "_named_events", "_open", "_texts"),
     )
 
     def __init__(self, ends: StreamEnds) -> None:
         self._ends = ends
+        self._named_events = ends.done_events | ends.failed_events | ends.empty_events
         self.content = self.malformed = 0
         self.done = self.stopped = False
         self.error: dict[str, Any] | None = None
@@ -141,7 +141,7 @@ class Marks:
     def _read(self, document: Any, name: str) -> None:
         ends = self._ends
         kind = document.get("type")
-        kind = name if not isinstance(kind, str) or name in _known(ends) else kind
+        kind = name if not isinstance(kind, str) or name in self._named_events else kind
         self._note(document)
         if kind in ends.failed_events or document.get("object") == "error" or self._says_error(document):
             self._fail(self._envelope(document))
@@ -237,12 +237,6 @@ class Marks:
             return dict(document)
         flat = {key: document.get(key) for key in ("code", "message", "param") if document.get(key) is not None}
         return {"error": {**flat, "type": flat.get("code")}}
-
-
-@lru_cache(maxsize=16)
-def _known(ends: StreamEnds) -> frozenset[str]:
-    """Return the names of events that a dialect knows."""
-    return ends.done_events | ends.failed_events | ends.empty_events | ends.ignored_events
 
 
 def _at(document: Any, path: Path) -> Iterable[object]:

@@ -152,3 +152,16 @@ def test_a_stream_that_comes_at_once_is_read_and_not_only_counted(monkeypatch: p
     assert len(whole) > 2 * BOUNDS["_LAST"]
     watcher = fed(watcher_for(ENDS[CHAT]), [whole])
     assert (watcher.verdict, watcher.marks.text is None) == (WHOLE, False)
+
+
+@pytest.mark.parametrize(("size", "read"), [(500, True), (501, False), (750, False)])
+def test_an_end_that_comes_with_little_before_it_is_read_whole(
+    size: int, read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes with more is only counted, so that its text is not known."""
+    bounded(monkeypatch)
+    end = one(says(90, 120, stop=True), b"data: [DONE]\n\n")
+    watcher = fed(watcher_for(ENDS[CHAT]), [says(0)])
+    assert watcher.marks.content == 1
+    fed(watcher, [one(*several(1, 2), says(3, size - 200 - len(end)), end)])
+    assert (watcher.verdict, watcher.marks.text is not None) == (WHOLE, read)

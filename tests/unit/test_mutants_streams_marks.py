@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -53,13 +54,23 @@ def test_what_a_stream_says(dialect: str, events: list[bytes], says: dict[str, A
     assert {name: getattr(found, name) for name in says} == says
 
 
-@pytest.mark.parametrize(("parts", "ended", "verdict"), [(256, 255, CUT), (256, 256, SOFT), (257, 256, SOFT)])
-def test_256_parts_are_told_apart(parts: int, ended: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("parts", "ended", "verdict"),
+    [
+        (256, range(255), CUT),
+        (256, range(256), SOFT),
+        (257, range(256), SOFT),
+        (257, range(1, 257), SOFT),
+        (257, [0, *range(2, 257)], CUT),
+    ],
+    ids=["one goes on", "all end", "one more goes on", "one more ends for the first", "and for no other"],
+)
+def test_256_parts_are_told_apart(parts: int, ended: Iterable[int], verdict: Verdict) -> None:
     """Each of which has an end of its own; one more is taken for the first."""
     found = Marks(ENDS[CHAT])
     for index in range(parts):
         found.read({"choices": [{"index": index}]})
-    for index in range(ended):
+    for index in ended:
         found.read({"choices": [{"index": index, "finish_reason": "stop"}]})
     assert found.verdict is verdict
 
