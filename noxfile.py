@@ -65,8 +65,8 @@ TESTS = [f"tests-{version}" for version in PYTHONS if version != ONE] if FOUND e
 LOWEST = next((version for version in ("3.12", "3.13", "3.11") if version in FOUND and version != ONE), ONE)
 TESTS = [f"lowest-{LOWEST}" if it == f"tests-{LOWEST}" else it for it in TESTS]
 SHARES = [version for version in FOUND if version != ONE]  # each has parameters of its own
-# What has one thread, and often waits, is run beside what waits for two minutes; the tests have all cores.
-IN_TURN, BESIDE = ("types", "layers", "sdk", "docs"), "hostile"
+# What has one thread, and often waits, is run beside what does so too; the tests have all cores.
+IN_TURN, BESIDE = ("types", "layers", "sdk"), ("hostile", "docs")
 nox.options.sessions = ["lint", "beside", *TESTS, "wheel"]
 
 
@@ -237,10 +237,10 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def beside(session: nox.Session) -> None:
-    """The sessions types, layers, sdk and docs, one after the other, and beside them hostile."""
+    """The sessions types, layers and sdk, one after the other, and beside them hostile and docs."""
     again = (sys.executable, "-m", "nox", "-s")
     with tempfile.TemporaryFile() as said:
-        other = subprocess.Popen([*again, BESIDE], cwd=HERE, stdout=said, stderr=subprocess.STDOUT)
+        other = subprocess.Popen([*again, *BESIDE], cwd=HERE, stdout=said, stderr=subprocess.STDOUT)
         try:
             session.run(*again, *IN_TURN, external=True)
         finally:
@@ -248,7 +248,7 @@ def beside(session: nox.Session) -> None:
             said.seek(0)
             sys.stdout.write(said.read().decode("utf-8", "replace"))
     if code:
-        session.error(f"{BESIDE} failed")
+        session.error(f"{' or '.join(BESIDE)} failed")
 
 
 @nox.session(python=ONE)
