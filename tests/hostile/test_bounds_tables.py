@@ -27,10 +27,13 @@ from anyint_resilience.policy.hints import normal_headers, read_hint
 from anyint_resilience.repeats import Repeats
 from anyint_resilience.router import MAX_CACHED, Router
 from anyint_resilience.stores.memory import MemoryStore
+from anyint_resilience.streams.marks import Marks
 from anyint_resilience.tasks import answers, callbacks, news
+from anyint_resilience.tasks.arrears import Arrears
 from anyint_resilience.tasks.handle import TaskHandle
 from anyint_resilience.tasks.timetable import Timetable
 from anyint_resilience.telemetry.meters import _bounds
+from tests.unit.stream_kit import CHAT, ENDS
 from tests.unit.task_kit import handle_of
 
 # --- tables
@@ -124,6 +127,20 @@ def _results(count: int) -> int:
     return len(callbacks.parse_callback(json.dumps(held)).results)
 
 
+def _arrears(count: int) -> int:
+    owed = Arrears()
+    for it in range(count):
+        owed.add(f"create:{it}", print)  # type: ignore[arg-type]
+    return len(owed.keys())
+
+
+def _parts(count: int) -> int:
+    found = Marks(ENDS[CHAT])
+    for it in range(count):
+        found.read({"choices": [{"index": it}]})
+    return len(found._open)
+
+
 TABLES: list[tuple[str, Callable[[int], int], int]] = [
     ("plans of URLs", _plans, MAX_CACHED),
     ("keys that were seen", _keys, 2 * MAX_SEEN),
@@ -140,6 +157,8 @@ TABLES: list[tuple[str, Callable[[int], int], int]] = [
     ("models of a gateway's list", _listed, 2000),
     ("headers of an answer", _headers, 512),
     ("results of a callback", _results, 64),
+    ("what a store is still to be told", _arrears, 10_000),
+    ("choices of a stream", _parts, 256),
 ]
 
 

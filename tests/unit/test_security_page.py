@@ -23,9 +23,10 @@ from anyint_resilience.router import MAX_CACHED
 from anyint_resilience.stores.memory import MemoryStore
 from anyint_resilience.stores.redis import RedisStore
 from anyint_resilience.stores.sqlite import SqliteStore
+from anyint_resilience.streams import marks
 from anyint_resilience.streams.marks import MAX_ID, MAX_TEXT
 from anyint_resilience.streams.watcher import MAX_EVENT
-from anyint_resilience.tasks import answers, callbacks, updates
+from anyint_resilience.tasks import answers, arrears, callbacks, updates
 from anyint_resilience.telemetry import meters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +76,8 @@ def test_a_bound_on_the_page_is_the_code_s(row: str, bound: int) -> None:
         ("headers that are looked at", hints._MAX_PAIRS),
         ("characters of one header's value", hints._MAX_VALUE),
         ("an event's id, in characters", MAX_ID),
+        ("choices of one stream that are told apart", marks._MOST),
+        ("what a ledger's store is still to be told, after it failed", arrears.MOST),
         ("`Policy(attempts=...)`, all of which stand on the report", MOST_ATTEMPTS),
         ("dots in one of its keys", files._DOTS),
         ("plans of URLs", MAX_CACHED),
