@@ -99,7 +99,7 @@ class Books:
             yield from self._catching_up()
         self._look_for_losses()
         if not change.enters:
-            self._agreed(key)
+            yield from self._agreeing(key)
         elif not _holds_back(verdict):
             held = self._held_back(change) if known is None else known
             if held is not None:
@@ -186,9 +186,8 @@ class Books:
         for key in [key for key, sent in list(self._apart.items()) if not sent] if only is None else [only]:
             self._apart[key] = True  # before it is read: what comes meanwhile is to be sent anew
             look = partial(self.spare.update, key, _as_it_is, self.longest)
-            creates, since = aged(*look())
-            if creates:
-                self._post(key, partial(restore, creates=creates, since=since, still=partial(_names, look)))
+            if aged(*look())[0]:
+                self._post(key, partial(_restored, look=look))
 
     def _undoing(self, key: str, step: Step, failed: Callable[[Exception], object]) -> Flow:
         """Take a create back that the store let in and this process's memory held back."""
@@ -211,30 +210,28 @@ class Books:
 
         Raises what the store raises: then they stay, behind those on other keys, since those may be no trouble.
         """
-        told = set[str]()
-        try:
-            for key, due in self._arrears.due(only).items():
-                steps = self._arrears.taken(key, due)
-                try:
-                    while steps:
-                        yield from self._updating(key, steps[0], self.longest)
-                        if self._remembers(key):
-                            self.spare.update(key, _here(steps[0]), self.longest)
-                        self._arrears.told(key, steps.popleft())
-                        told.add(key)
-                except BaseException:
-                    self._arrears.back(key, steps)
-                    raise
-        finally:
-            for key in told - self._arrears.keys():
-                self._agreed(key)
+        for key, due in self._arrears.due(only).items():
+            steps = self._arrears.taken(key, due)
+            if not steps:
+                continue
+            try:
+                while steps:
+                    yield from self._updating(key, steps[0], self.longest)
+                    if self._remembers(key):
+                        self.spare.update(key, _here(steps[0]), self.longest)
+                    self._arrears.told(key, steps.popleft())
+            except BaseException:
+                self._arrears.back(key, steps)
+                raise
+            yield from self._agreeing(key)
 
-    def _agreed(self, key: str) -> None:
-        """Let the store's word count, which was told; unless a create is on its way of which it may not know."""
+    def _agreeing(self, key: str) -> Flow:
+        """Let the store's word count again of a key, where it knows all creates that this process's memory does."""
         if key in self._apart:
-            held, _ = self.spare.update(key, _as_it_is, self.longest)
-            if held is None or not held.get("busy"):
-                self._apart.pop(key, None)
+            known = self.spare.update(key, _known, self.longest)
+            with suppress(Exception):  # what it raises says no more than that it can't be asked
+                if not known or known <= (yield from self._updating(key, _known, self.longest)):
+                    self._apart.pop(key, None)
 
     def _known_here(self, key: str, step: Step, waits: list[Step]) -> Verdict | None:
         """Return what this process knows of a create that it holds back; None: it would let it out.
@@ -280,9 +277,16 @@ def _as_it_is(state: State | None, now: float) -> tuple[State | None, tuple[Stat
     return state, (state, now)
 
 
-def _names(look: Callable[[], tuple[State | None, float]]) -> set[str]:
-    """Return the names of the creates that this process's memory has by now: one may have been forgotten."""
-    return {it["id"] for it in aged(*look())[0]}
+def _restored(state: State | None, now: float, *, look: Callable[[], tuple[State | None, float]]) -> Any:
+    """Enter again what this process's memory has by now: since this was posted it may be settled, or forgotten."""
+    creates, since = aged(*look())
+    return restore(state, now, creates=creates, since=since)
+
+
+def _known(state: State | None, now: float) -> tuple[State | None, set[tuple[str, bool]]]:
+    """Verdict: the creates that did not come to nothing, and once more those that are on their way no longer."""
+    made = aged(state, now)[0]
+    return state, {(it["id"], over) for it in made for over in (False, it["fate"] != "in_flight")}
 
 
 def _here(step: Step) -> Step:

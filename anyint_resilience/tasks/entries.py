@@ -15,7 +15,7 @@ each create has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..contract.words import Certainty
@@ -170,17 +170,12 @@ def restore(
     *,
     creates: Sequence[Create],
     since: Sequence[float],
-    still: Callable[[], Collection[str]] | None = None,
 ) -> tuple[State | None, None]:
-    """Enter creates again that a store has lost, each so many seconds old; those it knows are left as they are.
-
-    ``still``: returns the names of those that are to be known by now; None: all are.
-    """
+    """Enter creates again that a store has lost, each so many seconds old; those it knows are left as they are."""
     made = creates_of(state, now)
     known = {it["id"] for it in made}
-    wanted = {it["id"] for it in creates} if still is None else still()
     aged = zip(creates, since, strict=True)
-    made = [*({**it, "at": now - age} for it, age in aged if it["id"] in wanted and it["id"] not in known), *made]
+    made = [*({**it, "at": now - age} for it, age in aged if it["id"] not in known), *made]
     return (_state(made) if made else None), None
 
 

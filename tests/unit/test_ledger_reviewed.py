@@ -184,7 +184,7 @@ def test_a_create_that_was_forgotten_right_after_an_outage_came_back() -> None:
     desk.leave(Certainty.UNKNOWN)
     desk.elsewhere.away = False
     assert desk.ledger.forget("i")
-    assert desk.elsewhere.member.release() == ["restore", "restore"]
+    assert desk.elsewhere.member.release() == ["_restored", "_restored"]
     assert desk.stored() == []
 
 
@@ -207,7 +207,7 @@ def test_all_that_only_this_process_knew_was_looked_through_at_each_create() -> 
     for number in range(20):
         desk.enter(intent=str(number))
     assert Counted.looks == 0
-    assert desk.elsewhere.member.release() == ["restore"] * 20
+    assert desk.elsewhere.member.release() == ["_restored"] * 20
 
 
 def test_what_only_this_process_knew_once_was_noted_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,8 +116,8 @@ def test_after_a_loss_the_store_is_told_again_once() -> None:
     for _ in range(2):
         desk.elsewhere.lose()
         member.beat()
-        assert [(it.name, it.key, it.again) for it in member.posts] == [("restore", KEY, True)]
-        assert member.release() == ["restore"]
+        assert [(it.name, it.key, it.again) for it in member.posts] == [("_restored", KEY, True)]
+        assert member.release() == ["_restored"]
         for _ in range(2):
             member.beat()
         assert desk.enter(intent="other") == "go"
@@ -259,5 +259,5 @@ def test_what_was_let_go_while_it_was_away_is_told_once() -> None:
     member = desk.elsewhere.member
     for _ in range(3):
         member.beat()
-    assert member.release() == ["restore"]
+    assert member.release() == ["_restored"]
     assert [it["fate"] for it in desk.stored()] == ["in_flight"]
