@@ -132,9 +132,12 @@ class Books:
         if self.strict and self._leased and self.store.young(key):  # type: ignore[attr-defined]
             return Verdict("wait")
         if self._remembers(key):
-            held: Verdict = self.spare.update(key, _here(change.step), change.ttl)
+            step = _here(change.step)
+            held: Verdict = self.spare.update(key, step, change.ttl)
             if _holds_back(held) and key in self._apart:
                 return held
+            if _holds_back(held):  # the store knows better, and may be away when somebody asks next
+                self.spare.update(key, partial(_entered, step=step), change.ttl)
         return None
 
     def noting(self, key: str, step: Step, ttl: float) -> Any:
@@ -275,6 +278,12 @@ class Books:
 
 def _as_it_is(state: State | None, now: float) -> tuple[State | None, tuple[State | None, float]]:
     return state, (state, now)
+
+
+def _entered(state: State | None, now: float, *, step: Step) -> Any:
+    """Enter a create whatever else is there."""
+    creates, since = aged(step(None, now)[0], now)
+    return restore(state, now, creates=creates, since=since)
 
 
 def _restored(state: State | None, now: float, *, look: Callable[[], tuple[State | None, float]]) -> Any:
