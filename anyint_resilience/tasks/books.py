@@ -116,7 +116,8 @@ class Books:
         failed(error)
         if must:
             raise error
-        if known is not None:  # nothing of it is new to the store
+        if known is not None:  # nothing of it is new to the store, unless that entered it and the answer was lost
+            self._post(key, partial(withdraw, ident=_ident_of(change.step)))
             return known
         self._spared, self._apart[key] = True, False
         if not change.enters:

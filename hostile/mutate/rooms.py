@@ -25,6 +25,7 @@ TESTS = {
     "tasks": """
         mutants_tasks_* answers callbacks creates entries fleet_ledger handle ledger marks timetable updates
         waiting interrupts router repeats ledger_garbled ledger_reviewed
+        ledger_interleaved ledger_random
     """,
 }
 ROOMS = tuple(TESTS)
