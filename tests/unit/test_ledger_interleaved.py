@@ -27,7 +27,7 @@ MADE = {"answer": {"status": 200, "type": "application/json", "document": {}}}
 
 
 class Slow(Elsewhere):
-    """A store that answers when it is told to. ``bad``: the share of answers that are lost, before the work or after."""
+    """A store that answers when it is told to. ``bad``: the share of answers that are lost, before or after work."""
 
     def __init__(self, clock: Clock, chance: random.Random) -> None:
         super().__init__(clock)
