@@ -90,7 +90,7 @@ class Books:
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
-            behind = self._arrears.of(key)
+            behind, apart = self._arrears.of(key), key in self._apart
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
             return self._alone(change, error, failed)
@@ -101,7 +101,7 @@ class Books:
         if not change.enters:
             yield from self._agreeing(key)
         elif not _holds_back(verdict):
-            held = self._held_back(change) if known is None else known
+            held = self._held_back(change, apart) if known is None else known
             if held is not None:
                 yield from self._undoing(key, step, failed)
                 return held
@@ -127,15 +127,18 @@ class Books:
         self._enter_again(key)  # it is told as soon as it answers: others may want the same meanwhile
         return held
 
-    def _held_back(self, change: Change) -> Verdict | None:
-        """Return what holds a create back that the store has let in; None: nothing does, and it is remembered here."""
+    def _held_back(self, change: Change, apart: bool) -> Verdict | None:
+        """Return what holds a create back that the store has let in; None: nothing does, and it is remembered here.
+
+        ``apart``: when the store was asked, it may not have known what this process's memory did.
+        """
         key = change.key
         if self.strict and self._leased and self.store.young(key):  # type: ignore[attr-defined]
             return Verdict("wait")
         if self._remembers(key):
             step = _here(change.step)
             held: Verdict = self.spare.update(key, step, change.ttl)
-            if _holds_back(held) and key in self._apart:
+            if _holds_back(held) and (apart or key in self._apart):
                 return held
             if _holds_back(held):  # the store knows better, and may be away when somebody asks next
                 self.spare.update(key, partial(_entered, step=step), change.ttl)
@@ -293,10 +296,9 @@ def _restored(state: State | None, now: float, *, look: Callable[[], tuple[State
     return restore(state, now, creates=creates, since=since)
 
 
-def _known(state: State | None, now: float) -> tuple[State | None, set[tuple[str, bool]]]:
-    """Verdict: the creates that did not come to nothing, and once more those that are on their way no longer."""
-    made = aged(state, now)[0]
-    return state, {(it["id"], over) for it in made for over in (False, it["fate"] != "in_flight")}
+def _known(state: State | None, now: float) -> tuple[State | None, set[str]]:
+    """Verdict: the names of the creates that did not come to nothing."""
+    return state, {it["id"] for it in aged(state, now)[0]}
 
 
 def _here(step: Step) -> Step:

@@ -15,6 +15,7 @@ from anyint_resilience import Certainty
 from anyint_resilience.creates import entered
 from anyint_resilience.effects import Sleep, StateCall
 from anyint_resilience.stores.memory import MemoryStore
+from anyint_resilience.stores.protocol import StoreError
 from anyint_resilience.tasks import arrears
 from anyint_resilience.tasks import books as room
 from anyint_resilience.tasks.entries import GO, Verdict
@@ -143,6 +144,32 @@ def test_a_create_on_its_way_was_forgotten_with_the_window_of_another_one(how: s
         ledger.entries()
         books.clock.now += WINDOW + 1
     assert [entry.fate for entry in ledger.entries()] == ["in_flight"]
+
+
+def test_a_create_went_out_since_the_store_was_told_of_another_one_right_after_it_had_let_this_one_out() -> None:
+    """From then on the store's word counted again, and it was an old one."""
+    desk = Desk()
+    desk.elsewhere.away = True
+    assert desk.enter() == "go"
+    made = desk.left(Certainty.COMMITTED, answer={"status": 200})
+    desk.elsewhere.away = False
+    before(desk.elsewhere.held, "begin", lambda: desk.ledger.later(KEY, made))
+    assert desk.enter(again="replay") == "replay"
+
+
+def test_a_create_that_the_store_let_out_against_what_this_process_knew_was_known_to_the_store_alone() -> None:
+    """Another process had forgotten what was unknown; then the store was away, and the next one went out beside it."""
+    desk = Desk()
+    desk.enter()
+    desk.leave(Certainty.UNKNOWN)
+    other = Books(desk.elsewhere.held)
+    other.clock = desk.clock
+    assert other.ledger.forget("i")
+    assert desk.enter() == "go"
+    desk.elsewhere.away = True
+    with pytest.raises(StoreError):
+        desk.ledger.forget("i")
+    assert desk.enter(again="replay") == "wait"
 
 
 # --- creates that were held back without a reason
