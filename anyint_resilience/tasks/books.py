@@ -90,7 +90,7 @@ class Books:
             except StoreError:
                 if not must:  # else it is tried, for longer
                     raise
-            behind, apart = self._arrears.of(key), key in self._apart
+            behind, apart, losses = self._arrears.of(key), key in self._apart, self._losses
             verdict = yield from self._updating(key, step, ttl, patience=_PATIENT if must else None)
         except Exception as error:
             return self._alone(change, error, failed)
@@ -101,7 +101,7 @@ class Books:
         if not change.enters:
             yield from self._agreeing(key)
         elif not _holds_back(verdict):
-            held = self._held_back(change, apart) if known is None else known
+            held = self._held_back(change, apart=apart, losses=losses) if known is None else known
             if held is not None:
                 yield from self._undoing(key, step, failed)
                 return held
@@ -127,10 +127,11 @@ class Books:
         self._enter_again(key)  # it is told as soon as it answers: others may want the same meanwhile
         return held
 
-    def _held_back(self, change: Change, apart: bool) -> Verdict | None:
+    def _held_back(self, change: Change, *, apart: bool, losses: int) -> Verdict | None:
         """Return what holds a create back that the store has let in; None: nothing does, and it is remembered here.
 
-        ``apart``: when the store was asked, it may not have known what this process's memory did.
+        ``apart``: when the store was asked, it may not have known what this process's memory did. ``losses``: those
+        noted by then; where there are more now, one came before it let this in, or after.
         """
         key = change.key
         if self.strict and self._leased and self.store.young(key):  # type: ignore[attr-defined]
@@ -138,10 +139,14 @@ class Books:
         if self._remembers(key):
             step = _here(change.step)
             held: Verdict = self.spare.update(key, step, change.ttl)
-            if _holds_back(held) and (apart or key in self._apart):
+            lost = self._losses != losses
+            if _holds_back(held) and (apart or lost or key in self._apart):
                 return held
             if _holds_back(held):  # the store knows better, and may be away when somebody asks next
                 self.spare.update(key, partial(_entered, step=step), change.ttl)
+            if lost:
+                self._apart[key] = False
+                self._enter_again(key)
         return None
 
     def noting(self, key: str, step: Step, ttl: float) -> Any:

@@ -157,6 +157,22 @@ def test_a_create_went_out_since_the_store_was_told_of_another_one_right_after_i
     assert desk.enter(again="replay") == "replay"
 
 
+def test_a_create_went_out_twice_since_its_store_lost_it_before_this_process_remembered_it() -> None:
+    """The loss was noted by another call; what was let in before it, and known nowhere yet, was not entered again."""
+    desk = Desk()
+
+    def lose() -> None:
+        desk.elsewhere.lose()
+        desk.elsewhere.member.beat()
+
+    before(desk.own, "begin", lose)
+    assert desk.enter(again="replay") == "go"
+    assert desk.stored() == []
+    assert desk.enter(again="replay") == "wait"
+    desk.elsewhere.member.release()
+    assert [it["fate"] for it in desk.stored()] == ["in_flight"]
+
+
 def test_a_create_that_the_store_let_out_against_what_this_process_knew_was_known_to_the_store_alone() -> None:
     """Another process had forgotten what was unknown; then the store was away, and the next one went out beside it."""
     desk = Desk()
