@@ -13,6 +13,7 @@ from anyint_resilience.forking import known_to
 from anyint_resilience.tasks import arrears
 from anyint_resilience.tasks import books as room
 from anyint_resilience.tasks.arrears import Arrears
+from tests.unit.books_kit import Desk
 from tests.unit.test_ledger import Books
 
 
@@ -115,3 +116,16 @@ def test_what_waits_for_the_store_is_looked_at_with_what_memory_has_of_the_same_
     books.store.fails = iter((True, False))
     assert books.enter() == "refuse"
     assert "in_flight" not in [it["fate"] for it in books.stored()]
+
+
+def test_what_is_entered_again_stands_beside_what_others_have_entered_since() -> None:
+    """After a loss: each process enters its own, and takes away nobody's."""
+    desk = Desk()
+    assert desk.enter() == "go"
+    desk.elsewhere.lose()
+    other = Books(desk.elsewhere.held)
+    other.clock = desk.clock
+    assert other.enter() == "go"
+    desk.elsewhere.member.beat()
+    assert desk.elsewhere.member.release() == ["_restored"]
+    assert {it["id"] for it in desk.stored()} == {desk.last, other.last}
