@@ -56,9 +56,7 @@ class Arrears:
         """Take steps that are due, as far as they wait still: the store is being told of them."""
         mine = deque[Step]()
         for step in steps:
-            self._telling.append(
-                (key, step)
-            )  # before it is gone: whoever wants to enter the same must see it all the time
+            self._telling.append((key, step))  # before it is gone: who wants to enter the same must see it all the time
             try:
                 self._waiting.remove((key, step))
                 mine.append(step)

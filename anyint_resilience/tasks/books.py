@@ -145,7 +145,6 @@ class Books:
             if _holds_back(held):  # the store knows better, and may be away when somebody asks next
                 self.spare.update(key, partial(_entered, step=step), change.ttl)
             if lost:
-                self._apart[key] = False
                 self._enter_again(key)
         return None
 

@@ -40,6 +40,17 @@ def before(store: Any, name: str, do: Callable[[], object]) -> None:
     store.update = update
 
 
+def forgotten_elsewhere() -> tuple[Desk, Books]:
+    """Return a process that knows of a create of unknown outcome, and another one, which has had it forgotten."""
+    desk = Desk()
+    desk.enter()
+    desk.leave(Certainty.UNKNOWN)
+    other = Books(desk.elsewhere.held)
+    other.clock = desk.clock
+    assert other.ledger.forget("i")
+    return desk, other
+
+
 # --- creates that went out twice
 
 
@@ -175,12 +186,7 @@ def test_a_create_went_out_twice_since_its_store_lost_it_before_this_process_rem
 
 def test_a_create_that_the_store_let_out_against_what_this_process_knew_was_known_to_the_store_alone() -> None:
     """Another process had forgotten what was unknown; then the store was away, and the next one went out beside it."""
-    desk = Desk()
-    desk.enter()
-    desk.leave(Certainty.UNKNOWN)
-    other = Books(desk.elsewhere.held)
-    other.clock = desk.clock
-    assert other.ledger.forget("i")
+    desk, _ = forgotten_elsewhere()
     assert desk.enter() == "go"
     desk.elsewhere.away = True
     with pytest.raises(StoreError):
@@ -204,12 +210,7 @@ def test_a_create_that_could_not_be_taken_back_held_back_its_repetitions_for_a_d
 
 def test_a_create_that_was_refused_during_an_outage_undid_that_it_was_forgotten() -> None:
     """Another process's application had decided; that this one's memory knew better was nothing new to the store."""
-    desk = Desk()
-    desk.enter()
-    desk.leave(Certainty.UNKNOWN)
-    other = Books(desk.elsewhere.held)
-    other.clock = desk.clock
-    assert other.ledger.forget("i")
+    desk, other = forgotten_elsewhere()
     desk.elsewhere.away = True
     assert desk.enter() == "refuse"
     desk.elsewhere.away = False
